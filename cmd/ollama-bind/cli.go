@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+)
+
+// Everything that urfave/cli v2 does by itself and this program wants otherwise
+// is dealt with in this file:
+//
+//   - flags after a positional argument become arguments, so that
+//     `fix x.plist --dry-run` would run the real fix: no command takes
+//     positionals, and each refuses to run with one (urfave/cli#1177, #427);
+//   - usage errors print the whole help on stdout: OnUsageError, which commands
+//     do not inherit, returns them instead;
+//   - errors with an ExitCode method end the process inside of Run: the
+//     ExitErrHandler does nothing, main maps errors to codes;
+//   - an unknown command exits 3, or 0 with CommandNotFound set: the root
+//     action names it in a usage error (urfave/cli#611);
+//   - completion by running the program can run the command: it is off.
+
+const name = "ollama-bind"
+
+// app builds the command tree, fresh for each run: cli keeps state in it.
+func (p program) app() *cli.App {
+	return &cli.App{
+		Name:      name,
+		Usage:     "make the Ollama that Homebrew runs on this Mac reachable from containers",
+		UsageText: name + " COMMAND [OPTIONS]",
+		Version:   versionLine(),
+		Commands: []*cli.Command{
+			tame(p.fixCommand()),
+			tame(p.statusCommand()),
+			tame(p.rollbackCommand()),
+			tame(p.versionCommand()),
+		},
+		Action:                rootAction,
+		OnUsageError:          onUsageError,
+		ExitErrHandler:        func(*cli.Context, error) {},
+		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitStatus,
+		Writer:                p.tell.out,
+		ErrWriter:             p.tell.err,
+	}
+}
+
+func rootAction(c *cli.Context) error {
+	if c.Args().Present() {
+		return &usageError{fmt.Sprintf("unknown command %q", c.Args().First()), name + " --help"}
+	}
+	return cli.ShowAppHelp(c)
+}
+
+// tame gives a command the behaviour that it does not inherit from the app.
+func tame(c *cli.Command) *cli.Command {
+	action := c.Action
+	c.HideHelpCommand = true
+	c.OnUsageError = onUsageError
+	c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + exitStatus
+	c.Action = func(ctx *cli.Context) error {
+		if ctx.Args().Present() {
+			return strayArgument(c.Name, ctx.Args().First())
+		}
+		return action(ctx)
+	}
+	return c
+}
+
+func strayArgument(command, arg string) error {
+	hint := fmt.Sprintf("%s %s --help", name, command)
+	if command == "fix" && strings.HasSuffix(arg, ".plist") {
+		hint = "name the file with a flag: " + name + " fix --plist FILE"
+	}
+	return &usageError{fmt.Sprintf("%s takes no arguments, but got %q", command, arg), hint}
+}
+
+// longFlag finds flags that package flag names with one dash.
+var longFlag = regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`)
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	hint := name + " --help"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		hint = fmt.Sprintf("%s %s --help", name, c.Command.Name)
+	}
+	message := strings.Replace(err.Error(), "flag provided but not defined:", "unknown flag", 1)
+	return &usageError{longFlag.ReplaceAllString(message, "$1--$2"), hint}
+}
+
+// asUsage catches what cli reports with an exit code of its own: help for an
+// unknown topic.
+func asUsage(err error) error {
+	var coder cli.ExitCoder
+	if errors.As(err, &coder) {
+		return &usageError{"there is no such command to help with", name + " --help"}
+	}
+	return err
+}
+
+// The flags that several commands share, fresh for each command.
+
+func hostFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name:  "host",
+		Value: ollama.Host{Port: ollama.DefaultPort}.String(),
+		Usage: "the `ADDRESS` that Ollama shall listen on",
+	}
+}
+
+func plistFlag() cli.Flag {
+	return &cli.StringFlag{Name: "plist", Usage: "the LaunchAgent `FILE`, if it is not Homebrew's"}
+}
+
+func timeoutFlag() cli.Flag {
+	return &cli.DurationFlag{
+		Name:  "timeout",
+		Value: 30 * time.Second,
+		Usage: "`TIME` after which everything is undone; a third of it is kept for that",
+	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout, on errors too"}
+}
+
+func quietFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"}
+}

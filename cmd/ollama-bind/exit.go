@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+)
+
+// The exit codes, the same for every command. They are an interface.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotWanted   = 3
+	exitUndone      = 4
+	exitNothingHere = 5
+	exitInterrupted = 130
+)
+
+// exitStatus explains them; every help text ends with it.
+const exitStatus = `EXIT STATUS:
+   0    done, or already in the wanted state
+   1    failed, and nothing is left half done
+   2    wrong usage
+   3    not in the wanted state (status, or fix --dry-run with changes)
+   4    applied, but the proof failed, and the previous state was restored
+   5    nothing to work on here: no launchctl, or no Homebrew Ollama service
+   130  interrupted, after undoing
+`
+
+// errNotWanted is the answer "no" of a command that did its work.
+var errNotWanted = errors.New("not in the wanted state")
+
+// usageError is a command line that nothing was run for.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// reported wraps an error that the JSON object on stdout has told already.
+type reported struct{ err error }
+
+func (r reported) Error() string { return r.err.Error() }
+func (r reported) Unwrap() error { return r.err }
+
+func exitCode(err error) int {
+	var usage *usageError
+	var p *bind.Problem
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, errNotWanted):
+		return exitNotWanted
+	case errors.As(err, &p):
+		return codeOf(p.Kind)
+	}
+	return exitFailed
+}
+
+func codeOf(k bind.Kind) int {
+	switch k {
+	case bind.NothingHere:
+		return exitNothingHere
+	case bind.Undone:
+		return exitUndone
+	case bind.Interrupted:
+		return exitInterrupted
+	}
+	return exitFailed
+}

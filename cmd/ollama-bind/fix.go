@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+)
+
+func (p program) fixCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "fix",
+		Usage: "set OLLAMA_HOST in Homebrew's Ollama service, restart it, and prove that it listens",
+		Description: "Adds OLLAMA_HOST to the EnvironmentVariables of the service's LaunchAgent and leaves\n" +
+			"every other byte alone, keeps a backup, makes launchd load the file anew, and waits\n" +
+			"until the service's own process listens on the address and answers. If it does not,\n" +
+			"everything is put back. Run again, it changes nothing.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
+			hostFlag(),
+			plistFlag(),
+			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out (this version never writes it)"},
+			&cli.BoolFlag{Name: "no-restart", Usage: "write the file, and leave the running service alone"},
+			timeoutFlag(),
+			jsonFlag(),
+			quietFlag(),
+		},
+		Action: p.fix,
+	}
+}
+
+func (p program) fix(c *cli.Context) error {
+	host, err := wantedHost(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := bounded(c)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	m, err := p.machine()
+	if err != nil {
+		return err
+	}
+	w := bind.Want{
+		Subject: bind.Subject{Plist: c.String("plist")},
+		Goal:    bind.GoalFor(host),
+		Restart: !c.Bool("no-restart"),
+		DryRun:  c.Bool("dry-run"),
+	}
+	plan, out, err := m.Fix(ctx, w)
+	return p.reportFix(c, m, w, plan, out, err)
+}
+
+// wantedHost reads --host, and refuses what Ollama would not take as it is
+// meant.
+func wantedHost(c *cli.Context) (ollama.Host, error) {
+	host, err := ollama.CheckHost(c.String("host"))
+	if err != nil {
+		return host, &usageError{fmt.Sprintf("--host %v", err), name + " " + c.Command.Name + " --host 0.0.0.0:11434"}
+	}
+	ip, err := netip.ParseAddr(host.Name)
+	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(bind.Addresses(), ip.Unmap()) {
+		return host, &usageError{
+			fmt.Sprintf("--host %q is not an address of this machine: Ollama would exit at once, again and again", c.String("host")),
+			"ifconfig | grep inet",
+		}
+	}
+	return host, nil
+}
+
+// bounded gives the command the time that --timeout allows.
+func bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
+	timeout := c.Duration("timeout")
+	if timeout < time.Second {
+		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short: stopping and starting a service takes a second", timeout),
+			fmt.Sprintf("%s %s --timeout 30s", name, c.Command.Name)}
+	}
+	ctx, cancel := context.WithTimeout(c.Context, timeout)
+	return ctx, cancel, nil
+}
+
+func (p program) reportFix(c *cli.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome, err error) error {
+	if plan.State.Agent.Plist == "" { // nothing was found to report on
+		return err
+	}
+	r := newReport("fix", w.Goal, out.State, &plan.State)
+	r.DryRun, r.Changed, r.Backup, r.RolledBack = w.DryRun, out.Changed, out.Backup, out.RolledBack
+	r.Diff = plan.Diff()
+	if w.DryRun {
+		r.Steps = plan.Steps()
+	}
+	if err == nil && w.DryRun && plan.Changes() {
+		err = errNotWanted
+	}
+	r.OK = err == nil
+	r.Warnings = append(r.Warnings, warnings(c.Context, m, w, plan, out)...)
+	if err != nil && !errors.Is(err, errNotWanted) {
+		r.Error = newErrorObject(p.tell, err)
+	}
+	if c.Bool("json") {
+		p.tell.json(r)
+		return asReported(err)
+	}
+	if r.Error == nil && !c.Bool("quiet") {
+		p.printFix(r, plan, out)
+	}
+	return err
+}
+
+func asReported(err error) error {
+	if err == nil {
+		return nil
+	}
+	return reported{err}
+}
+
+// warnings are what somebody has to know who has got, or is about to get, what
+// was asked for.
+func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome) []warning {
+	var all []warning
+	if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
+		all = append(all, exposed(w.Goal.Host, m.Firewall(ctx)))
+	}
+	if w.Goal.Matches(out.State.Plist.Value()) && !plan.State.Agent.Chosen {
+		all = append(all, notLasting)
+	}
+	return all
+}
+
+func exposed(h ollama.Host, firewall string) warning {
+	what := "on " + h.Socket()
+	if h.Wildcard() {
+		what = fmt.Sprintf("on any of its interfaces, by IPv4 and IPv6, on port %d", h.Port)
+	}
+	message := "whoever can reach this Mac " + what + " can use and change Ollama: it has no password, and its Host check is off there"
+	if firewall != "" {
+		message += "; the macOS firewall is " + firewall
+	}
+	return warning{"exposed-without-auth", message}
+}
+
+var notLasting = warning{"not-lasting",
+	"`brew services restart ollama`, also after an upgrade, writes the file anew without the setting: run `ollama-bind fix` again then"}
+
+func (p program) printFix(r report, plan bind.Plan, out bind.Outcome) {
+	if r.DryRun {
+		p.printDryRun(r, plan)
+	} else {
+		p.tell.printRows(r, out.State)
+		p.tell.printf("")
+		p.printOutcome(r, plan)
+	}
+	for _, w := range r.Warnings {
+		p.tell.warning(w.Message)
+	}
+}
+
+func (p program) printDryRun(r report, plan bind.Plan) {
+	if !plan.Changes() {
+		p.tell.printRows(r, plan.State)
+		p.tell.printf("")
+		p.tell.printf("nothing to do: already bound to %s", *r.Want)
+		return
+	}
+	if r.Diff != "" {
+		p.tell.diff(r.Diff)
+	}
+	for _, step := range r.Steps {
+		p.tell.printf("would run: %s", step)
+	}
+	if plan.Held {
+		p.tell.printf("would leave the running service alone")
+	}
+}
+
+func (p program) printOutcome(r report, plan bind.Plan) {
+	host := plan.Goal.Host
+	switch {
+	case plan.Held && r.Changed:
+		p.tell.printf("written, and not restarted: the running service is unchanged")
+	case plan.Held:
+		p.tell.printf("already written, and not restarted: the running service is unchanged")
+	case !r.Changed:
+		p.tell.printf("already bound to %s", *r.Want)
+	case host.Wildcard():
+		p.tell.printf("now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
+	default:
+		p.tell.printf("now bound to %s", *r.Want)
+	}
+	if plan.Held {
+		p.tell.printf("to restart it:    ollama-bind fix")
+	}
+	if r.ContainerURL != nil {
+		p.tell.printf("from a container: %s", *r.ContainerURL)
+	}
+	if r.Changed {
+		p.tell.printf("to take it back:  ollama-bind rollback")
+	}
+}

@@ -1,0 +1,87 @@
+// Ollama-bind makes the Ollama that Homebrew runs on a Mac reachable from
+// containers, proves it, and can take it back.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// run is the program: arguments in, text or JSON out, exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	p := program{tell: newTeller(stdout, stderr), daemons: homebrew.Daemons}
+	return p.run(args)
+}
+
+// program is one run.
+type program struct {
+	tell    teller
+	daemons string // the folder of launch daemons
+}
+
+// run turns whatever the command returns into an exit code, and an error into
+// words, here and nowhere else.
+func (p program) run(args []string) int {
+	// A reader that went away must not end the program between writing a file
+	// and reloading the service.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	err := p.app().RunContext(ctx, args)
+	if err == nil {
+		return exitOK
+	}
+	err = asUsage(err)
+	var told reported
+	if errors.As(err, &told) {
+		err = told.err // it is in the JSON object already
+	} else if slices.Contains(args, "--json") {
+		p.tell.json(errorReport(commandName(args), p.tell, err))
+	}
+	p.tell.error(err)
+	return exitCode(err)
+}
+
+// commandName is the command that was asked for, for reports of errors that
+// came before it ran.
+func commandName(args []string) string {
+	if len(args) > 1 {
+		return args[1]
+	}
+	return ""
+}
+
+// machine is the Mac that this program runs on.
+func (p program) machine() (bind.Machine, error) {
+	store, err := backup.DefaultStore()
+	if err != nil {
+		return bind.Machine{}, err
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return bind.Machine{}, err
+	}
+	return bind.Machine{
+		Launchd:   launchctl.Client{Runner: launchctl.Exec{}},
+		Store:     store,
+		Home:      home,
+		Daemons:   p.daemons,
+		UID:       os.Geteuid(),
+		Addresses: bind.Addresses,
+		Waiting:   p.tell.waiting,
+	}, nil
+}

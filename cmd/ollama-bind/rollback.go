@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+)
+
+func (p program) rollbackCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "rollback",
+		Usage: "put back, byte for byte, what the last fix changed, and prove the socket again",
+		Description: "Restores the file from its backup, makes launchd load it anew, and waits until the\n" +
+			"service listens where it did before. Run again, it changes nothing.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
+			&cli.StringFlag{Name: "to", Usage: "go back to what the backup `ID` holds"},
+			&cli.BoolFlag{Name: "force", Usage: "restore even if the file was changed since"},
+			timeoutFlag(),
+			jsonFlag(),
+			quietFlag(),
+		},
+		Action: p.rollback,
+	}
+}
+
+func (p program) rollback(c *cli.Context) error {
+	ctx, cancel, err := bounded(c)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	m, err := p.machine()
+	if err != nil {
+		return err
+	}
+	if c.Bool("list") {
+		return p.listBackups(c, m)
+	}
+	plan, out, err := m.Rollback(ctx, c.String("to"), c.Bool("force"))
+	return p.reportRollback(c, plan, out, err)
+}
+
+func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome, err error) error {
+	if plan.State.Agent.Plist == "" { // nothing was found to report on
+		return err
+	}
+	r := newReport("rollback", plan.Goal, out.State, &plan.State)
+	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
+	r.Diff, r.ContainerURL = plan.Diff(), nil
+	if err != nil {
+		r.Error = newErrorObject(p.tell, err)
+	}
+	if c.Bool("json") {
+		p.tell.json(r)
+		return asReported(err)
+	}
+	if err == nil && !c.Bool("quiet") {
+		p.printRollback(r, plan, out)
+	}
+	return err
+}
+
+func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
+	p.tell.printRows(r, out.State)
+	p.tell.printf("")
+	switch {
+	case !r.Changed:
+		p.tell.printf("nothing to do: already as it was before")
+		return
+	case !out.State.Agent.Loaded:
+		p.tell.printf("restored; the service is not loaded, and was left so")
+	default:
+		p.tell.printf("restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
+	}
+	p.tell.printf("to bind it again: ollama-bind fix")
+}
+
+// listing is the answer to rollback --list.
+type listing struct {
+	SchemaVersion int          `json:"schema_version"`
+	Command       string       `json:"command"`
+	OK            bool         `json:"ok"`
+	Backups       []entry      `json:"backups"`
+	Error         *errorObject `json:"error"`
+}
+
+type entry struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Command string    `json:"command"`
+	Host    string    `json:"host"`
+	Files   []string  `json:"files"`
+	Problem string    `json:"problem"` // why it cannot be used; empty if it can
+}
+
+func (p program) listBackups(c *cli.Context, m bind.Machine) error {
+	all, err := m.Store.List()
+	if err != nil {
+		return err
+	}
+	l := listing{SchemaVersion: schemaVersion, Command: "rollback", OK: true, Backups: []entry{}}
+	for _, r := range all {
+		l.Backups = append(l.Backups, newEntry(r, p.tell))
+	}
+	if c.Bool("json") {
+		p.tell.json(l)
+		return nil
+	}
+	p.printBackups(l)
+	return nil
+}
+
+func newEntry(r backup.Receipt, t teller) entry {
+	e := entry{ID: r.ID, Created: r.Created, Command: r.Command, Host: r.Host, Files: []string{}}
+	for _, f := range r.Files {
+		e.Files = append(e.Files, f.Path)
+	}
+	if r.Err != nil {
+		e.Problem = t.tilde(r.Err.Error())
+		if errors.Is(r.Err, backup.ErrDamaged) {
+			e.Problem = "damaged"
+		}
+	}
+	return e
+}
+
+func (p program) printBackups(l listing) {
+	if len(l.Backups) == 0 {
+		p.tell.printf("no backups")
+		return
+	}
+	var rows [][]string
+	for _, e := range l.Backups {
+		rows = append(rows, []string{e.ID, describe(e), p.tell.tilde(firstOf(e.Files))})
+	}
+	p.tell.rows(rows)
+}
+
+func describe(e entry) string {
+	switch {
+	case e.Problem != "":
+		return e.Problem
+	case e.Host == "":
+		return "before " + e.Command
+	}
+	return "before " + e.Command + " to " + e.Host
+}
+
+func firstOf(files []string) string {
+	if len(files) == 0 {
+		return ""
+	}
+	return files[0]
+}

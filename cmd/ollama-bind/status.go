@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+)
+
+// statusTime bounds status, which only asks.
+const statusTime = 15 * time.Second
+
+func (p program) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "show where OLLAMA_HOST is set, what launchd holds, and who listens",
+		Description: "Looks at the four layers through which the setting reaches a socket, and changes\n" +
+			"nothing. Exits 0 when Ollama listens as wanted, now and after the next login.",
+		Flags:  []cli.Flag{hostFlag(), plistFlag(), jsonFlag()},
+		Action: p.status,
+	}
+}
+
+func (p program) status(c *cli.Context) error {
+	host, err := wantedHost(c)
+	if err != nil {
+		return err
+	}
+	m, err := p.machine()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, statusTime)
+	defer cancel()
+	goal := bind.GoalFor(host)
+	state, err := m.Observe(ctx, bind.Subject{Plist: c.String("plist")}, goal)
+	if err != nil {
+		return err
+	}
+	r := newReport("status", goal, state, nil)
+	r.OK = state.Reached(goal)
+	if goal.Matches(state.Plist.Value()) && !state.Agent.Chosen {
+		r.Warnings = append(r.Warnings, notLasting)
+	}
+	if !r.OK {
+		err = errNotWanted
+	}
+	if c.Bool("json") {
+		p.tell.json(r)
+		return asReported(err)
+	}
+	p.printStatus(r, state)
+	return err
+}
+
+func (p program) printStatus(r report, s bind.State) {
+	p.tell.printRows(r, s)
+	p.tell.printf("")
+	if r.OK {
+		p.tell.printf("bound to %s", *r.Want)
+	} else {
+		p.tell.printf("not bound to %s", *r.Want)
+		p.tell.printf("to change that:   ollama-bind fix")
+	}
+	if r.ContainerURL != nil {
+		p.tell.printf("from a container: %s", *r.ContainerURL)
+	}
+	for _, w := range r.Warnings {
+		p.tell.warning(w.Message)
+	}
+}

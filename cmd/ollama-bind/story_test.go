@@ -1,0 +1,384 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/sandbox"
+)
+
+// The commands that stories have beside testscript's own:
+//
+//	mac [flags]            builds a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS
+//	fault NAME [ARG]       switches a fault on (see package sandbox); heal switches all off
+//	exits CODE PROGRAM…    runs a program and wants that very exit code
+//	json PATH VALUE        wants a value in the JSON object on stdout ("layers.plist.state ok")
+//	same FIXTURE           wants the plist to hold exactly that fixture's bytes
+//	listens on|not ADDR    wants the service to be, or not to be, reachable there: loopback or outside
+//	changed VERB…          wants launchctl to have been told exactly these changing verbs; then forgets
+//	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER
+//	stamp, stamped         remembers inode, times and bytes of the plist; wants them unchanged
+//	backups N              wants N backups
+//	tool NAME LINE…        puts a shell script in front of a tool
+//	start PROGRAM… , interrupt SIGNAL CODE   runs in the background; signals it and wants that code
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"mac":       cmdMac,
+	"fault":     cmdFault,
+	"heal":      cmdHeal,
+	"exits":     cmdExits,
+	"json":      cmdJSON,
+	"same":      cmdSame,
+	"listens":   cmdListens,
+	"changed":   cmdChanged,
+	"hold":      cmdHold,
+	"stamp":     cmdStamp,
+	"stamped":   cmdStamped,
+	"backups":   cmdBackups,
+	"launchctl": cmdLaunchctl,
+	"start":     cmdStart,
+	"interrupt": cmdInterrupt,
+	"await":     cmdAwait,
+}
+
+const (
+	macKey     = "mac"
+	labelKey   = "label"
+	stampKey   = "stamp"
+	runningKey = "running"
+	stateDir   = "state"
+)
+
+func setup(env *testscript.Env) error {
+	program, err := exec.LookPath("ollama-bind")
+	if err != nil {
+		return err
+	}
+	env.Setenv("PROGRAM_DIR", filepath.Dir(program))
+	// Until a story has built its Mac, there is no tool to be found.
+	env.Setenv("PATH", filepath.Dir(program))
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
+	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
+	env.Values[stampKey] = new(stamp)
+	env.Values[runningKey] = new(*exec.Cmd)
+	env.Values[macKey] = new(*sandbox.Mac)
+	env.Values[labelKey] = new(string)
+	return nil
+}
+
+func condition(cond string) (bool, error) {
+	switch cond {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "default-port-free":
+		return free(":11434") && free("127.0.0.1:11434"), nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+func free(address string) bool {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+func theMac(ts *testscript.TestScript) *sandbox.Mac {
+	m := *ts.Value(macKey).(**sandbox.Mac)
+	if m == nil {
+		ts.Fatalf("this story has no mac yet")
+	}
+	return m
+}
+
+func plistPath(ts *testscript.TestScript) string { return ts.Getenv("PLIST") }
+
+func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
+	var o sandbox.Options
+	flags := flag.NewFlagSet("mac", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	label := flags.String("label", "homebrew.mxcl.ollama", "")
+	plist := flags.String("plist", "brew-arm64-env", "")
+	stopped := flags.Bool("stopped", false, "the plist is there, and nothing is loaded")
+	empty := flags.Bool("empty", false, "no service at all")
+	flags.BoolVar(&o.NoGUI, "nogui", false, "")
+	flags.BoolVar(&o.Legacy, "legacy", false, "")
+	flags.IntVar(&o.Version, "macos", 0, "")
+	flags.IntVar(&o.Port, "port", 0, "")
+	throttle := flags.Duration("throttle", time.Second, "")
+	ts.Check(flags.Parse(args))
+	o.Throttle = *throttle
+
+	m, err := sandbox.Start(ts.MkAbs("mac"), o)
+	ts.Check(err)
+	ts.Defer(m.Close)
+	*ts.Value(macKey).(**sandbox.Mac) = m
+	*ts.Value(labelKey).(*string) = *label
+	for _, pair := range m.Env() {
+		key, value, _ := strings.Cut(pair, "=")
+		ts.Setenv(key, value)
+	}
+	ts.Setenv("PATH", m.Bin()+string(filepath.ListSeparator)+ts.Getenv("PROGRAM_DIR"))
+	ts.Setenv("DAEMONS", m.Daemons())
+	ts.Setenv("PORT", strconv.Itoa(m.Port))
+	ts.Setenv("HOST", fmt.Sprintf("0.0.0.0:%d", m.Port))
+	ts.Setenv("AGENTS", m.Agents())
+	ts.Setenv("DOMAIN", m.Domain())
+	ts.Setenv("LABEL", *label)
+	ts.Setenv("PLIST", filepath.Join(m.Agents(), *label+".plist"))
+	if *empty {
+		return
+	}
+	data, err := os.ReadFile(fixture(*plist))
+	ts.Check(err)
+	_, err = m.Install(*label, data)
+	ts.Check(err)
+	if !*stopped {
+		ts.Check(m.StartService(*label))
+	}
+	m.ResetLog()
+}
+
+func fixture(name string) string {
+	return filepath.Join("..", "..", "fixtures", "plists", name+".plist")
+}
+
+func cmdFault(ts *testscript.TestScript, neg bool, args []string) {
+	arg := strings.Join(args[1:], " ")
+	theMac(ts).Fault(args[0], arg)
+}
+
+func cmdHeal(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ClearFaults() }
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := exitOf(ts.Exec(args[1], args[2:]...)); got != want {
+		ts.Fatalf("%s: exit %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func exitOf(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	var doc any
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	if err := d.Decode(&doc); err != nil {
+		ts.Fatalf("stdout is no JSON: %v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		ts.Fatalf("stdout holds more than one JSON object")
+	}
+	got := dig(doc, strings.Split(args[0], "."))
+	if (got == args[1]) == neg {
+		ts.Fatalf("%s is %s, want %s", args[0], got, args[1])
+	}
+}
+
+// dig finds a value; the layers and warnings of a report go by their names.
+func dig(doc any, path []string) string {
+	if len(path) == 0 {
+		if text, ok := doc.(string); ok {
+			return text
+		}
+		text, _ := json.Marshal(doc)
+		return string(text)
+	}
+	switch v := doc.(type) {
+	case map[string]any:
+		inner, ok := v[path[0]]
+		if !ok {
+			return "absent"
+		}
+		return dig(inner, path[1:])
+	case []any:
+		for i, inner := range v {
+			named, _ := inner.(map[string]any)
+			if strconv.Itoa(i) == path[0] || named["name"] == path[0] || named["id"] == path[0] {
+				return dig(inner, path[1:])
+			}
+		}
+	}
+	return "absent"
+}
+
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := os.ReadFile(fixture(args[0]))
+	ts.Check(err)
+	want = theMac(ts).Localise(want)
+	want = bytes.Replace(want, []byte("homebrew.mxcl.ollama"), []byte(*ts.Value(labelKey).(*string)), 1)
+	got, err := os.ReadFile(plistPath(ts))
+	ts.Check(err)
+	if bytes.Equal(got, want) == neg {
+		ts.Fatalf("the plist is not as %s:\n%s", args[0], got)
+	}
+}
+
+// cmdListens tries the port as a client would. What is reachable under another
+// address than 127.0.0.1 cannot be bound to 127.0.0.1 alone.
+func cmdListens(ts *testscript.TestScript, neg bool, args []string) {
+	m := theMac(ts)
+	var addresses []string
+	switch args[0] {
+	case "loopback":
+		addresses = []string{"127.0.0.1"}
+	case "outside":
+		addresses = elsewhere()
+	default:
+		ts.Fatalf("listens loopback|outside")
+	}
+	reached := false
+	for _, ip := range addresses {
+		_, err := ollama.Version(context.Background(), net.JoinHostPort(ip, strconv.Itoa(m.Port)), 5*time.Second)
+		reached = reached || err == nil
+	}
+	if reached == neg {
+		ts.Fatalf("reached at %v: %v", addresses, reached)
+	}
+}
+
+func elsewhere() []string {
+	ips := []string{"::1", "127.0.0.2"} // the second on Linux only
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return ips
+	}
+	for _, a := range all {
+		if ip, _, err := net.ParseCIDR(a.String()); err == nil && ip.IsGlobalUnicast() {
+			ips = append(ips, ip.String())
+		}
+	}
+	return ips
+}
+
+func cmdChanged(ts *testscript.TestScript, neg bool, args []string) {
+	m := theMac(ts)
+	var verbs []string
+	for _, line := range m.Changes() {
+		verbs = append(verbs, strings.Fields(line)[0])
+	}
+	m.ResetLog()
+	if got, want := strings.Join(verbs, " "), strings.Join(args, " "); got != want {
+		ts.Fatalf("launchctl was told %q, want %q", got, want)
+	}
+}
+
+func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
+	m := theMac(ts)
+	pid, stop, err := m.HoldPort(m.Port, args[0])
+	ts.Check(err)
+	ts.Defer(stop)
+	ts.Setenv("HOLDER", strconv.Itoa(pid))
+}
+
+// stamp is all by which a write would show.
+type stamp struct {
+	inode   uint64
+	changed time.Time
+	mode    os.FileMode
+	data    string
+}
+
+func takeStamp(ts *testscript.TestScript) stamp {
+	info, err := os.Lstat(plistPath(ts))
+	ts.Check(err)
+	data, err := os.ReadFile(plistPath(ts))
+	ts.Check(err)
+	return stamp{info.Sys().(*syscall.Stat_t).Ino, info.ModTime(), info.Mode(), string(data)}
+}
+
+func cmdStamp(ts *testscript.TestScript, neg bool, args []string) {
+	*ts.Value(stampKey).(*stamp) = takeStamp(ts)
+}
+
+func cmdStamped(ts *testscript.TestScript, neg bool, args []string) {
+	if was, is := *ts.Value(stampKey).(*stamp), takeStamp(ts); was != is {
+		ts.Fatalf("the plist was touched: %+v, then %+v", was, is)
+	}
+}
+
+func cmdBackups(ts *testscript.TestScript, neg bool, args []string) {
+	all, err := filepath.Glob(filepath.Join(ts.Getenv("OLLAMA_BIND_STATE_DIR"), "backups", "*", "receipt.json"))
+	ts.Check(err)
+	if got := strconv.Itoa(len(all)); got != args[0] {
+		ts.Fatalf("%s backups, want %s: %v", got, args[0], all)
+	}
+}
+
+// cmdLaunchctl talks to the sandbox's launchd as somebody else would.
+func cmdLaunchctl(ts *testscript.TestScript, neg bool, args []string) {
+	_, stderr, code := theMac(ts).Launchctl(args...)
+	if (code != 0) != neg {
+		ts.Fatalf("launchctl %s: exit %d: %s", strings.Join(args, " "), code, stderr)
+	}
+	theMac(ts).ResetLog()
+}
+
+// cmdStart runs a program in the background, for cmdInterrupt.
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	path := filepath.Join(ts.Getenv("PROGRAM_DIR"), args[0])
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR"} {
+		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
+	}
+	for _, pair := range theMac(ts).Env() {
+		if strings.HasPrefix(pair, "SANDBOX_") {
+			cmd.Env = append(cmd.Env, pair)
+		}
+	}
+	ts.Check(cmd.Start())
+	*ts.Value(runningKey).(**exec.Cmd) = cmd
+	ts.Defer(func() { cmd.Process.Kill() })
+}
+
+var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
+
+func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := *ts.Value(runningKey).(**exec.Cmd)
+	ts.Check(cmd.Process.Signal(signals[args[0]]))
+	err := cmd.Wait()
+	if got := strconv.Itoa(exitOf(err)); got != args[1] {
+		ts.Fatalf("after SIG%s: exit %s, want %s", args[0], got, args[1])
+	}
+}
+
+// cmdAwait waits until launchctl has been told a verb.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		for _, line := range theMac(ts).Log() {
+			if strings.HasPrefix(line, args[0]) {
+				return
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	ts.Fatalf("launchctl was never told to %s", args[0])
+}

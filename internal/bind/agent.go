@@ -1,0 +1,134 @@
+package bind
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// sighting is launchd's answer about one candidate in one domain.
+type sighting struct {
+	homebrew.Candidate
+	target launchctl.Target
+	job    launchctl.Job
+	err    error
+}
+
+func (s sighting) loaded() bool { return s.err == nil }
+
+// absent is set when launchd says for certain that the job is not there.
+func (s sighting) absent() bool {
+	return errors.Is(s.err, launchctl.ErrNotLoaded) || errors.Is(s.err, launchctl.ErrNoDomain)
+}
+
+// Subject says which agent is meant. The zero value is Homebrew's, wherever it
+// is found.
+type Subject struct {
+	Plist string // the property list's path
+	Label string // empty: the one that the property list has
+}
+
+func (m Machine) find(ctx context.Context, subject Subject) (Agent, Job, error) {
+	if subject.Plist != "" {
+		return m.findNamed(ctx, subject)
+	}
+	candidates := homebrew.Candidates(m.Home, m.Daemons)
+	return m.choose(candidates, m.lookFor(ctx, candidates))
+}
+
+// findNamed looks for the job of one property list. A list that cannot be
+// understood has no label; it is reported when it is read for its own sake.
+func (m Machine) findNamed(ctx context.Context, subject Subject) (Agent, Job, error) {
+	path, err := filepath.Abs(subject.Plist)
+	if err != nil {
+		return Agent{}, Job{}, err
+	}
+	c := homebrew.Candidate{Label: subject.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons}
+	if c.Label == "" {
+		c.Label = readPlist(path).Agent.Label
+	}
+	if c.Label == "" {
+		return Agent{Candidate: c, Chosen: true}, Job{}, nil
+	}
+	all := m.lookFor(ctx, []homebrew.Candidate{c})
+	agent, job, err := m.choose([]homebrew.Candidate{c}, all)
+	agent.Candidate, agent.Chosen = c, true
+	return agent, job, err
+}
+
+// lookFor asks launchd for every candidate in every domain at once: each
+// question is a process of its own, and none depends on another's answer.
+func (m Machine) lookFor(ctx context.Context, candidates []homebrew.Candidate) []sighting {
+	var all []sighting
+	for _, c := range candidates {
+		for _, d := range launchctl.DomainsFor(m.UID, c.Daemon) {
+			all = append(all, sighting{Candidate: c, target: launchctl.Target{Domain: d, Label: c.Label}})
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() { all[i].job, all[i].err = m.Launchd.Print(ctx, all[i].target) })
+	}
+	wg.Wait()
+	return all
+}
+
+// choose takes the job that is loaded, a running one before one that is merely
+// loaded, as Homebrew does; and where none is loaded, the first file there is.
+func (m Machine) choose(candidates []homebrew.Candidate, all []sighting) (Agent, Job, error) {
+	var best, rival *sighting
+	var unclear error
+	for i := range all {
+		s := &all[i]
+		switch {
+		case errors.Is(s.err, launchctl.ErrNoTool):
+			return Agent{}, Job{}, problem(NothingHere, "no-launchctl",
+				"run it on the Mac whose Ollama shall be reached", "this machine has no launchctl: %w", s.err)
+		case !s.loaded() && !s.absent():
+			unclear = s.err
+		case !s.loaded():
+		case best == nil:
+			best = s
+		case s.job.PID > 0 && best.job.PID == 0:
+			best, rival = s, best
+		default:
+			rival = s
+		}
+	}
+	if best != nil {
+		return loadedAgent(best, rival), Job{Job: best.job, Loaded: true}, nil
+	}
+	return m.chooseFile(candidates, unclear)
+}
+
+func loadedAgent(best, rival *sighting) Agent {
+	a := Agent{Candidate: best.Candidate, Loaded: true, Target: best.target}
+	if filepath.IsAbs(best.job.Path) {
+		a.Plist = best.job.Path // `brew services run` loads the file in the keg
+	}
+	if rival != nil {
+		a.Rival = &rival.target
+	}
+	return a
+}
+
+func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Agent, Job, error) {
+	for _, c := range candidates {
+		if _, err := os.Lstat(c.Plist); err == nil {
+			return Agent{Candidate: c}, Job{Err: unclear}, nil
+		}
+	}
+	if unclear != nil {
+		return Agent{}, Job{}, problem(Failed, "launchctl-failed",
+			"launchctl print "+string(launchctl.GUI(m.UID)), "looking for the Ollama service: %w", unclear)
+	}
+	return Agent{}, Job{}, problem(NothingHere, "no-agent", "brew services start ollama",
+		"no Homebrew service for Ollama here: launchd holds none of its labels (%s), and there is no %s",
+		strings.Join(homebrew.Labels(), ", "), candidates[0].Plist)
+}

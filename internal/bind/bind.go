@@ -1,0 +1,127 @@
+// Package bind makes the layers through which OLLAMA_HOST reaches a socket
+// agree, and can take that back.
+//
+// The value flows down: Homebrew's env file, the LaunchAgent's property list,
+// the job that launchd holds in memory, the socket that the process opens.
+// [Machine.Observe] reads the layers into a [State]; [State.Layers] judges them
+// against a [Goal]; [PlanFix] and [PlanRollback] are pure and say what would
+// have to change; [Machine.Apply] does it, proves the socket, and undoes
+// everything when the proof fails. Nothing else is state: a run that was killed
+// half way is healed by the next one, because it looks at the layers.
+package bind
+
+import (
+	"net/netip"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+// Machine is the Mac that is looked at and changed.
+type Machine struct {
+	Launchd launchctl.Client
+	Store   backup.Store
+	Home    string // the user's home directory
+	Daemons string // the folder of launch daemons
+	UID     int    // the effective user
+	// Addresses lists the machine's addresses.
+	Addresses func() []netip.Addr
+	// Waiting is told, once, the process ID of another run (0 if unknown) that
+	// has to end first.
+	Waiting func(pid int)
+}
+
+// Goal is what all layers shall agree on.
+type Goal struct {
+	Value *string     // OLLAMA_HOST in the job's environment; nil if not set
+	Host  ollama.Host // where Ollama then listens
+}
+
+// GoalFor is the goal of having OLLAMA_HOST set to host.
+func GoalFor(host ollama.Host) Goal {
+	value := host.String()
+	return Goal{Value: &value, Host: host}
+}
+
+// Matches reports whether value makes Ollama listen where the goal wants it.
+// The spelling does not matter: "0.0.0.0" and "[::]:11434" are the same.
+func (g Goal) Matches(value *string) bool {
+	if value == nil || g.Value == nil {
+		return value == g.Value
+	}
+	return ollama.ParseHost(*value).Equal(ollama.ParseHost(*g.Value))
+}
+
+// Agent is the launchd job that runs Ollama, as it was found.
+type Agent struct {
+	homebrew.Candidate
+	// Loaded is set when launchd holds the job, at Target.
+	Loaded bool
+	Target launchctl.Target
+	// Rival is a second job of Homebrew's that is loaded as well.
+	Rival *launchctl.Target
+	// Chosen is set when the user named the property list.
+	Chosen bool
+}
+
+// State is what was read of the layers.
+type State struct {
+	Agent  Agent
+	Plist  Plist
+	Job    Job
+	Socket Socket
+}
+
+// Plist is the property list on disk: what launchd will load next.
+type Plist struct {
+	File  backup.File
+	Agent plistfix.Agent
+	// Err says why the file could not be read or understood.
+	Err error
+}
+
+// Value is OLLAMA_HOST in the file, nil if it is not set there.
+func (p Plist) Value() *string {
+	return lookup(p.Agent.EnvironmentVariables)
+}
+
+// Job is what launchd holds in memory.
+type Job struct {
+	launchctl.Job
+	Loaded bool
+	// Err says why launchd did not tell.
+	Err error
+}
+
+// Value is OLLAMA_HOST in the environment that launchd gives the job from its
+// property list, nil if it is not set there.
+func (j Job) Value() *string {
+	return lookup(j.Environment)
+}
+
+// knowsEnvironment is false where launchd is so old that it does not show it.
+func (j Job) knowsEnvironment() bool {
+	return j.Environment != nil
+}
+
+func lookup(env map[string]string) *string {
+	if value, ok := env[ollama.Variable]; ok {
+		return &value
+	}
+	return nil
+}
+
+// Socket is who listens on the port, and whether Ollama answers there.
+type Socket struct {
+	Port      int
+	Listeners []launchctl.Listener
+	// Err says why lsof did not tell.
+	Err error
+	// APIVersion is what Ollama calls itself, empty if it did not answer.
+	APIVersion string
+	// APIErr says why it did not.
+	APIErr error
+}

@@ -1,0 +1,33 @@
+package bind
+
+import (
+	"context"
+	"regexp"
+)
+
+// socketfilterfw is Apple's command for the application firewall. It is not on
+// PATH.
+const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
+
+// firewallState is the part of its answer that all wordings share:
+// "Firewall is enabled. (State = 1)".
+var firewallState = regexp.MustCompile(`State = (\d)`)
+
+// Firewall says whether macOS's application firewall is "on" or "off", or
+// nothing where that cannot be found out. It filters
+// strangers only: the machine's own connections always pass, so no check from
+// this machine can show its effect.
+func (m Machine) Firewall(ctx context.Context) string {
+	out, err := m.Launchd.Runner.Run(ctx, socketfilterfw, "--getglobalstate")
+	if err != nil {
+		return ""
+	}
+	state := firewallState.FindSubmatch(out)
+	switch {
+	case state == nil:
+		return ""
+	case string(state[1]) == "0":
+		return "off"
+	}
+	return "on" // 1, or 2 for blocking everything
+}

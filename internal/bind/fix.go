@@ -1,0 +1,56 @@
+package bind
+
+import (
+	"context"
+	"errors"
+)
+
+// Want is what fix is asked for.
+type Want struct {
+	Subject Subject
+	Goal    Goal
+	Restart bool // whether a running service may be restarted
+	DryRun  bool
+}
+
+// Fix makes the layers agree on the goal, unless they do already or it is a dry
+// run. ctx must have a deadline.
+func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
+	p, err := m.planFix(ctx, w)
+	if err != nil || w.DryRun || !p.Changes() {
+		return p, Outcome{State: p.State}, err
+	}
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return p, Outcome{State: p.State}, err
+	}
+	defer unlock()
+	// Another run may have been at work until a moment ago.
+	if p, err = m.planFix(ctx, w); err != nil {
+		return p, Outcome{State: p.State}, err
+	}
+	out, err := m.Apply(ctx, p)
+	return p, out, err
+}
+
+func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
+	s, err := m.Observe(ctx, w.Subject, w.Goal)
+	if err != nil {
+		return Plan{Command: "fix", Goal: w.Goal, State: s}, err
+	}
+	return m.PlanFix(s, w.Goal, w.Restart)
+}
+
+// lock waits until no other run is changing anything.
+func (m Machine) lock(ctx context.Context) (unlock func(), err error) {
+	unlock, err = m.Store.Lock(ctx, m.Waiting)
+	switch {
+	case err == nil:
+		return unlock, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, problem(Failed, "locked", "ps -axo pid,command | grep ollama-bind", "%w; nothing was changed", err)
+	case errors.Is(err, context.Canceled):
+		return nil, cutShort(ctx)
+	}
+	return nil, problem(Failed, "state-folder", "ls -ld "+quote(m.Store.Dir), "%w; nothing was changed", err)
+}

@@ -1,0 +1,94 @@
+package bind
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+// apiPatience is how long one question to Ollama may take. It answers from
+// memory, and connecting to this very machine takes no time.
+const apiPatience = time.Second
+
+// Observe reads every layer of the subject. A layer that cannot be read is part
+// of the answer; an error means that there is nothing to look at.
+func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, error) {
+	var s State
+	var found error
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Agent, s.Job, found = m.find(ctx, subject) })
+	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
+	wg.Wait()
+	if ctx.Err() != nil {
+		return State{}, cutShort(ctx)
+	}
+	if found != nil {
+		return State{}, found
+	}
+	s.Plist = readPlist(s.Agent.Plist)
+	if port := s.ownPort(); port != g.Host.Port && s.Socket.Err == nil {
+		s.Socket = m.listeners(ctx, g.Host.Port, port)
+	}
+	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
+	return s, nil
+}
+
+func readPlist(path string) Plist {
+	file, err := backup.Read(path)
+	if err != nil {
+		return Plist{Err: err}
+	}
+	doc, err := plistfix.Decode(file.Data)
+	return Plist{File: file, Agent: doc, Err: err}
+}
+
+func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
+	all, err := m.Launchd.Listeners(ctx, ports...)
+	return Socket{Port: ports[0], Listeners: all, Err: err}
+}
+
+// ownPort is the port on which the job listens by its environment.
+func (s State) ownPort() int {
+	if !s.Job.Loaded {
+		return s.Socket.Port
+	}
+	return hostOf(s.Job.Value()).Port
+}
+
+func hostOf(value *string) ollama.Host {
+	if value == nil {
+		return ollama.Default
+	}
+	return ollama.ParseHost(*value)
+}
+
+// dial is where Ollama should answer: where its own process listens, or else
+// where it is wanted.
+func (s State) dial(g Goal) string {
+	for _, l := range s.own() {
+		if h, err := ollama.FromSocket(l.Address); err == nil {
+			return h.Dial()
+		}
+	}
+	return g.Host.Dial()
+}
+
+// own are the listeners of the job's process.
+func (s State) own() []launchctl.Listener {
+	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
+		return s.Job.PID == 0 || l.PID != s.Job.PID
+	})
+}
+
+// foreign are the listeners on the wanted port that are not the job's.
+func (s State) foreign(port int) []launchctl.Listener {
+	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
+		return l.Port() != port || s.Job.PID != 0 && l.PID == s.Job.PID
+	})
+}

@@ -1,0 +1,198 @@
+package bind
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+// Plan is what has to be done to get from a state to a goal. It is a value: a
+// dry run prints it, Apply carries it out.
+type Plan struct {
+	Command string // "fix" or "rollback"
+	Goal    Goal
+	State   State
+	Edits   []backup.Change // in the order in which they are written
+	// Reload is set when launchd has to read the property list anew.
+	Reload bool
+	// Held is set when launchd ought to, and was told by a flag not to.
+	Held bool
+}
+
+// Changes reports whether there is anything to do.
+func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
+
+// Diff is the edits as a unified diff, which patch(1) takes.
+func (p Plan) Diff() string {
+	var all []byte
+	for _, e := range p.Edits {
+		text := diff.Diff(e.File.Path, e.File.Data, e.File.Path, e.After)
+		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
+		all = append(all, text...)
+	}
+	return string(all)
+}
+
+// Steps lists what launchd will be told, as commands.
+func (p Plan) Steps() []string {
+	if !p.Reload {
+		return nil
+	}
+	a := p.State.Agent
+	target := a.Target
+	if !a.Loaded {
+		target.Domain, target.Label = p.domains()[0], a.Label
+	}
+	steps := []string{"launchctl enable " + target.String()}
+	if a.Loaded {
+		steps = append(steps, "launchctl bootout "+target.String())
+	}
+	return append(steps,
+		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, a.Plist),
+		"launchctl kickstart "+target.String())
+}
+
+// PlanFix says what has to be done so that the goal is reached, or why it
+// cannot be. With restart false the running job is left alone.
+func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
+	p := Plan{Command: "fix", Goal: g, State: s}
+	if err := m.refuse(s); err != nil {
+		return p, err
+	}
+	if !g.Matches(s.Plist.Value()) {
+		after, err := setValue(s.Plist.File.Data, g.Value)
+		if err != nil {
+			return p, problem(Failed, "plist-refused", "plutil -lint "+quote(s.Agent.Plist), "editing %s: %w", s.Agent.Plist, err)
+		}
+		p.Edits = append(p.Edits, backup.Change{Layer: PlistLayer, File: s.Plist.File, After: after, Mode: s.Plist.File.Mode})
+	}
+	return p.withReload(restart)
+}
+
+func setValue(doc []byte, value *string) ([]byte, error) {
+	if value == nil {
+		return plistfix.UnsetEnv(doc, ollama.Variable)
+	}
+	return plistfix.SetEnv(doc, ollama.Variable, *value)
+}
+
+// withReload decides whether launchd has to read the file anew: not when the
+// job already has the value and the socket proves it, as after Homebrew wrote
+// the file anew under a job that it left running.
+func (p Plan) withReload(restart bool) (Plan, error) {
+	for _, l := range p.State.Layers(p.Goal) {
+		if l.State != OK && (l.Name == JobLayer || l.Name == SocketLayer) {
+			p.Reload = true
+		}
+	}
+	if p.Reload && !restart {
+		p.Reload, p.Held = false, true
+	}
+	if !p.Reload {
+		return p, nil
+	}
+	return p, p.preflight()
+}
+
+// preflight refuses to restart a job that could not have the port, or whose
+// socket could not be proved afterwards.
+func (p Plan) preflight() error {
+	s, port := p.State, p.Goal.Host.Port
+	foreign := s.foreign(port)
+	switch {
+	case s.Job.Err != nil:
+		return problem(Failed, "launchctl-failed", "ollama-bind status", "asking launchd for the Ollama job: %w", s.Job.Err)
+	case s.Socket.Err != nil:
+		return problem(Failed, "lsof-failed", fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port),
+			"looking for listeners on port %d: %w", port, s.Socket.Err)
+	case len(foreign) > 0:
+		return problem(Failed, "port-held", fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID),
+			"port %d is held by %s, which is not the Homebrew service; nothing was changed", port, Who(foreign[0]))
+	case len(s.own()) == 0 && s.heldUnseen():
+		return problem(Failed, "port-held", fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port),
+			"port %d is held by a process of another user; nothing was changed", port)
+	}
+	return nil
+}
+
+// refuse says why the property list must not be touched.
+func (m Machine) refuse(s State) error {
+	path, file := s.Agent.Plist, s.Plist.File
+	switch {
+	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Loaded:
+		return problem(NothingHere, "plist-missing", "brew services restart ollama",
+			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
+	case errors.Is(s.Plist.Err, fs.ErrNotExist):
+		return problem(NothingHere, "plist-missing", "brew services start ollama", "there is no property list %s", path)
+	case s.Plist.Err != nil:
+		return refuseUnread(path, s.Plist.Err)
+	case file.UID != m.UID:
+		return m.refuseOwner(path, file.UID)
+	case file.Mode&0o022 != 0:
+		return problem(Failed, "plist-writable", "chmod go-w "+quote(path),
+			"%s can be written to by others (mode %04o): launchd would refuse to load it", path, file.Mode)
+	}
+	return refuseJob(s)
+}
+
+func refuseUnread(path string, err error) error {
+	var malformed *plistfix.Error
+	switch {
+	case errors.As(err, &malformed):
+		return problem(Failed, "plist-malformed", "plutil -lint "+quote(path), "reading %s: %w", path, err)
+	case errors.Is(err, fs.ErrPermission):
+		return problem(Failed, "plist-unreadable", "ls -le "+quote(path), "reading %s: %w", path, bare(err))
+	case errors.Is(err, backup.ErrNotRegular), errors.Is(err, syscall.ELOOP):
+		return problem(Failed, "plist-not-a-file", "ls -ld "+quote(path), "reading %s: %w", path, bare(err))
+	}
+	return problem(Failed, "plist-unreadable", "ls -le "+quote(path), "reading %s: %w", path, bare(err))
+}
+
+// bare drops the operation and path that a file error carries, where the
+// message names them already.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (m Machine) refuseOwner(path string, uid int) error {
+	hint := fmt.Sprintf("sudo chown %d %s", m.UID, quote(path))
+	switch {
+	case uid == 0:
+		hint = "sudo ollama-bind fix"
+	case m.UID == 0:
+		hint = "run it again without sudo: ollama-bind fix"
+	}
+	return problem(Failed, "not-owner", hint, "%s belongs to user %d, and this runs as user %d", path, uid, m.UID)
+}
+
+func refuseJob(s State) error {
+	label := s.Plist.Agent.Label
+	switch {
+	case !s.Agent.Chosen && !homebrew.IsLabel(label):
+		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+quote(s.Agent.Plist),
+			"%s has the label %q, which is not one of Homebrew's for Ollama", s.Agent.Plist, label)
+	case s.Agent.Loaded && s.Agent.Label != label:
+		return problem(Failed, "label-mismatch", "brew services restart ollama",
+			"%s has the label %q, but launchd loaded it as %q", s.Agent.Plist, label, s.Agent.Label)
+	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
+		return problem(Failed, "other-plist", "ollama-bind fix --plist "+quote(s.Job.Path),
+			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
+	case s.Agent.Rival != nil:
+		return problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(),
+			"two services for Ollama are loaded, %s and %s: one of them has to go", s.Agent.Target, s.Agent.Rival)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package bind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Waiting for the service starts fine, because it is mostly back within
+// milliseconds, and backs off to what costs nothing.
+const (
+	firstPause   = 10 * time.Millisecond
+	longestPause = 250 * time.Millisecond
+)
+
+// errHopeless marks a failure that more waiting would not cure.
+var errHopeless = errors.New("launchd did not take the setting over")
+
+// prove waits until the job at target listens where the goal wants it and
+// Ollama answers there. It returns what it saw last, and after ctx has ended
+// the reason why that is not enough.
+func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
+	var reason error
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		now, err := m.look(ctx, s, g)
+		if ctx.Err() == nil {
+			s, reason = now, err // a look that was cut short has nothing to say
+		}
+		if reason == nil && ctx.Err() == nil || errors.Is(reason, errHopeless) {
+			return s, reason
+		}
+		select {
+		case <-ctx.Done():
+			return s, orElse(reason, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// look is one look at job and socket. It asks Ollama first, which costs next to
+// nothing, and launchctl and lsof, each a process, side by side.
+func (m Machine) look(ctx context.Context, s State, g Goal) (State, error) {
+	s.Socket = Socket{Port: g.Host.Port}
+	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, g.Host.Dial(), apiPatience)
+	if s.Socket.APIErr != nil {
+		return m.lookAtJob(ctx, s, g)
+	}
+	version := s.Socket.APIVersion
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Job = m.job(ctx, s.Agent.Target) })
+	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
+	wg.Wait()
+	s.Socket.APIVersion = version
+	for _, l := range s.Layers(g) {
+		if l.State != OK && (l.Name == JobLayer || l.Name == SocketLayer) {
+			return s, s.shortfall(g, l)
+		}
+	}
+	return s, m.answersOutside(ctx, g)
+}
+
+// lookAtJob finds out why Ollama does not answer.
+func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
+	s.Job = m.job(ctx, s.Agent.Target)
+	layers := s.Layers(g)
+	if job := layers[2]; job.State != OK {
+		return s, s.shortfall(g, job)
+	}
+	if s.Job.PID == 0 {
+		return s, fmt.Errorf("the service does not stay up (last exit: %s)", orUnknown(s.Job.LastExit))
+	}
+	return s, s.Socket.APIErr
+}
+
+// shortfall is a layer that is not as it should be, as an error.
+func (s State) shortfall(g Goal, l Layer) error {
+	if l.Name == JobLayer && s.Job.Loaded && s.Job.knowsEnvironment() && !g.Matches(s.Job.Value()) {
+		return fmt.Errorf("%w: %s in the loaded job: %s", errHopeless, ollama.Variable, l.Detail)
+	}
+	return fmt.Errorf("%s: %s", l.Name, l.Detail)
+}
+
+func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
+	job, err := m.Launchd.Print(ctx, t)
+	switch {
+	case errors.Is(err, launchctl.ErrNotLoaded):
+		return Job{}
+	case err != nil:
+		return Job{Err: err}
+	}
+	return Job{Job: job, Loaded: true}
+}
+
+// answersOutside makes sure that a wildcard listener answers on another address
+// of the machine too. One that answers is enough: a tunnel may be down. What
+// the firewall does to strangers this cannot tell, it lets the machine's own
+// connections pass.
+func (m Machine) answersOutside(ctx context.Context, g Goal) error {
+	if !g.Host.Wildcard() {
+		return nil
+	}
+	var failed []string
+	for _, ip := range m.Addresses() {
+		address := netip.AddrPortFrom(ip, uint16(g.Host.Port)).String()
+		if _, err := ollama.Version(ctx, address, apiPatience); err == nil {
+			return nil
+		}
+		failed = append(failed, ip.String())
+	}
+	if len(failed) == 0 {
+		return nil // a machine without a network has loopback only
+	}
+	return fmt.Errorf("answers on loopback, but not on %s", strings.Join(failed, ", "))
+}

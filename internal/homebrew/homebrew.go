@@ -1,0 +1,55 @@
+// Package homebrew knows where Homebrew keeps its Ollama service.
+package homebrew
+
+import (
+	"path/filepath"
+	"slices"
+)
+
+// The labels under which Homebrew registers the service, which are also the
+// stems of its file names (Homebrew/brew services, pull requests 23741 and
+// 23750). A service keeps the legacy label until it is restarted by a Homebrew
+// that writes the canonical one.
+const (
+	canonicalLabel = "sh.brew.ollama"
+	legacyLabel    = "homebrew.mxcl.ollama"
+)
+
+// Daemons is where `sudo brew services` puts its property lists.
+const Daemons = "/Library/LaunchDaemons"
+
+// Labels lists Homebrew's labels for Ollama, the one it prefers first.
+func Labels() []string {
+	return []string{canonicalLabel, legacyLabel}
+}
+
+// IsLabel reports whether label is one of Homebrew's for Ollama.
+func IsLabel(label string) bool {
+	return slices.Contains(Labels(), label)
+}
+
+// Agents is the user's folder of launch agents.
+func Agents(home string) string {
+	return filepath.Join(home, "Library", "LaunchAgents")
+}
+
+// Candidate is one place where Homebrew may have put the service.
+type Candidate struct {
+	Label string
+	Plist string // the property list's path
+	// Daemon is set for a service of the whole machine, started with sudo.
+	Daemon bool
+}
+
+// Candidates lists the places in the order in which Homebrew itself looks: the
+// canonical label first, the user's own service before the machine's.
+func Candidates(home, daemons string) []Candidate {
+	var all []Candidate
+	for _, label := range Labels() {
+		file := label + ".plist"
+		all = append(all,
+			Candidate{Label: label, Plist: filepath.Join(Agents(home), file)},
+			Candidate{Label: label, Plist: filepath.Join(daemons, file), Daemon: true})
+	}
+	return all
+}

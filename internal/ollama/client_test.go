@@ -1,0 +1,78 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+const patience = 5 * time.Second
+
+func TestVersion(t *testing.T) {
+	t.Setenv("http_proxy", "http://127.0.0.1:1")
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	got, err := Version(t.Context(), serve(t, 200, `{"version":"0.33.0"}`), patience)
+	if err != nil || got != "0.33.0" {
+		t.Errorf("Version = %q, %v", got, err)
+	}
+}
+
+func TestVersionOfSomethingElse(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+	}{
+		{200, ""},
+		{200, "Ollama is running"},
+		{200, `{"release":"1"}`},
+		{200, strings.Repeat(" ", 2*maxAnswer) + `{"version":"0.33.0"}`},
+		{403, ""},
+		{302, ""},
+		{404, `{"version":"0.33.0"}`},
+	} {
+		got, err := Version(t.Context(), serve(t, tc.status, tc.body), patience)
+		if !errors.Is(err, ErrNotOllama) {
+			t.Errorf("status %d, body %.20q: %q, %v, want ErrNotOllama", tc.status, tc.body, got, err)
+		}
+	}
+}
+
+func TestVersionWithoutAnswer(t *testing.T) {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer s.Close()
+	defer close(release)
+	_, err := Version(t.Context(), s.Listener.Addr().String(), 50*time.Millisecond)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want a deadline", err)
+	}
+}
+
+func TestVersionRefused(t *testing.T) {
+	s := httptest.NewServer(nil)
+	address := s.Listener.Addr().String()
+	s.Close()
+	_, err := Version(t.Context(), address, patience)
+	if err == nil || strings.Contains(err.Error(), "http://") {
+		t.Errorf("got %v, want the refusal without a URL around it", err)
+	}
+}
+
+func serve(t *testing.T, status int, body string) (address string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status == 302 {
+			w.Header().Set("Location", "/elsewhere")
+		}
+		w.WriteHeader(status)
+		if _, err := w.Write([]byte(body)); err != nil && status == 200 {
+			t.Log(err)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}

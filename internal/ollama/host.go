@@ -1,0 +1,224 @@
+// Package ollama knows what Ollama itself does with OLLAMA_HOST, and asks a
+// running Ollama for its version.
+package ollama
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Variable is the environment variable that this program is about.
+const Variable = "OLLAMA_HOST"
+
+// DefaultPort is the port that Ollama listens on when OLLAMA_HOST names none
+// and has no scheme (ollama/ollama envconfig/config.go).
+const DefaultPort = 11434
+
+// Default is where Ollama listens when OLLAMA_HOST is unset or blank.
+var Default = Host{Name: "127.0.0.1", Port: DefaultPort}
+
+// Host is an OLLAMA_HOST value as Ollama reads it: the one address that it
+// will try to listen on.
+type Host struct {
+	Name string // an IP address without brackets, a name, or "" for every interface
+	Port int    // 0 lets the system choose one
+}
+
+// ParseHost reads a value of OLLAMA_HOST by Ollama's own rules
+// (ollama/ollama envconfig/config.go). Like Ollama it never fails: what it
+// cannot use becomes the default.
+func ParseHost(value string) Host {
+	hostport, defaultPort := cutScheme(trim(value))
+	hostport, _, _ = strings.Cut(hostport, "/")
+	name, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return Host{nameWithoutPort(hostport), defaultPort}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Host{name, defaultPort}
+	}
+	return Host{name, int(n)}
+}
+
+// trim drops the blanks and quotes that Ollama drops around a value.
+func trim(value string) string {
+	return strings.TrimSpace(strings.Trim(strings.TrimSpace(value), `"'`))
+}
+
+// cutScheme splits "http://" off and says which port is then the default:
+// a scheme brings the web's port with it, not Ollama's.
+func cutScheme(value string) (hostport string, defaultPort int) {
+	scheme, rest, found := strings.Cut(value, "://")
+	switch {
+	case !found:
+		return value, DefaultPort
+	case scheme == "http":
+		return rest, 80
+	case scheme == "https":
+		return rest, 443
+	}
+	return rest, DefaultPort
+}
+
+func nameWithoutPort(hostport string) string {
+	if ip := net.ParseIP(strings.Trim(hostport, "[]")); ip != nil {
+		return ip.String()
+	}
+	if hostport == "" {
+		return Default.Name
+	}
+	return hostport
+}
+
+// Traps of OLLAMA_HOST, told apart by CheckHost.
+var (
+	ErrEmpty      = errors.New("is empty: Ollama would stay on 127.0.0.1")
+	ErrList       = errors.New("is a list: Ollama listens on one address only")
+	ErrPortOnly   = errors.New("is a port alone: Ollama would look for a host of that name")
+	ErrStar       = errors.New("has a star: that is how lsof prints every interface, Ollama calls it 0.0.0.0")
+	ErrSchemePort = errors.New("has a scheme and no port: Ollama would listen on the web's port, 80 or 443")
+	ErrPath       = errors.New("has a path: the listener has none")
+	ErrBadPort    = errors.New("has no port between 1 and 65535: Ollama would quietly take its default or a random one")
+	ErrName       = errors.New("is not an IP address: a name is looked up at every start, and may be missing then")
+	ErrCharacters = errors.New("has characters that do not belong into an address")
+)
+
+// CheckHost reads a value that somebody wants to write, and refuses what
+// ParseHost would take in a way that they cannot have meant. Its error wraps
+// one of the traps above.
+func CheckHost(value string) (Host, error) {
+	h, err := checkHost(value)
+	if err != nil {
+		return Host{}, fmt.Errorf("%q %w", value, err)
+	}
+	return h, nil
+}
+
+func checkHost(value string) (Host, error) {
+	hostport, _ := cutScheme(value)
+	name, port, err := net.SplitHostPort(hostport)
+	hasPort := err == nil
+	if !hasPort {
+		name = strings.Trim(hostport, "[]")
+	}
+	switch {
+	case strings.TrimSpace(value) == "":
+		return Host{}, ErrEmpty
+	case strings.Contains(value, ","):
+		return Host{}, ErrList
+	case strings.ContainsAny(value, " \t\r\n\"'#\\"):
+		return Host{}, ErrCharacters
+	case strings.Contains(hostport, "/"):
+		return Host{}, ErrPath
+	case strings.HasPrefix(hostport, "*"):
+		return Host{}, ErrStar
+	case isNumber(hostport):
+		return Host{}, ErrPortOnly
+	case hasPort && !isPort(port):
+		return Host{}, ErrBadPort
+	case !hasPort && hostport != value:
+		return Host{}, ErrSchemePort
+	case !isAddress(name):
+		return Host{}, ErrName
+	}
+	return ParseHost(value), nil
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+// isAddress reports whether name is an address that means the same on every
+// start. A zone ("fe80::1%en0") is left out: Ollama has not been seen with one.
+func isAddress(name string) bool {
+	if name == "" || name == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Zone() == ""
+}
+
+// String is the value to write: host and port, nothing left to defaults.
+func (h Host) String() string {
+	name := h.Name
+	if name == "" {
+		name = "0.0.0.0"
+	}
+	return net.JoinHostPort(name, strconv.Itoa(h.Port))
+}
+
+// Wildcard reports whether Ollama listens on every interface. Both families
+// come at once: Go opens 0.0.0.0 as a dual-stack IPv6 socket.
+func (h Host) Wildcard() bool {
+	return h.Name == "" || h.ip().IsUnspecified()
+}
+
+// Loopback reports whether only this machine can reach the address.
+func (h Host) Loopback() bool {
+	return h.Name == "localhost" || h.ip().IsLoopback()
+}
+
+func (h Host) ip() netip.Addr {
+	ip, err := netip.ParseAddr(h.Name)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap()
+}
+
+// Equal reports whether both make Ollama open the same socket.
+func (h Host) Equal(o Host) bool {
+	return h.Wildcard() == o.Wildcard() && h.Socket() == o.Socket()
+}
+
+// Socket is the address as lsof prints it: "*:11434", "127.0.0.1:11434".
+func (h Host) Socket() string {
+	return net.JoinHostPort(h.socketName(), strconv.Itoa(h.Port))
+}
+
+func (h Host) socketName() string {
+	switch {
+	case h.Wildcard():
+		return "*"
+	case h.Name == "localhost":
+		return "127.0.0.1"
+	case h.ip().IsValid():
+		return h.ip().String()
+	}
+	return h.Name
+}
+
+// Dial is where a client on this machine connects: loopback for a wildcard.
+func (h Host) Dial() string {
+	if h.Wildcard() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(h.Port))
+	}
+	return h.Socket()
+}
+
+// FromSocket turns an address as lsof prints it back into a Host.
+func FromSocket(address string) (Host, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return Host{}, fmt.Errorf("reading socket address %q: %w", address, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Host{}, fmt.Errorf("reading socket address %q: %w", address, err)
+	}
+	if name == "*" {
+		name = "0.0.0.0"
+	}
+	return Host{name, int(n)}, nil
+}

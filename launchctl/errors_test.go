@@ -1,0 +1,201 @@
+package launchctl
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// runnerFunc is a Runner without a program.
+type runnerFunc func(ctx context.Context, name string, args ...string) ([]byte, error)
+
+func (f runnerFunc) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return f(ctx, name, args...)
+}
+
+// sentinels are the errors that an exit status can stand for.
+var sentinels = []error{ErrNotLoaded, ErrNoDomain, ErrDisabled, ErrInProgress, ErrUnknownSubcommand}
+
+// answerOf is how each collected situation is to be read. A situation of a
+// verb in use that is not here fails the test: it wants a decision.
+var answerOf = map[string]struct {
+	is     error // what the verb's error is, if anything in particular
+	accept bool  // Load, Unload or Reload goes on, or tries again
+}{
+	"bootstrap ok":                                                               {nil, true},
+	"already bootstrapped, non-root":                                             {nil, true},
+	"already bootstrapped, non-root, macOS 11":                                   {ErrInProgress, true},
+	"bootout teardown not finished (same label)":                                 {nil, true},
+	"already bootstrapped / in progress, root or some users":                     {ErrInProgress, true},
+	"root, generic failure (bad owner/mode, already loaded, unusable binary...)": {nil, true},
+	"disabled, root":                                                             {ErrDisabled, false},
+	"disabled, non-root (a)":                                                     {nil, true},
+	"disabled, non-root (b)":                                                     {ErrDisabled, false},
+	"gui domain, no GUI login (ssh/headless)":                                    {ErrNoDomain, false},
+	"gui domain does not exist for uid":                                          {ErrNoDomain, false},
+	"arbitrary Aqua-only agent into user/UID, non-root":                          {nil, true},
+	"not permitted (sandboxed caller)":                                           {nil, false},
+	"bootout ok":                                                                 {nil, true},
+	"bootout not loaded, by label":                                               {ErrNotLoaded, true},
+	"bootout not loaded, by path":                                                {nil, false},
+	"bootout, process still dying":                                               {ErrInProgress, true},
+	"bootout wrong domain / disabled leftovers":                                  {ErrNoDomain, false},
+	"print ok":                                               {nil, true},
+	"print, label unknown, newer":                            {ErrNotLoaded, false},
+	"print, label unknown, older":                            {ErrNotLoaded, false},
+	"print, label unknown in user domain":                    {ErrNotLoaded, false},
+	"print, label unknown in system":                         {ErrNotLoaded, false},
+	"print, no such gui domain":                              {ErrNoDomain, false},
+	"print other user's domain, non-root":                    {nil, false},
+	"print gui/UID when there is no GUI login":               {ErrNoDomain, false},
+	"kickstart ok":                                           {nil, true},
+	"kickstart -p, not a tty":                                {nil, true},
+	"kickstart -p, tty":                                      {nil, true},
+	"kickstart without -k, already running":                  {ErrInProgress, true},
+	"kickstart, not loaded":                                  {ErrNotLoaded, false},
+	"kickstart, no gui session":                              {ErrNoDomain, false},
+	"kickstart, caller sandboxed":                            {nil, false},
+	"kickstart -k of an Apple agent":                         {nil, false},
+	"enable/disable ok":                                      {nil, true},
+	"enable/disable refused":                                 {nil, false},
+	"load ok":                                                {nil, true},
+	"load already loaded / disabled / any failure, non-root": {nil, true},
+	"load already loaded, old":                               {nil, true},
+	"load malformed plist, old":                              {nil, true},
+	"load wrong owner/mode, old":                             {nil, true},
+	"load a LaunchDaemons path as user":                      {nil, true},
+	"load a LaunchAgents path as root":                       {nil, true},
+	"load, session type mismatch":                            {nil, false},
+	"unload ok":                                              {nil, true},
+	"unload, not loaded":                                     {nil, true},
+	"list LABEL unknown":                                     {ErrNotLoaded, false},
+	"list ok":                                                {nil, true},
+	"usage error":                                            {nil, false},
+	"bad target":                                             {nil, false},
+	"unknown subcommand":                                     {ErrUnknownSubcommand, false},
+}
+
+// unused are situations of commands that nothing here runs.
+var unused = map[string]bool{
+	"bootout --wait + several services": true, // its exit status is not known either
+	"error N":                           true,
+	"managername":                       true,
+	"getenv unset":                      true,
+	"setenv refused":                    true,
+}
+
+func TestCollectedMessages(t *testing.T) {
+	lines := bufio.NewScanner(bytes.NewReader(capture(t, "stderr-messages.tsv")))
+	lines.Scan() // the header
+	seen := 0
+	for lines.Scan() {
+		row := strings.Split(lines.Text(), "\t")
+		situation, argv, stderr, rc := row[0], strings.Fields(row[1]), row[3], row[4]
+		if unused[situation] {
+			continue
+		}
+		want, ok := answerOf[situation]
+		if !ok {
+			t.Errorf("%s: no decision", situation)
+			continue
+		}
+		seen++
+		digits, _, _ := strings.Cut(rc, " ")
+		code, err := strconv.Atoi(digits)
+		if err != nil {
+			t.Errorf("%s: exit status %q", situation, rc)
+			continue
+		}
+		stderr = strings.TrimSpace(strings.ReplaceAll(stderr, `\n`, "\n"))
+		checkAnswer(t, situation, argv, code, stderr, want.is, want.accept)
+	}
+	if seen != len(answerOf) {
+		t.Errorf("%d of %d situations found", seen, len(answerOf))
+	}
+}
+
+func checkAnswer(t *testing.T, situation string, argv []string, code int, stderr string, is error, accept bool) {
+	t.Helper()
+	client := Client{runnerFunc(func(context.Context, string, ...string) ([]byte, error) {
+		if code == 0 {
+			return nil, nil
+		}
+		return nil, &ExitError{Args: argv, Code: code, Stderr: stderr}
+	})}
+	_, err := client.launchctl(t.Context(), "trying", argv[0], argv[1:]...)
+	if (err != nil) != (code != 0) {
+		t.Errorf("%s: exit status %d is %v", situation, code, err)
+	}
+	for _, sentinel := range sentinels {
+		if errors.Is(err, sentinel) != (sentinel == is) {
+			t.Errorf("%s: %v: is %q: %t", situation, err, sentinel, errors.Is(err, sentinel))
+		}
+	}
+	var exit *ExitError
+	if code != 0 && (!errors.As(err, &exit) || exit.Code != code) {
+		t.Errorf("%s: no exit status in %v", situation, err)
+	}
+	target := Target{GUI(501), "L"}
+	switch argv[0] {
+	case "bootstrap", "load":
+		err = passingOnly(err)
+	case "bootout":
+		err = client.bootout(t.Context(), target, "P")
+	case "kickstart":
+		err = client.kickstart(t.Context(), target)
+	case "enable":
+		err = client.enable(t.Context(), target)
+	}
+	if (err == nil) != accept {
+		t.Errorf("%s: accepted: %t (%v)", situation, err == nil, err)
+	}
+}
+
+func passingOnly(err error) error {
+	if passing(err) {
+		return nil
+	}
+	return err
+}
+
+func TestExitErrorText(t *testing.T) {
+	tests := []struct {
+		err  *ExitError
+		want string
+	}{
+		{
+			&ExitError{Args: []string{"launchctl", "bootstrap", "gui/501", "/Users/a b/x.plist"}, Code: 5,
+				Stderr: "Bootstrap failed: 5: Input/output error\nTry re-running the command as root for richer errors."},
+			`launchctl bootstrap gui/501 "/Users/a b/x.plist": exit status 5: Bootstrap failed: 5: Input/output error; Try re-running the command as root for richer errors.`,
+		},
+		{&ExitError{Args: []string{"launchctl", "kickstart", "gui/501/l"}, Code: 37}, "launchctl kickstart gui/501/l: exit status 37"},
+		{&ExitError{Args: []string{"lsof"}, Code: -1, Signal: syscall.SIGKILL}, "lsof: ended by signal 9 (killed)"},
+		{&ExitError{Args: []string{"x", "", "a\x1bb", "$(c)"}, Code: 1, Stderr: "red \x1b[31m\u202e\n\n\ttwo\nthree\nfour"},
+			`x "" "a\x1bb" "$(c)": exit status 1: red ?[31m?; two; three`},
+	}
+	for _, tt := range tests {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+func TestDomains(t *testing.T) {
+	for daemon, want := range map[bool]string{true: "[system]", false: "[gui/501 user/501]"} {
+		var got []string
+		for _, d := range DomainsFor(501, daemon) {
+			got = append(got, string(d))
+		}
+		if text := "[" + strings.Join(got, " ") + "]"; text != want {
+			t.Errorf("daemon %t: %s", daemon, text)
+		}
+	}
+	if got := (Target{System, "a.b"}).String(); got != "system/a.b" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,171 @@
+package launchctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Listener is one listening TCP socket.
+type Listener struct {
+	PID     int
+	Command string // not cut short
+	User    string
+	Family  string // "IPv4" or "IPv6"
+	// Address is the name of the socket as lsof writes it: "*:11434",
+	// "127.0.0.1:11434", "[::1]:11434". A socket that takes IPv4 and IPv6
+	// on every interface is "*:11434" with family IPv6.
+	Address string
+}
+
+// Host is the address without the port and without brackets; "*" is any.
+func (l Listener) Host() string {
+	host, _, _ := net.SplitHostPort(l.Address)
+	return host
+}
+
+// Port is the port of the address, or 0 if it is no number.
+func (l Listener) Port() int {
+	_, port, _ := net.SplitHostPort(l.Address)
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}
+
+// Wildcard reports whether the socket takes connections on every interface.
+func (l Listener) Wildcard() bool { return l.Host() == "*" }
+
+// Listeners asks lsof who listens on the TCP ports, or on any without ports.
+//
+// Without root, lsof sees the caller's own processes only and does not say so:
+// no answer does not mean that a port is free.
+//
+// The address family is left open on purpose (-i, not -i4): a socket for both
+// families counts as IPv6.
+func (c Client) Listeners(ctx context.Context, ports ...int) ([]Listener, error) {
+	const op = "listing listeners"
+	out, err := c.Runner.Run(ctx, "lsof",
+		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcLnPtT")
+	if err != nil && !foundLess(out, err) {
+		return nil, &opError{op: op, err: err}
+	}
+	listeners, err := ParseListeners(out)
+	if err != nil {
+		return nil, &opError{op: op, err: err}
+	}
+	return listeners, nil
+}
+
+// tcpPorts is lsof's option for TCP sockets with any of the ports.
+func tcpPorts(ports []int) string {
+	if len(ports) == 0 {
+		return "-iTCP"
+	}
+	words := make([]string, len(ports))
+	for i, port := range ports {
+		words[i] = strconv.Itoa(port)
+	}
+	return "-iTCP:" + strings.Join(words, ",")
+}
+
+// foundLess reports whether lsof failed only in that it did not find all it
+// was asked for. It exits 1 without a word when it found nothing, and also
+// when it found something for one port and nothing for another; a usage error
+// has the same exit status and a text on standard error.
+func foundLess(out []byte, err error) bool {
+	var exit *ExitError
+	return errors.As(err, &exit) && exit.Code == 1 && (len(out) > 0 || exit.Stderr == "")
+}
+
+// ParseListeners reads the answer of `lsof -F` with at least the fields p, f
+// and n. A line is one field: its first character says which. See OUTPUT FOR
+// OTHER PROGRAMS in lsof(8).
+//
+// Connections are left out: files with a state other than LISTEN, with a
+// protocol other than TCP, or with two addresses.
+func ParseListeners(out []byte) ([]Listener, error) {
+	r := lsofReader{pid: -1}
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" {
+			r.field(line[0], line[1:])
+		}
+	}
+	r.endFile()
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.found, nil
+}
+
+// lsofReader collects fields: those of a process come first and are good for
+// all its files, those of a file end with the next file or process.
+type lsofReader struct {
+	found         []Listener
+	pid           int
+	command, user string
+	file          Listener
+	other         bool // the file is no listening TCP socket
+	err           error
+}
+
+// field takes one field. Fields nobody asked for are passed over.
+func (r *lsofReader) field(id byte, value string) {
+	switch id {
+	case 'p':
+		r.endFile()
+		r.command, r.user = "", ""
+		r.pid = r.process(value)
+	case 'c':
+		r.command = value
+	case 'L':
+		r.user = value
+	case 'f':
+		r.endFile()
+	case 't':
+		r.file.Family = value
+	case 'P':
+		r.other = r.other || value != "TCP"
+	case 'n':
+		r.file.Address = value
+		r.other = r.other || strings.Contains(value, "->")
+	case 'T':
+		state, ok := strings.CutPrefix(value, "ST=")
+		r.other = r.other || ok && state != "LISTEN"
+	}
+}
+
+// process reads a process id.
+func (r *lsofReader) process(value string) int {
+	pid, err := strconv.Atoi(value)
+	if err != nil || pid < 0 {
+		r.fail("no process id: %q", value)
+	}
+	return pid
+}
+
+// endFile keeps the file that was being read, if it is a listener.
+func (r *lsofReader) endFile() {
+	file, other := r.file, r.other
+	r.file, r.other = Listener{}, false
+	if other || file.Address == "" {
+		return
+	}
+	if r.pid < 0 {
+		r.fail("a socket without a process")
+		return
+	}
+	file.PID, file.Command, file.User = r.pid, r.command, r.user
+	r.found = append(r.found, file)
+}
+
+// fail keeps the first reason not to trust the answer.
+func (r *lsofReader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
+	}
+}

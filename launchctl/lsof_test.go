@@ -1,0 +1,157 @@
+package launchctl
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseListeners(t *testing.T) {
+	tests := map[string][]Listener{
+		"lsof-F-pcLnPtT-loopback4-CONSTRUCTED.txt": {
+			{PID: 24901, Command: "ollama", User: "tester", Family: "IPv4", Address: "127.0.0.1:11434"},
+		},
+		"lsof-F-pcLnPtT-wildcard-CONSTRUCTED.txt": {
+			{PID: 24901, Command: "ollama", User: "tester", Family: "IPv6", Address: "*:11434"},
+		},
+		"lsof-F-pcLnPtT-two-procs-CONSTRUCTED.txt": {
+			{PID: 665, Command: "ollama", User: "tester", Family: "IPv4", Address: "127.0.0.1:11434"},
+			{PID: 665, Command: "ollama", User: "tester", Family: "IPv6", Address: "[::1]:11434"},
+			{PID: 59391, Command: "ollama", User: "tester", Family: "IPv6", Address: "*:11434"},
+		},
+		// The second process has a connection, which is no listener.
+		"lsof-F-pcnT-metalguard.txt": {
+			{PID: 4711, Command: "xctest", Address: "*:5252"},
+		},
+	}
+	for name, want := range tests {
+		got, err := ParseListeners(capture(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestParseListenersEdges(t *testing.T) {
+	socket := Listener{PID: 1, Address: "*:80"}
+	tests := []struct {
+		name, text string
+		want       []Listener
+	}{
+		{"nothing", "", nil},
+		{"no file", "p1\nccmd\n", nil},
+		{"no final line break", "p1\nf3\nn*:80", []Listener{socket}},
+		{"unknown fields", "p1\ng1\nR0\nu501\nf3\nau\nl \nd0x1\no0t0\nn*:80\nTST=LISTEN\nTWR=0\n", []Listener{socket}},
+		{"UDP", "p1\nf3\nPUDP\nn*:80\n", nil},
+		{"connection without a state", "p1\nf3\nn127.0.0.1:1->127.0.0.1:80\n", nil},
+		{"the next process has no name of the one before", "p2\ncx\nLy\nf1\nn*:81\np1\nf3\nn*:80\n",
+			[]Listener{{PID: 2, Command: "x", User: "y", Address: "*:81"}, socket}},
+	}
+	for _, tt := range tests {
+		got, err := ParseListeners([]byte(tt.text))
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	for _, text := range []string{"px\nf3\nn*:80\n", "p-1\nf3\nn*:80\n", "p\n", "f3\nn*:80\n"} {
+		if got, err := ParseListeners([]byte(text)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%q: %v, %v; want ErrFormat", text, got, err)
+		}
+	}
+}
+
+func TestListenerAddress(t *testing.T) {
+	tests := []struct {
+		address, host string
+		port          int
+		wildcard      bool
+	}{
+		{"*:11434", "*", 11434, true},
+		{"127.0.0.1:11434", "127.0.0.1", 11434, false},
+		{"[::1]:11434", "::1", 11434, false},
+		{"[fe80::1%lo0]:80", "fe80::1%lo0", 80, false},
+		{"*:http", "*", 0, true},
+		{"*:99999", "*", 0, true},
+		{"", "", 0, false},
+	}
+	for _, tt := range tests {
+		l := Listener{Address: tt.address}
+		if l.Host() != tt.host || l.Port() != tt.port || l.Wildcard() != tt.wildcard {
+			t.Errorf("%q: %q, %d, %t", tt.address, l.Host(), l.Port(), l.Wildcard())
+		}
+	}
+}
+
+func TestListeners(t *testing.T) {
+	found := string(capture(t, "lsof-F-pcLnPtT-wildcard-CONSTRUCTED.txt"))
+	one := []Listener{{PID: 24901, Command: "ollama", User: "tester", Family: "IPv6", Address: "*:11434"}}
+	exit := func(code int, stderr string) error {
+		return &ExitError{Args: []string{"lsof"}, Code: code, Stderr: stderr}
+	}
+	tests := []struct {
+		name, out string
+		err       error
+		want      []Listener
+		failed    bool
+	}{
+		{"found", found, nil, one, false},
+		{"none", "", exit(1, ""), nil, false},
+		{"one port of two", found, exit(1, ""), one, false},
+		{"found, and a warning", found, exit(1, "lsof: WARNING: can't stat() …"), one, false},
+		{"usage error", "", exit(1, "lsof: unknown protocol name (TCQ) in: -iTCQ"), nil, true},
+		{"killed", "", exit(-1, ""), nil, true},
+		{"another status", found, exit(2, ""), nil, true},
+		{"no lsof", "", ErrNoTool, nil, true},
+		{"no process id", "px\n", nil, nil, true},
+	}
+	for _, tt := range tests {
+		var got []string
+		runner := runnerFunc(func(_ context.Context, name string, args ...string) ([]byte, error) {
+			got = append([]string{name}, args...)
+			return []byte(tt.out), tt.err
+		})
+		listeners, err := Client{runner}.Listeners(t.Context(), 11434, 80)
+		if (err != nil) != tt.failed || tt.err != nil && tt.failed && !errors.Is(err, tt.err) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.want, listeners); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		argv := []string{"lsof", "-nP", "-w", "-iTCP:11434,80", "-sTCP:LISTEN", "-F", "pcLnPtT"}
+		if diff := cmp.Diff(argv, got); diff != "" {
+			t.Errorf("%s: argv (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if got := tcpPorts(nil); got != "-iTCP" {
+		t.Errorf("every port: %q", got)
+	}
+}
+
+func FuzzParseListeners(f *testing.F) {
+	for _, name := range []string{
+		"lsof-F-pcLnPtT-loopback4-CONSTRUCTED.txt", "lsof-F-pcLnPtT-two-procs-CONSTRUCTED.txt", "lsof-F-pcnT-metalguard.txt",
+	} {
+		f.Add(capture(f, name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		listeners, err := ParseListeners(data)
+		if err != nil && (len(listeners) > 0 || !errors.Is(err, ErrFormat)) {
+			t.Errorf("%v beside %v", err, listeners)
+		}
+		for _, l := range listeners {
+			if l.PID < 0 || l.Address == "" || l.Port() < 0 || l.Port() > 65535 {
+				t.Errorf("%+v", l)
+			}
+		}
+	})
+}
