@@ -35,25 +35,40 @@ import (
 //	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER
 //	stamp, stamped         remembers inode, times and bytes of the plist; wants them unchanged
 //	backups N              wants N backups
-//	tool NAME LINE…        puts a shell script in front of a tool
-//	start PROGRAM… , interrupt SIGNAL CODE   runs in the background; signals it and wants that code
+//	launchctl ARG…         talks to launchd as somebody else would
+//	start PROGRAM…         runs it in the background, into stdout.txt and stderr.txt
+//	await VERB             waits until launchctl is told that
+//	awaitplist FIXTURE     waits until the plist is as the fixture
+//	finish CODE            waits for what was started, and wants that exit code
+//	interrupt SIGNAL CODE  signals it first
+//	edit FIXTURE           writes the fixture over the plist; regenerate: as Homebrew does
+//	second LABEL           loads a second service under another label
+//	chown UID, linked, waitgone
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"mac":       cmdMac,
-	"fault":     cmdFault,
-	"heal":      cmdHeal,
-	"exits":     cmdExits,
-	"json":      cmdJSON,
-	"same":      cmdSame,
-	"listens":   cmdListens,
-	"changed":   cmdChanged,
-	"hold":      cmdHold,
-	"stamp":     cmdStamp,
-	"stamped":   cmdStamped,
-	"backups":   cmdBackups,
-	"launchctl": cmdLaunchctl,
-	"start":     cmdStart,
-	"interrupt": cmdInterrupt,
-	"await":     cmdAwait,
+	"mac":        cmdMac,
+	"fault":      cmdFault,
+	"heal":       cmdHeal,
+	"exits":      cmdExits,
+	"json":       cmdJSON,
+	"same":       cmdSame,
+	"listens":    cmdListens,
+	"changed":    cmdChanged,
+	"hold":       cmdHold,
+	"stamp":      cmdStamp,
+	"stamped":    cmdStamped,
+	"backups":    cmdBackups,
+	"launchctl":  cmdLaunchctl,
+	"start":      cmdStart,
+	"finish":     cmdFinish,
+	"interrupt":  cmdInterrupt,
+	"await":      cmdAwait,
+	"awaitplist": cmdAwaitPlist,
+	"edit":       cmdEdit,
+	"regenerate": cmdRegenerate,
+	"second":     cmdSecond,
+	"chown":      cmdChown,
+	"linked":     cmdLinked,
+	"waitgone":   cmdWaitGone,
 }
 
 const (
@@ -228,11 +243,16 @@ func dig(doc any, path []string) string {
 	return "absent"
 }
 
-func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
-	want, err := os.ReadFile(fixture(args[0]))
+// localised is a fixture as it stands on this Mac, under the service's label.
+func localised(ts *testscript.TestScript, name string) []byte {
+	data, err := os.ReadFile(fixture(name))
 	ts.Check(err)
-	want = theMac(ts).Localise(want)
-	want = bytes.Replace(want, []byte("homebrew.mxcl.ollama"), []byte(*ts.Value(labelKey).(*string)), 1)
+	data = theMac(ts).Localise(data)
+	return bytes.Replace(data, []byte("homebrew.mxcl.ollama"), []byte(*ts.Value(labelKey).(*string)), 1)
+}
+
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	want := localised(ts, args[0])
 	got, err := os.ReadFile(plistPath(ts))
 	ts.Check(err)
 	if bytes.Equal(got, want) == neg {
@@ -353,6 +373,12 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, pair)
 		}
 	}
+	var err error
+	cmd.Stdout, err = os.Create(ts.MkAbs("stdout.txt"))
+	ts.Check(err)
+	cmd.Stderr, err = os.Create(ts.MkAbs("stderr.txt"))
+	ts.Check(err)
+	theMac(ts).ResetLog()
 	ts.Check(cmd.Start())
 	*ts.Value(runningKey).(**exec.Cmd) = cmd
 	ts.Defer(func() { cmd.Process.Kill() })
@@ -363,22 +389,81 @@ var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.S
 func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := *ts.Value(runningKey).(**exec.Cmd)
 	ts.Check(cmd.Process.Signal(signals[args[0]]))
+	cmdFinish(ts, neg, args[1:])
+}
+
+func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := *ts.Value(runningKey).(**exec.Cmd)
 	err := cmd.Wait()
-	if got := strconv.Itoa(exitOf(err)); got != args[1] {
-		ts.Fatalf("after SIG%s: exit %s, want %s", args[0], got, args[1])
+	if got := strconv.Itoa(exitOf(err)); got != args[0] {
+		ts.Fatalf("exit %s, want %s; stderr:\n%s", got, args[0], ts.ReadFile("stderr.txt"))
 	}
 }
 
 // cmdAwait waits until launchctl has been told a verb.
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(20 * time.Second)
-	for time.Now().Before(deadline) {
+	eventually(ts, "launchctl is told to "+args[0], func() bool {
 		for _, line := range theMac(ts).Log() {
 			if strings.HasPrefix(line, args[0]) {
-				return
+				return true
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
+		return false
+	})
+}
+
+func cmdAwaitPlist(ts *testscript.TestScript, neg bool, args []string) {
+	want := localised(ts, args[0])
+	eventually(ts, "the plist is as "+args[0], func() bool {
+		got, err := os.ReadFile(plistPath(ts))
+		return err == nil && bytes.Equal(got, want)
+	})
+}
+
+func eventually(ts *testscript.TestScript, what string, is func() bool) {
+	deadline := time.Now().Add(20 * time.Second)
+	for !is() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
 	}
-	ts.Fatalf("launchctl was never told to %s", args[0])
+}
+
+func cmdEdit(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.WriteFile(plistPath(ts), localised(ts, args[0]), 0o644))
+}
+
+// cmdRegenerate does to the file what `brew services` does: it removes it and
+// writes a new one from the formula.
+func cmdRegenerate(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.Remove(plistPath(ts)))
+	cmdEdit(ts, neg, []string{"brew-arm64-env"})
+}
+
+func cmdSecond(ts *testscript.TestScript, neg bool, args []string) {
+	m := theMac(ts)
+	data, err := os.ReadFile(fixture("brew-arm64-env"))
+	ts.Check(err)
+	path, err := m.Install(args[0], data)
+	ts.Check(err)
+	cmdLaunchctl(ts, false, []string{"bootstrap", m.Domain(), path})
+}
+
+func cmdChown(ts *testscript.TestScript, neg bool, args []string) {
+	uid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ts.Check(os.Chown(args[1], uid, -1))
+}
+
+func cmdLinked(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Lstat(plistPath(ts))
+	ts.Check(err)
+	if info.Mode()&os.ModeSymlink == 0 {
+		ts.Fatalf("the plist is no link any more")
+	}
+}
+
+func cmdWaitGone(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(theMac(ts).WaitGone(*ts.Value(labelKey).(*string), 20*time.Second))
 }

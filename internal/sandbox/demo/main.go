@@ -1,0 +1,187 @@
+// Demo shows fix and rollback at work on a Mac in a folder: real processes, real
+// sockets, the real program. It touches nothing outside of a temporary folder
+// and leaves nothing behind.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/ollama-bind/ollama-bind/internal/sandbox"
+)
+
+// The plist is the one that Homebrew writes on Apple silicon.
+const (
+	label   = "homebrew.mxcl.ollama"
+	fixture = "fixtures/plists/brew-arm64-env.plist"
+	port    = 11434
+)
+
+func main() {
+	sandbox.Main()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "ollama-bind-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	say("Building ollama-bind, and a Mac in %s: launchd, Homebrew's Ollama service, nothing of yours.", dir)
+	program := filepath.Join(dir, "program", "ollama-bind")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/ollama-bind")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building ollama-bind: %w\n%s", err, out)
+	}
+	mac, err := sandbox.Start(filepath.Join(dir, "mac"), sandbox.Options{Port: freePort()})
+	if err != nil {
+		return err
+	}
+	defer mac.Close()
+	return show{ctx, mac, program}.play()
+}
+
+// freePort is Ollama's own port, or 0, for any other, when that is taken.
+func freePort() int {
+	for _, address := range []string{":11434", "127.0.0.1:11434"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return 0
+		}
+		l.Close()
+	}
+	return port
+}
+
+type show struct {
+	ctx     context.Context
+	mac     *sandbox.Mac
+	program string
+}
+
+func (s show) play() error {
+	plist, err := os.ReadFile(fixture)
+	if err != nil {
+		return fmt.Errorf("the demo runs in the repository's root: %w", err)
+	}
+	if _, err := s.mac.Install(label, plist); err != nil {
+		return err
+	}
+	if err := s.mac.StartService(label); err != nil {
+		return err
+	}
+	say("Homebrew's service runs, as it does by default, for this machine alone:")
+	s.listening()
+	host := fmt.Sprintf("0.0.0.0:%d", s.mac.Port)
+	for _, scene := range []struct {
+		text string
+		args []string
+		exit int
+	}{
+		{"What is set where, and who listens?", []string{"status", "--host", host}, 3},
+		{"What would fix do?", []string{"fix", "--dry-run", "--host", host}, 3},
+		{"Do it.", []string{"fix", "--host", host}, 0},
+		{"And now?", []string{"status", "--host", host}, 0},
+		{"Run it twice, and nothing happens the second time.", []string{"fix", "--host", host}, 0},
+		{"Take it back.", []string{"rollback"}, 0},
+	} {
+		say("%s", scene.text)
+		if err := s.command(scene.args, scene.exit); err != nil {
+			return err
+		}
+		if scene.args[0] == "rollback" || scene.text == "Do it." {
+			s.listening()
+		}
+	}
+	say("That was all of it. The Mac in the folder is gone again; on a real one, type: ollama-bind fix")
+	return nil
+}
+
+// command echoes a command as if it were typed, and runs it.
+func (s show) command(args []string, want int) error {
+	typed := args
+	if s.mac.Port == port {
+		typed = withoutHost(args)
+	}
+	fmt.Printf("$ ollama-bind %s\n", strings.Join(typed, " "))
+	cmd := exec.Command(s.program, typed...)
+	cmd.Env = s.mac.Env()
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+	// A Ctrl-C is for the demo to clean up after, not for one command.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(s.ctx, func() { cmd.Process.Signal(os.Interrupt) })
+	err := cmd.Wait()
+	stop()
+	if s.ctx.Err() != nil {
+		return errors.New("interrupted; everything is cleaned up")
+	}
+	got := cmd.ProcessState.ExitCode()
+	if got != 0 {
+		fmt.Printf("(exit status %d)\n", got)
+	}
+	if got != want {
+		return fmt.Errorf("ollama-bind %s: exit status %d, not %d: %w", args[0], got, want, err)
+	}
+	return nil
+}
+
+// withoutHost leaves out what is the default.
+func withoutHost(args []string) []string {
+	return args[:len(args)-len(hostArgs(args))]
+}
+
+func hostArgs(args []string) []string {
+	if len(args) > 2 && args[len(args)-2] == "--host" {
+		return args[len(args)-2:]
+	}
+	return nil
+}
+
+// listening tries the port the way others would: on loopback, and on the
+// machine's other addresses.
+func (s show) listening() {
+	for _, ip := range append([]string{"127.0.0.1"}, others()...) {
+		address := net.JoinHostPort(ip, fmt.Sprint(s.mac.Port))
+		answer := "refused"
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			answer = "connected"
+		}
+		fmt.Printf("  connect to %-26s %s\n", address, answer)
+	}
+}
+
+func others() []string {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var ips []string
+	for _, a := range all {
+		if ip, _, err := net.ParseCIDR(a.String()); err == nil && ip.IsGlobalUnicast() {
+			ips = append(ips, ip.String())
+		}
+	}
+	return ips
+}
+
+func say(format string, args ...any) {
+	fmt.Printf("\n"+format+"\n", args...)
+}

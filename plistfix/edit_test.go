@@ -1,0 +1,243 @@
+package plistfix
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const (
+	fixtures = "../fixtures/"
+	hostName = "OLLAMA_HOST"
+	wanted   = "0.0.0.0:11434"
+)
+
+// read returns a fixture.
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	doc, err := os.ReadFile(fixtures + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// list returns the fixtures that match a pattern.
+func list(t testing.TB, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(fixtures + pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no fixtures %s: %v", pattern, err)
+	}
+	for i := range paths {
+		paths[i] = filepath.ToSlash(strings.TrimPrefix(paths[i], fixtures))
+	}
+	return paths
+}
+
+func mustSet(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	result, err := SetEnv(doc, hostName, wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func mustUnset(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	result, err := UnsetEnv(doc, hostName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// Each edits/NAME.plist has what SetEnv makes of it beside it. Where the
+// variable was not set before, UnsetEnv gives the input back, but for a dict
+// that was empty.
+func TestEdits(t *testing.T) {
+	for _, name := range list(t, "plistfix/edits/*.plist") {
+		if strings.HasSuffix(name, ".want.plist") {
+			continue
+		}
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			doc := read(t, name)
+			got := mustSet(t, doc)
+			golden := strings.TrimSuffix(name, ".plist") + ".want.plist"
+			if *update {
+				if err := os.WriteFile(fixtures+golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(read(t, golden)), string(got)); diff != "" {
+				t.Errorf("SetEnv (-want +got):\n%s", diff)
+			}
+			if again := mustSet(t, got); &again[0] != &got[0] {
+				t.Error("a second SetEnv changes the document")
+			}
+			if _, ok, _ := Env(doc, hostName); ok || strings.Contains(name, "env-empty") {
+				return
+			}
+			if diff := cmp.Diff(string(doc), string(mustUnset(t, got))); diff != "" {
+				t.Errorf("UnsetEnv after SetEnv (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A document that needs no change is returned as it is, not as a copy.
+func TestNoChange(t *testing.T) {
+	for _, name := range list(t, "plistfix/edits/same*.plist") {
+		doc := read(t, name)
+		if got := mustSet(t, doc); &got[0] != &doc[0] {
+			t.Errorf("%s: SetEnv returns a copy", name)
+		}
+	}
+	for _, name := range []string{"plistfix/edits/between.plist", "corpus/b-brew.plist"} {
+		doc := read(t, name)
+		if got := mustUnset(t, doc); &got[0] != &doc[0] {
+			t.Errorf("%s: UnsetEnv returns a copy", name)
+		}
+	}
+}
+
+// SetEnv writes what Homebrew writes when the variable comes from its env file.
+func TestHomebrewTwins(t *testing.T) {
+	twins := map[string]string{"noenv": "noenv-host", "env": "env-host", "env-empty": "env-host"}
+	for _, machine := range []string{"arm64", "x86_64"} {
+		for before, after := range twins {
+			for _, label := range []string{"homebrew.mxcl.ollama", "sh.brew.ollama"} {
+				t.Run(machine+"-"+before+"-"+label, func(t *testing.T) {
+					named := func(file string) []byte {
+						doc := read(t, "plists/brew-"+machine+"-"+file+".plist")
+						return bytes.ReplaceAll(doc, []byte("homebrew.mxcl.ollama"), []byte(label))
+					}
+					doc := named(before)
+					got := mustSet(t, doc)
+					if diff := cmp.Diff(string(named(after)), string(got)); diff != "" {
+						t.Errorf("SetEnv (-want +got):\n%s", diff)
+					}
+					if before == "env-empty" {
+						doc = named("env")
+					}
+					if diff := cmp.Diff(string(doc), string(mustUnset(t, got))); diff != "" {
+						t.Errorf("UnsetEnv (-want +got):\n%s", diff)
+					}
+				})
+			}
+		}
+	}
+}
+
+// in wraps the inside of a root dict.
+func in(body string) string {
+	return "<plist version=\"1.0\">\n<dict>\n\t<key>Label</key>\n\t<string>l</string>\n" + body + "</dict>\n</plist>\n"
+}
+
+func TestUnsetEnv(t *testing.T) {
+	tests := []struct{ name, doc, want string }{
+		{"with its lines",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string>\n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string>\n\t</dict>\n")},
+		{"with the dict",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t</dict>\n"),
+			in("")},
+		{"a comment in the dict keeps it",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<!-- c -->\n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<!-- c -->\n\t</dict>\n")},
+		{"a comment before the dict keeps it",
+			in("\t<key>EnvironmentVariables</key> <!-- c -->\n\t<dict>\n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key> <!-- c -->\n\t<dict>\n\t</dict>\n")},
+		{"a comment between key and value goes",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>OLLAMA_HOST</key> <!-- c -->\n\t\t<string>x</string>\n\t</dict>\n"),
+			in("")},
+		{"a comment on the line keeps it",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string> <!-- c -->\n\t\t<key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<!-- c -->\n\t\t<key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n")},
+		{"the next key moves up",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict><key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t\t<key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict><key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n")},
+		{"blanks at the end of the line go",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string> \n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\t\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string> \n\t</dict>\n")},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, string(mustUnset(t, []byte(test.doc)))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Values are escaped as Homebrew escapes them, and read back as they were.
+func TestEscape(t *testing.T) {
+	const value = `a&b<c>"d"'e' é 😀`
+	got, err := SetEnv([]byte(in("")), hostName, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<string>a&amp;b&lt;c&gt;&quot;d&quot;&#39;e&#39; é 😀</string>"; !bytes.Contains(got, []byte(want)) {
+		t.Errorf("no %s in\n%s", want, got)
+	}
+	if back, ok, err := Env(got, hostName); back != value || !ok || err != nil {
+		t.Errorf("Env = %q, %v, %v", back, ok, err)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	want := Agent{
+		Label:                "homebrew.mxcl.ollama",
+		ProgramArguments:     []string{"/opt/homebrew/opt/ollama/bin/ollama", "serve"},
+		EnvironmentVariables: map[string]string{"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
+		StandardOutPath:      "/opt/homebrew/var/log/ollama.log",
+		StandardErrorPath:    "/opt/homebrew/var/log/ollama.log",
+	}
+	for name, format := range map[string]Format{"plists/brew-arm64-env.plist": XML, "corpus/b-brew.plist": Binary} {
+		got, err := Decode(read(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Format = format
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A binary property list stays binary and keeps its values.
+func TestBinary(t *testing.T) {
+	doc := read(t, "corpus/b-brew.plist")
+	set := mustSet(t, doc)
+	a, err := Decode(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Format != Binary || a.EnvironmentVariables[hostName] != wanted {
+		t.Errorf("SetEnv: %s, %q", a.Format, a.EnvironmentVariables)
+	}
+	if again := mustSet(t, set); &again[0] != &set[0] {
+		t.Error("a second SetEnv changes the document")
+	}
+	back := mustUnset(t, set)
+	if diff := cmp.Diff(decoded(t, doc), decoded(t, back)); diff != "" {
+		t.Errorf("UnsetEnv (-want +got):\n%s", diff)
+	}
+}
+
+func decoded(t *testing.T, doc []byte) map[string]any {
+	t.Helper()
+	values, err := decode(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}

@@ -1,0 +1,147 @@
+package plistfix
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// seeds adds every fixture to a fuzz target.
+func seeds(f *testing.F, add func(doc []byte)) {
+	for _, pattern := range []string{"plists/*.plist", "corpus/*.plist", "plistfix/edits/*.plist"} {
+		for _, name := range list(f, pattern) {
+			add(read(f, name))
+		}
+	}
+}
+
+// FuzzSetEnv holds SetEnv and UnsetEnv to what they promise, whatever they get.
+func FuzzSetEnv(f *testing.F) {
+	seeds(f, func(doc []byte) { f.Add(doc, hostName, wanted) })
+	f.Add([]byte(in("")), "A", "<&>\"' é")
+	f.Fuzz(func(t *testing.T, doc []byte, name, value string) {
+		old, ok, err := Env(doc, name)
+		if err != nil {
+			if _, err := SetEnv(doc, name, value); err == nil {
+				t.Error("SetEnv accepts what Env refuses")
+			}
+			return
+		}
+		agent, err := Decode(doc)
+		if err != nil {
+			t.Fatalf("Env reads what Decode does not: %v", err)
+		}
+		if other, has := agent.EnvironmentVariables[name]; other != old || has != ok {
+			t.Fatalf("Env reads %q, %v, Decode %q, %v", old, ok, other, has)
+		}
+		promises(t, doc, name, value)
+	})
+}
+
+// promises checks all that holds for an edit of a document that is accepted.
+func promises(t *testing.T, doc []byte, name, value string) {
+	t.Helper()
+	_, before, _ := Env(doc, name)
+	set, err := SetEnv(doc, name, value)
+	if err != nil {
+		if checkValue(value) == nil && name != uidKey && len(doc)+len(value) < MaxSize/2 && format(doc) == XML {
+			t.Fatalf("SetEnv refuses: %v\n%s", err, doc)
+		}
+		return
+	}
+	if now, ok, err := Env(set, name); now != value || !ok || err != nil {
+		t.Fatalf("Env after SetEnv: %q, %v, %v", now, ok, err)
+	}
+	if err := compare(doc, set, name, &value); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := SetEnv(set, name, value); err != nil || &again[0] != &set[0] {
+		t.Fatalf("second SetEnv: %v\n%s", err, again)
+	}
+	unset, err := UnsetEnv(set, name)
+	if err != nil {
+		t.Fatalf("UnsetEnv: %v\n%s", err, set)
+	}
+	if _, ok, err := Env(unset, name); ok || err != nil {
+		t.Fatalf("Env after UnsetEnv: %v, %v", ok, err)
+	}
+	if format(doc) == XML && !before && !emptyEnv(doc) && !bytes.Equal(unset, doc) {
+		t.Fatalf("UnsetEnv does not restore\n%q\nafter\n%q\nbut gives\n%q", doc, set, unset)
+	}
+}
+
+// emptyEnv reports whether an XML document has an environment with nothing in
+// it, which UnsetEnv does not bring back.
+func emptyEnv(doc []byte) bool {
+	x, err := scan(doc, "")
+	return err == nil && x.root.match.exists() && x.env.count == 0 && x.env.comment.end == 0
+}
+
+// FuzzLayout sets and unsets variables in documents of every layout: each byte
+// picks what stands in one of the gaps between the elements.
+func FuzzLayout(f *testing.F) {
+	gaps := []string{"", " ", "\n", "\n\t", "\n\t\t", "\r\n  ", "\r", "  \n\t", "\n\n\t", "\t", "<!-- c -->",
+		" <!-- c -->\n\t", "\n\t<!-- c -->\n\t", "\n<!-- c\n -->", "<!-- c --> <!-- d -->  \n", "\n\t<!-- c --><!-- d -->\t"}
+	envs := [][]string{
+		nil,
+		{"<dict>", "</dict>"},
+		{"<dict>", "<key>A</key>", "<string>1</string>", "</dict>"},
+		{"<dict>", "<key>Z</key>", "<string>1</string>", "</dict>"},
+		{"<dict>", "<key>A</key>", "<string>1</string>", "<key>Z</key>", "<string/>", "</dict>"},
+		{"<dict>", "<key>Z</key>", "<string>1</string>", "<key>A</key>", "<string>&#65;</string>", "</dict>"},
+	}
+	f.Add([]byte("\x02\x00\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03"))
+	f.Add([]byte("\x01\x01\x00\x0b\x0c\x0d\x0e\x0f\x0a\x09\x08"))
+	f.Fuzz(func(t *testing.T, picks []byte) {
+		pick := func(n int) int {
+			if len(picks) == 0 {
+				return 0
+			}
+			p := picks[0]
+			picks = picks[1:]
+			return int(p) % n
+		}
+		tokens := []string{"<plist>", "<dict>"}
+		env := envs[pick(len(envs))]
+		label := []string{"<key>Label</key>", "<string>l</string>"}
+		if pick(2) == 1 {
+			tokens = append(tokens, label...)
+			label = []string{"<key>Xy</key>", "<true/>"}
+		}
+		if env != nil {
+			tokens = append(append(tokens, "<key>EnvironmentVariables</key>"), env...)
+		}
+		if label[0] == "<key>Label</key>" || pick(2) == 1 {
+			tokens = append(tokens, label...)
+		}
+		var doc strings.Builder
+		for _, token := range append(tokens, "</dict>", "</plist>") {
+			doc.WriteString(token)
+			doc.WriteString(gaps[pick(len(gaps))])
+		}
+		if err := Check([]byte(doc.String())); err != nil {
+			t.Fatalf("%v\n%s", err, doc.String())
+		}
+		promises(t, []byte(doc.String()), "M", "1")
+	})
+}
+
+// FuzzCheck asserts that howett.net/plist reads whatever passes the check, and
+// that every refusal is an *Error with a place inside the document.
+func FuzzCheck(f *testing.F) {
+	seeds(f, func(doc []byte) { f.Add(doc) })
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		err := Check(doc)
+		if err == nil {
+			if _, err := decode(doc); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		var e *Error
+		if !errors.As(err, &e) || e.Reason == "" || e.Offset > int64(len(doc)) || e.Line > len(doc)+1 {
+			t.Fatalf("%#v", err)
+		}
+	})
+}

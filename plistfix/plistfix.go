@@ -1,0 +1,174 @@
+// Package plistfix sets or unsets one environment variable in a launchd
+// property list and touches no other byte.
+//
+// It turns bytes into bytes: it opens no file and starts no program.
+//
+// An XML property list is spliced, never written anew. Comments, the order of
+// the keys, indentation, line endings, the DOCTYPE and the final newline stay;
+// only the lines of the one variable change. A new key stands where Homebrew
+// would put it: in bytewise order when the keys around it are sorted, else at
+// the end. A binary property list stays binary, but is encoded anew: its values
+// are kept, its bytes are not.
+//
+// Readers of property lists disagree about malformed and unusual documents.
+// This package accepts only documents that are read alike everywhere, refuses
+// the rest with an [*Error] that says what and where, and writes only shapes
+// on which all agree. See [Check] for the profile.
+//
+// Every edit is read back. The document before and after is decoded with
+// howett.net/plist, a reader that shares no code with the scanner used here,
+// and the edit is an error unless the two differ in that one variable alone.
+package plistfix
+
+import (
+	"errors"
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxSize is the size in bytes of the largest document that is accepted. A
+// launchd property list is a hundred times smaller.
+const MaxSize = 1 << 20
+
+// Format is the encoding of a property list.
+type Format int
+
+// The two encodings that launchd reads.
+const (
+	XML Format = iota
+	Binary
+)
+
+// String returns "XML" or "binary".
+func (f Format) String() string {
+	if f == Binary {
+		return "binary"
+	}
+	return "XML"
+}
+
+// Agent is what this package reads out of a launchd job's property list. A key
+// that is missing or has another type than launchd expects is left empty.
+type Agent struct {
+	Format               Format
+	Label                string
+	Program              string
+	ProgramArguments     []string
+	EnvironmentVariables map[string]string
+	StandardOutPath      string
+	StandardErrorPath    string
+}
+
+// Decode checks doc as [Check] does and reads it.
+func Decode(doc []byte) (Agent, error) {
+	if err := Check(doc); err != nil {
+		return Agent{}, err
+	}
+	values, err := decode(doc)
+	if err != nil {
+		return Agent{}, err
+	}
+	return newAgent(format(doc), values), nil
+}
+
+// Check reports why doc is refused, as an [*Error], or nil when it is accepted.
+//
+// The root must be a dict with a Label, a string that is not empty. If there
+// are EnvironmentVariables, they must be a dict of strings. No dict may hold a
+// key twice, an empty key or the key CF$UID, and no key may look like
+// EnvironmentVariables without being it. Nothing may be nested deeper than 128
+// levels.
+//
+// XML must be UTF-8, with or without a byte order mark, hold one plist element
+// with one dict in it, and have no attributes but the plist's version, no
+// processing instructions, no DOCTYPE with declarations, no comments inside
+// values and no text between elements. Numbers, dates and data must be written
+// in the forms that all readers know.
+//
+// Binary must be version 00, with every size, count and offset inside the
+// document and no cycles.
+func Check(doc []byte) error {
+	_, err := checkSized(doc, "")
+	return err
+}
+
+// Env returns the value of an environment variable. It is "" and false when doc
+// does not set the variable.
+//
+// It is an error when EnvironmentVariables holds a name that differs from name
+// in case or blanks only: launchd may take one for the other.
+func Env(doc []byte, name string) (value string, ok bool, err error) {
+	if err := checkName(name); err != nil {
+		return "", false, err
+	}
+	found, err := checkSized(doc, name)
+	return found.value, found.ok, err
+}
+
+// SetEnv returns doc with an environment variable set. It returns doc itself
+// when the variable has that value already, however it is spelled.
+//
+// A name must be visible ASCII without "=", a value UTF-8 without control
+// characters.
+func SetEnv(doc []byte, name, value string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := checkValue(value); err != nil {
+		return nil, err
+	}
+	found, err := checkSized(doc, name)
+	if err != nil {
+		return nil, err
+	}
+	return found.set(doc, name, value)
+}
+
+// UnsetEnv returns doc without an environment variable. It returns doc itself
+// when the variable is not set.
+//
+// When nothing is left in EnvironmentVariables, not even a comment, the key
+// goes too, as Homebrew writes none then. A comment between the variable's key
+// and its value is removed with them; one behind the value keeps its place.
+//
+// UnsetEnv takes back what SetEnv added, in XML byte for byte, with one
+// exception: an EnvironmentVariables dict that was there, but empty, is gone
+// afterwards. A binary document gets its values back, not its bytes.
+func UnsetEnv(doc []byte, name string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	found, err := checkSized(doc, name)
+	if err != nil {
+		return nil, err
+	}
+	return found.unset(doc, name)
+}
+
+// checkName refuses what is no sane name of an environment variable.
+func checkName(name string) error {
+	if name == "" {
+		return errors.New("the variable's name is empty")
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 0x7f || c == '=' {
+			return fmt.Errorf("%.64q is not the name of an environment variable", name)
+		}
+	}
+	return nil
+}
+
+// checkValue refuses what XML or the C library could not carry. It does not
+// print the value, which may be a secret.
+func checkValue(value string) error {
+	if !utf8.ValidString(value) {
+		return errors.New("the variable's value is not valid UTF-8")
+	}
+	for _, r := range value {
+		if unicode.IsControl(r) || !legal(r) {
+			return fmt.Errorf("the variable's value holds the character %U", r)
+		}
+	}
+	return nil
+}
