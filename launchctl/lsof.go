@@ -50,7 +50,7 @@ func (l Listener) Wildcard() bool { return l.Host() == "*" }
 func (c Client) Listeners(ctx context.Context, ports ...int) ([]Listener, error) {
 	const op = "listing listeners"
 	out, err := c.Runner.Run(ctx, "lsof",
-		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcLnPtT")
+		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
 	if err != nil && !foundLess(out, err) {
 		return nil, &opError{op: op, err: err}
 	}

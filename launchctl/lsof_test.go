@@ -127,7 +127,7 @@ func TestListeners(t *testing.T) {
 		if diff := cmp.Diff(tt.want, listeners); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
-		argv := []string{"lsof", "-nP", "-w", "-iTCP:11434,80", "-sTCP:LISTEN", "-F", "pcLnPtT"}
+		argv := []string{"lsof", "-nP", "-w", "-iTCP:11434,80", "-sTCP:LISTEN", "-F", "pcfLnPtT"}
 		if diff := cmp.Diff(argv, got); diff != "" {
 			t.Errorf("%s: argv (-want +got):\n%s", tt.name, diff)
 		}

@@ -193,6 +193,23 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// Env resolves references and CDATA, and ends lines as XML wants it.
+func TestEnv(t *testing.T) {
+	doc := in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t" +
+		"<string>a\r\nb\rc<![CDATA[\r&amp;\r\n]]>&#13;&lt;&#x1F600;</string>\n\t</dict>\n")
+	const want = "a\nb\nc\n&amp;\n\r<😀"
+	if got, ok, err := Env([]byte(doc), "A"); got != want || !ok || err != nil {
+		t.Errorf("Env = %q, %v, %v, want %q", got, ok, err, want)
+	}
+	agent, err := Decode([]byte(doc))
+	if got := agent.EnvironmentVariables["A"]; got != want || err != nil {
+		t.Errorf("Decode reads %q, %v, want %q", got, err, want)
+	}
+	if got, ok, err := Env([]byte(doc), "B"); got != "" || ok || err != nil {
+		t.Errorf("Env = %q, %v, %v for a variable that is not set", got, ok, err)
+	}
+}
+
 func TestDecode(t *testing.T) {
 	want := Agent{
 		Label:                "homebrew.mxcl.ollama",

@@ -35,6 +35,7 @@ func TestRefusalsXML(t *testing.T) {
 		{"<?xml version='1.0'", `line 1, column 1: malformed XML declaration`},
 		{whole("<?xml encoding='UTF-8'?>"), `line 1, column 1: malformed XML declaration`},
 		{whole("<?xml version='1.0' encoding='UTF-8' encoding='UTF-8'?>"), `line 1, column 1: malformed XML declaration`},
+		{whole("<?xml version='1.0' standalone='maybe'?>"), `line 1, column 1: malformed XML declaration`},
 		{whole("<?xml version='1.1'?>"), `line 1, column 1: XML version "1.1", not 1.0`},
 		{whole("<?xml version='1.0' encoding='latin1'?>"), `line 1, column 1: encoding "latin1", not UTF-8`},
 		{whole("\n<?xml version='1.0'?>"), `line 2, column 1: XML declaration that is not at the very start`},
@@ -106,6 +107,13 @@ func TestRefusalsXML(t *testing.T) {
 		{inside("<key>A</key><real>-</real>"), `line 4, column 13: malformed <real>`},
 		{inside("<key>A</key><date>2026-02-30T00:00:00Z</date>"), `line 4, column 13: malformed <date>`},
 		{inside("<key>A</key><data>AAA</data>"), `line 4, column 13: malformed <data>`},
+		{inside("<key>A</key><data>A===</data>"), `line 4, column 13: malformed <data>`},
+		{inside("<key>A</key><data>AA=A</data>"), `line 4, column 13: malformed <data>`},
+		{inside("<key>A</key><date>1582-01-01T00:00:00Z</date>"), `line 4, column 13: malformed <date>`},
+		{inside("<key>A</key><date>2026-01-01T00:00:00.5Z</date>"), `line 4, column 13: malformed <date>`},
+		{inside("<key>A</key><integer>9223372036854775808</integer>"), `line 4, column 13: malformed <integer>`},
+		{inside("<key>A</key><real>.5</real>"), `line 4, column 13: malformed <real>`},
+		{inside("<key>A</key><real>0x1</real>"), `line 4, column 13: malformed <real>`},
 		{inside("<key>A</key><string>x<!-- c --></string>"), `line 4, column 22: comment inside <string>`},
 		{inside("<key>A</key><string>x<?a?></string>"), `line 4, column 22: processing instruction inside <string>`},
 		{inside("<key>A</key><string>x<true/></string>"), `line 4, column 22: element inside <string>`},
@@ -162,6 +170,8 @@ func TestRefusalsBinary(t *testing.T) {
 		{trailer(24, 1), `offset 0x2e: offset table at 0x100000000000013 is outside the document`},
 		{trailer(15, 4), `offset 0x1e: 4 objects do not fit the offset table`},
 		{trailer(8, 0x80), `offset 0x1e: 9223372036854775811 objects do not fit the offset table`},
+		{string(bplist(append([]string{"\xd1\x01\x02", "\x55Label", "\x51l"}, make([]string, 254)...)...)),
+			`offset 0x11c: 257 objects are too many for references of 1 bytes`},
 		{trailer(23, 3), `offset 0x26: root object 3 of 3`},
 		{string(bplist("\x51l")), `offset 0x8: the root is of type "string", not a dict`},
 		{string(bplist("\xd0")), `offset 0x8: the root dict has no "Label"`},
@@ -252,6 +262,15 @@ func TestArguments(t *testing.T) {
 		if _, err := UnsetEnv(doc, name); err == nil {
 			t.Errorf("UnsetEnv accepts %q", name)
 		}
+	}
+}
+
+// SetEnv writes nothing that it would not read again.
+func TestResultTooLarge(t *testing.T) {
+	_, err := SetEnv([]byte(in("")), hostName, strings.Repeat("x", MaxSize))
+	const want = `reading the edit back: 1048755 bytes, more than the 1048576 that are accepted`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 

@@ -122,7 +122,14 @@ func SetEnv(doc []byte, name, value string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found.set(doc, name, value)
+	result, err := found.set(doc, name, value)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(result); err != nil {
+		return nil, fmt.Errorf("reading the edit back: %w", err)
+	}
+	return result, nil
 }
 
 // UnsetEnv returns doc without an environment variable. It returns doc itself

@@ -3,7 +3,6 @@ package plistfix
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // maxDepth is how deep dicts and arrays may be nested. Apple's reader stops at
@@ -35,10 +34,18 @@ type finding struct {
 
 // checkSized is check with the limit on the size, for what strangers hand in.
 func checkSized(doc []byte, name string) (finding, error) {
-	if len(doc) > MaxSize {
-		return finding{}, refuse("%d bytes, more than the %d that are accepted", len(doc), MaxSize)
+	if err := checkSize(doc); err != nil {
+		return finding{}, err
 	}
 	return check(doc, name)
+}
+
+// checkSize refuses documents of more than MaxSize bytes.
+func checkSize(doc []byte) error {
+	if len(doc) > MaxSize {
+		return refuse("%d bytes, more than the %d that are accepted", len(doc), MaxSize)
+	}
+	return nil
 }
 
 // check holds a document against the profile. It looks for the variable called
@@ -58,7 +65,7 @@ func check(doc []byte, name string) (finding, error) {
 		if err != nil {
 			return finding{}, err
 		}
-		return finding{x, x.value, x.env.match.exists()}, nil
+		return finding{x, x.current, x.env.match.exists()}, nil
 	}
 	// Not even howett.net/plist may see this: it would read it as an OpenStep
 	// property list, where an empty file is an empty dict.
@@ -126,7 +133,7 @@ func (r role) keyProblem(key []byte, name string) string {
 // mistakable reports whether a key is not the wanted one, but differs from it in
 // case and blanks only. launchd compares keys without case.
 func mistakable(key []byte, wanted string) bool {
-	return string(key) != wanted && len(wanted) > 0 && strings.EqualFold(string(bytes.TrimSpace(key)), wanted)
+	return string(key) != wanted && wanted != "" && bytes.EqualFold(bytes.TrimSpace(key), []byte(wanted))
 }
 
 // typeProblem says why a value of that role may not be of a type, or "".
@@ -151,6 +158,9 @@ type nameSet struct {
 // add reports whether the name is new.
 func (s *nameSet) add(name []byte) bool {
 	if s.seen == nil {
+		if s.names == nil {
+			s.names = make([][]byte, 0, 16)
+		}
 		if n := len(s.names); n == 0 || bytes.Compare(s.names[n-1], name) < 0 {
 			s.names = append(s.names, name)
 			return true

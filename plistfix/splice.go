@@ -10,7 +10,7 @@ func (x *layout) set(doc []byte, name, value string) ([]byte, error) {
 	element := "<string>" + escape(value) + "</string>"
 	var result []byte
 	switch {
-	case x.env.match.exists() && x.value == value:
+	case x.env.match.exists() && x.current == value:
 		return doc, nil
 	case x.env.match.exists():
 		result = splice(doc, x.env.match.value, element)

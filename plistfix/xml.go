@@ -49,7 +49,7 @@ func (d *dict) add(p pair, key []byte) {
 type layout struct {
 	root, env dict
 	label     pair
-	value     string // of the variable that was asked for
+	current   string // value of the variable that was asked for
 }
 
 // frame is a dict or array that is still open.
@@ -126,7 +126,7 @@ func (s *scanner) document() error {
 	if !s.label.exists() {
 		return s.fail(s.root.open.start, "the root dict has no %q", labelKey)
 	}
-	t, err := s.tag("plist")
+	t, err := s.tag()
 	if err != nil {
 		return err
 	}
@@ -196,6 +196,8 @@ func (s *scanner) declaration() error {
 			return s.fail(start, "XML version %.64q, not 1.0", value)
 		case string(name) == "encoding" && !bytes.EqualFold(value, []byte("UTF-8")):
 			return s.fail(start, "encoding %.64q, not UTF-8", value)
+		case string(name) == "standalone" && string(value) != "yes" && string(value) != "no":
+			return s.fail(start, "malformed XML declaration")
 		}
 	}
 }
@@ -203,15 +205,11 @@ func (s *scanner) declaration() error {
 // attribute reads name="value" or name='value'.
 func (s *scanner) attribute() (name, value []byte, ok bool) {
 	name = s.name()
-	if !s.take("=") || s.pos == len(s.doc) {
-		return nil, nil, false
-	}
-	quote := s.doc[s.pos]
-	if quote != '"' && quote != '\'' {
+	if !s.take("=") {
 		return nil, nil, false
 	}
 	value, ok = s.quoted()
-	return name, value, ok && bytes.IndexAny(value, "<>&") < 0
+	return name, value, ok && !bytes.ContainsAny(value, "<>&")
 }
 
 // quoted reads a quoted text, which may not contain its own quote.
@@ -237,9 +235,9 @@ func (s *scanner) doctype() error {
 	if ok && s.blanks() {
 		switch {
 		case s.take("PUBLIC"):
-			ok = s.identifier() && s.identifier()
+			ok = s.identifiers(2)
 		case s.take("SYSTEM"):
-			ok = s.identifier()
+			ok = s.identifiers(1)
 		}
 		s.blanks()
 	}
@@ -252,7 +250,17 @@ func (s *scanner) doctype() error {
 	return nil
 }
 
-// identifier reads blanks and one quoted identifier of a DOCTYPE.
+// identifiers reads the quoted identifiers of a DOCTYPE, with blanks before each.
+func (s *scanner) identifiers(n int) bool {
+	for range n {
+		if !s.identifier() {
+			return false
+		}
+	}
+	return true
+}
+
+// identifier reads blanks and one quoted identifier.
 func (s *scanner) identifier() bool {
 	if !s.blanks() {
 		return false
@@ -269,7 +277,7 @@ func (s *scanner) plist() error {
 	if s.pos == len(s.doc) {
 		return s.fail(s.pos, "no plist element")
 	}
-	if err := s.markup("plist"); err != nil {
+	if err := s.markup(); err != nil {
 		return err
 	}
 	start := s.pos
@@ -297,7 +305,7 @@ func (s *scanner) plist() error {
 
 // tree reads the root dict.
 func (s *scanner) tree() error {
-	t, err := s.tag("plist")
+	t, err := s.tag()
 	if err != nil {
 		return err
 	}
@@ -310,7 +318,7 @@ func (s *scanner) tree() error {
 	err = s.push(t, rootDict)
 	for err == nil && len(s.stack) > 0 {
 		f := s.top()
-		if t, err = s.tag(f.element()); err != nil {
+		if t, err = s.tag(); err != nil {
 			return err
 		}
 		switch {
@@ -419,8 +427,10 @@ func (s *scanner) value(f *frame, t tag) error {
 		return s.fail(t.start, "value without a key")
 	}
 	r := f.role.child(f.name)
-	if problem := r.typeProblem(f.name, string(t.name)); problem != "" && isElement(t.name) {
-		return s.fail(t.start, "%s", problem)
+	if r != other && isElement(t.name) {
+		if problem := r.typeProblem(f.name, string(t.name)); problem != "" {
+			return s.fail(t.start, "%s", problem)
+		}
 	}
 	if string(t.name) == "dict" || string(t.name) == "array" {
 		return s.push(t, r)
@@ -445,7 +455,7 @@ func (s *scanner) complete(f *frame, value span) {
 	case r == label:
 		s.label = p
 	case r == variable && string(f.name) == s.env.wanted:
-		s.layout.value = string(s.textValue())
+		s.current = string(s.textValue())
 	}
 	if f.dict != nil {
 		f.dict.add(p, f.name)
@@ -527,7 +537,7 @@ func (s *scanner) contentEnd(t tag) error {
 			return s.fail(s.pos, "%s inside <%s>", inside.what, t.name)
 		}
 	}
-	closing, err := s.tag(string(t.name))
+	closing, err := s.tag()
 	switch {
 	case err != nil:
 		return err
@@ -586,15 +596,22 @@ func (s *scanner) comment() error {
 	return nil
 }
 
-// markup skips to the next tag. It refuses whatever else comes first; inside
-// names the element that is open.
-func (s *scanner) markup(inside string) error {
+// inside names the innermost element that is open.
+func (s *scanner) inside() string {
+	if len(s.stack) == 0 {
+		return "plist"
+	}
+	return s.top().element()
+}
+
+// markup skips to the next tag and refuses whatever else comes first.
+func (s *scanner) markup() error {
 	if err := s.gap(); err != nil {
 		return err
 	}
 	switch {
 	case s.pos == len(s.doc):
-		return s.fail(s.pos, "unexpected end inside <%s>", inside)
+		return s.fail(s.pos, "unexpected end inside <%s>", s.inside())
 	case s.doc[s.pos] != '<':
 		return s.fail(s.pos, "text between elements")
 	case s.at("<![CDATA["):
@@ -610,8 +627,8 @@ func (s *scanner) markup(inside string) error {
 }
 
 // tag reads the next tag. None may have an attribute.
-func (s *scanner) tag(inside string) (tag, error) {
-	if err := s.markup(inside); err != nil {
+func (s *scanner) tag() (tag, error) {
+	if err := s.markup(); err != nil {
 		return tag{}, err
 	}
 	t := tag{span: span{start: s.pos}}

@@ -31,7 +31,7 @@ import (
 //	json PATH VALUE        wants a value in the JSON object on stdout ("layers.plist.state ok")
 //	same FIXTURE           wants the plist to hold exactly that fixture's bytes
 //	listens on|not ADDR    wants the service to be, or not to be, reachable there: loopback or outside
-//	changed VERB…          wants launchctl to have been told exactly these changing verbs; then forgets
+//	changed VERB…          wants launchctl to have been told exactly these changing verbs; then forgets (as forget does)
 //	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER
 //	stamp, stamped         remembers inode, times and bytes of the plist; wants them unchanged
 //	backups N              wants N backups
@@ -68,6 +68,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"second":     cmdSecond,
 	"chown":      cmdChown,
 	"linked":     cmdLinked,
+	"forget":     func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
 	"waitgone":   cmdWaitGone,
 }
 
@@ -126,7 +127,7 @@ func theMac(ts *testscript.TestScript) *sandbox.Mac {
 func plistPath(ts *testscript.TestScript) string { return ts.Getenv("PLIST") }
 
 func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
-	var o sandbox.Options
+	o := sandbox.Options{Caller: sandbox.CallerUser}
 	flags := flag.NewFlagSet("mac", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	label := flags.String("label", "homebrew.mxcl.ollama", "")
@@ -137,9 +138,13 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	flags.BoolVar(&o.Legacy, "legacy", false, "")
 	flags.IntVar(&o.Version, "macos", 0, "")
 	flags.IntVar(&o.Port, "port", 0, "")
+	root := flags.Bool("root", false, "launchctl is run by root")
 	throttle := flags.Duration("throttle", time.Second, "")
 	ts.Check(flags.Parse(args))
 	o.Throttle = *throttle
+	if *root {
+		o.Caller = sandbox.CallerRoot
+	}
 
 	m, err := sandbox.Start(ts.MkAbs("mac"), o)
 	ts.Check(err)

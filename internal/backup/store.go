@@ -41,6 +41,7 @@ type Receipt struct {
 	Label         string    `json:"label"`
 	Domain        string    `json:"domain"`        // where launchd held the job; empty if nowhere
 	SocketBefore  string    `json:"socket_before"` // where the job listened; empty if nowhere
+	Undoes        string    `json:"undoes"`        // ID of the backup that a rollback went back to
 	Files         []Saved   `json:"files"`
 
 	// Err is set, and all but ID empty, when the receipt could not be read.

@@ -22,6 +22,10 @@ type sighting struct {
 
 func (s sighting) loaded() bool { return s.err == nil }
 
+func (s sighting) same(o *sighting) bool {
+	return s.Label == o.Label && s.job.PID == o.job.PID && s.job.Path == o.job.Path
+}
+
 // absent is set when launchd says for certain that the job is not there.
 func (s sighting) absent() bool {
 	return errors.Is(s.err, launchctl.ErrNotLoaded) || errors.Is(s.err, launchctl.ErrNoDomain)
@@ -95,6 +99,7 @@ func (m Machine) choose(candidates []homebrew.Candidate, all []sighting) (Agent,
 		case !s.loaded():
 		case best == nil:
 			best = s
+		case s.same(best): // an old launchctl shows it for every domain that it is asked for
 		case s.job.PID > 0 && best.job.PID == 0:
 			best, rival = s, best
 		default:

@@ -73,7 +73,7 @@ func keepTimeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (p Plan) receipt() backup.Receipt {
-	r := backup.Receipt{Command: p.Command, Label: p.State.Agent.Label, Domain: string(p.State.Agent.Target.Domain)}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: p.State.Agent.Label, Domain: string(p.State.Agent.Target.Domain)}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}

@@ -26,6 +26,8 @@ type Plan struct {
 	Reload bool
 	// Held is set when launchd ought to, and was told by a flag not to.
 	Held bool
+	// Undoes is the backup that a rollback goes back to.
+	Undoes string
 }
 
 // Changes reports whether there is anything to do.

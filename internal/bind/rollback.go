@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -32,9 +31,7 @@ func traceOf(r backup.Receipt, data []byte) trace {
 }
 
 // receiptFor finds the backup that rollback goes back to: the one with the
-// given ID, or else the one of the most recent fix that is still in effect.
-// A fix that was taken back, or was killed before it wrote, is passed over; when
-// all were, the newest is returned, and there is nothing to write.
+// given ID, or else that of the most recent fix that is still in effect.
 func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 	if id != "" {
 		r, err := m.Store.Load(id)
@@ -47,28 +44,76 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 	if err != nil {
 		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+quote(m.Store.Dir), "%w", err)
 	}
-	all = slices.DeleteFunc(all, func(r backup.Receipt) bool { return r.Err == nil && r.Command != "fix" })
 	if len(all) == 0 {
 		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind status",
 			"there is no backup in %s: ollama-bind has changed nothing here", m.Store.Dir)
 	}
-	for _, r := range all {
-		if r.Err != nil {
-			return r, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "%w; choose another one with --to", r.Err)
+	return inEffect(all)
+}
+
+// inEffect chooses among receipts, newest first, by what the files hold now: a
+// fix counts when the file is as it left it, and one that no rollback has taken
+// back before one that seems taken back (that rollback was killed before it
+// wrote). Where the file is as some fix found it, there is nothing left to do;
+// where it is neither, the newest fix is the one that cannot be taken back.
+func inEffect(all []backup.Receipt) (backup.Receipt, error) {
+	undone := map[string]bool{}
+	var inForce, takenBack, notYet, newest, damaged *backup.Receipt
+	for i := range all {
+		r := &all[i]
+		undone[r.Undoes] = true
+		switch {
+		case r.Err != nil:
+			first(&damaged, r)
+			continue
+		case r.Command != "fix":
+			continue
 		}
-		file, err := backup.Read(r.Files[0].Path)
-		if err != nil || traceOf(r, file.Data) != before {
-			return r, nil
+		first(&newest, r)
+		switch traceNow(*r) {
+		case after:
+			if undone[r.ID] {
+				first(&takenBack, r)
+			} else {
+				first(&inForce, r)
+			}
+		case before:
+			first(&notYet, r)
 		}
 	}
-	return all[0], nil
+	for _, r := range []*backup.Receipt{inForce, takenBack, notYet} {
+		if r != nil {
+			return *r, nil
+		}
+	}
+	switch {
+	case damaged != nil:
+		return *damaged, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "%w; choose another one with --to", damaged.Err)
+	case newest == nil:
+		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind rollback --list", "there is no backup of a fix; choose another one with --to")
+	}
+	return *newest, nil
+}
+
+func first(slot **backup.Receipt, r *backup.Receipt) {
+	if *slot == nil {
+		*slot = r
+	}
+}
+
+func traceNow(r backup.Receipt) trace {
+	file, err := backup.Read(r.Files[0].Path)
+	if err != nil {
+		return other
+	}
+	return traceOf(r, file.Data)
 }
 
 // PlanRollback says what has to be done to bring back what the receipt's change
 // has replaced by then. saved are the bytes of that time. A file that somebody
 // else has changed since is replaced only with force.
 func (m Machine) PlanRollback(s State, g Goal, r backup.Receipt, saved []byte, force bool) (Plan, error) {
-	p := Plan{Command: "rollback", Goal: g, State: s}
+	p := Plan{Command: "rollback", Goal: g, State: s, Undoes: r.ID}
 	if err := m.refuseRollback(s); err != nil {
 		return p, err
 	}

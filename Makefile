@@ -1,0 +1,49 @@
+# The commands of this repository. They need Go and make, nothing else.
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS = -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## watch the real fix and rollback at work on a Mac in a folder
+	@$(GO) run ./internal/sandbox/demo
+
+.PHONY: test
+test: ## run all tests; needs no Mac, no root, no network
+	$(GO) test -race -parallel 8 ./...
+
+.PHONY: build
+build: ## build bin/ollama-bind
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ollama-bind ./cmd/ollama-bind
+
+.PHONY: install
+install: ## install ollama-bind where go install puts programs
+	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ollama-bind
+
+.PHONY: lint
+lint: ## check format, vet and staticcheck, for Linux and macOS
+	@unformatted=$$(gofmt -l cmd internal launchctl plistfix) && test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: fuzz
+fuzz: ## look for inputs that break the parsers, a minute each
+	$(GO) test -run '^$$' -fuzz FuzzSetEnv -fuzztime 1m ./plistfix
+	$(GO) test -run '^$$' -fuzz FuzzParsePrint -fuzztime 1m ./launchctl
+	$(GO) test -run '^$$' -fuzz FuzzParseListeners -fuzztime 1m ./launchctl
+
+.PHONY: golden
+golden: ## write the golden files anew after a wanted change; then read the diff
+	$(GO) test ./plistfix -update
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist

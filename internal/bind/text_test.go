@@ -1,0 +1,77 @@
+package bind
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+func TestQuote(t *testing.T) {
+	for path, want := range map[string]string{
+		"/Users/alice/a.plist":  "/Users/alice/a.plist",
+		"/Users/a b/$HOME":      "'/Users/a b/$HOME'",
+		"/it's":                 `'/it'\''s'`,
+		"":                      "''",
+		"/a;rm":                 "'/a;rm'",
+		"/Users/alice/~x":       "'/Users/alice/~x'",
+		"/Users/alice/line\nup": "'/Users/alice/line\nup'",
+	} {
+		if got := quote(path); got != want {
+			t.Errorf("quote(%q) = %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestSamePath(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := os.WriteFile(real, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	if !samePath(link, real) || !samePath("", real) || samePath(real, filepath.Join(dir, "other")) {
+		t.Error("links, or their absence, are not seen through")
+	}
+}
+
+// TestLog is about what is shown of Ollama's log: what came after the mark, not
+// much of it, and no environment.
+func TestLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ollama.log")
+	agent := plistfix.Agent{StandardErrorPath: path}
+	if got := markLog(agent).since(); got != nil {
+		t.Errorf("without a log: %q", got)
+	}
+	if err := os.WriteFile(path, []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mark := markLog(agent)
+	if got := mark.since(); got != nil {
+		t.Errorf("nothing was written: %q", got)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text := "1\n2\n3\n4\n" + `level=INFO msg="server config" env="map[HTTPS_PROXY:http://me:secret@proxy OLLAMA_HOST:x]"` + "\nError: in use\n"
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"2", "3", "4", `level=INFO msg="server config" env=(not shown)`, "Error: in use"}
+	if diff := cmp.Diff(want, mark.since()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := os.WriteFile(path, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark.since(); len(got) != 1 || got[0] != "x" {
+		t.Errorf("after the log was rotated: %q", got)
+	}
+}
