@@ -3,10 +3,12 @@ package plistfix
 import (
 	"bytes"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -247,6 +249,46 @@ func TestBinary(t *testing.T) {
 	back := mustUnset(t, set)
 	if diff := cmp.Diff(decoded(t, doc), decoded(t, back)); diff != "" {
 		t.Errorf("UnsetEnv (-want +got):\n%s", diff)
+	}
+}
+
+// A binary property list keeps values of every type, with or without an
+// environment to begin with.
+func TestBinaryValues(t *testing.T) {
+	values := map[string]any{
+		"Label": "sh.brew.ollama 😀", "Program": "/bin/é", "ProgramArguments": []any{"a", uint64(1)},
+		"date": time.Date(2026, 11, 20, 23, 55, 1, 0, time.UTC), "data": []byte{0, 0xff},
+		"numbers": []any{uint64(math.MaxUint64), int64(math.MinInt64), uint64(300), 1.5, float32(2.5), math.Inf(-1)},
+		"nested":  map[string]any{"true": true, "false": false, "empty": []any{}},
+	}
+	for _, env := range []any{nil, map[string]any{"A": "é"}} {
+		if env != nil {
+			values[envKey] = env
+		}
+		doc, err := encode(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := SetEnv(doc, hostName, "ünï")
+		if err != nil {
+			t.Fatal(err)
+		}
+		agent, err := Decode(set)
+		if err != nil || agent.EnvironmentVariables[hostName] != "ünï" || agent.Program != "/bin/é" || agent.ProgramArguments != nil {
+			t.Errorf("%+v, %v", agent, err)
+		}
+		if diff := cmp.Diff(values, decoded(t, mustUnset(t, set))); diff != "" {
+			t.Errorf("UnsetEnv (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// Should a document pass the check that the library panics on, the panic is an
+// error.
+func TestPanicIsCaught(t *testing.T) {
+	_, err := decode(read(t, "corpus/b-cnt-array-max.plist"))
+	if err == nil || !strings.HasPrefix(err.Error(), "howett.net/plist: panic: ") {
+		t.Error(err)
 	}
 }
 

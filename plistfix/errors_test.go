@@ -174,6 +174,7 @@ func TestRefusalsBinary(t *testing.T) {
 			`offset 0x11c: 257 objects are too many for references of 1 bytes`},
 		{trailer(23, 3), `offset 0x26: root object 3 of 3`},
 		{string(bplist("\x51l")), `offset 0x8: the root is of type "string", not a dict`},
+		{string(bplist("\xd1\x01\x02", "\x55Label", "")), `offset 0x13: object 2 is outside the document`},
 		{string(bplist("\xd0")), `offset 0x8: the root dict has no "Label"`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "\x50")), `offset 0x11: "Label" is empty`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "\x09")), `offset 0x11: "Label" is of type "boolean", not a string`},

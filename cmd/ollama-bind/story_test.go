@@ -43,7 +43,8 @@ import (
 //	interrupt SIGNAL CODE  signals it first
 //	edit FIXTURE           writes the fixture over the plist; regenerate: as Homebrew does
 //	second LABEL           loads a second service under another label
-//	chown UID, linked, waitgone
+//	chown UID PATH, linked, waitgone
+//	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"mac":        cmdMac,
 	"fault":      cmdFault,
@@ -98,14 +99,18 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
+var conditions = map[string]func() bool{
+	"root":              func() bool { return os.Geteuid() == 0 },
+	"default-port-free": func() bool { return free(":11434") && free("127.0.0.1:11434") },
+	"mounts":            func() bool { return false }, // where nobody knows how
+}
+
 func condition(cond string) (bool, error) {
-	switch cond {
-	case "root":
-		return os.Geteuid() == 0, nil
-	case "default-port-free":
-		return free(":11434") && free("127.0.0.1:11434"), nil
+	is, ok := conditions[cond]
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	return false, fmt.Errorf("unknown condition %q", cond)
+	return is(), nil
 }
 
 func free(address string) bool {

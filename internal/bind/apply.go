@@ -46,13 +46,14 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 		}
 		out.Backup = receipt.ID
 	}
-	log := markLog(p.State.Plist.Agent)
+	mark := markLog(p.State.Plist.Agent)
 	t := transaction{machine: m, plan: p}
 	state, err := t.do(attempt)
 	if err == nil {
 		out.State, out.Changed = state, true
 		return out, nil
 	}
+	log := mark.since()
 	undone, undoErr := t.undo(ctx)
 	if undoErr == nil && out.Backup != "" {
 		m.Store.Remove(out.Backup) // of nothing: all is as it was
@@ -223,12 +224,12 @@ func (t *transaction) unloadAgain(ctx context.Context) error {
 }
 
 // explain turns what went wrong into what the user has to know.
-func (t *transaction) explain(ctx context.Context, err, undoErr error, log logMark) *Problem {
+func (t *transaction) explain(ctx context.Context, err, undoErr error, log []string) *Problem {
 	switch {
 	case undoErr != nil:
 		p := problem(Failed, "undo-failed", "ollama-bind status",
 			"%w; and taking it back failed as well: %w; the backup is kept", err, undoErr)
-		p.Log = log.since()
+		p.Log = log
 		return p
 	case errors.Is(ctx.Err(), context.Canceled):
 		return problem(Interrupted, "interrupted", "", "interrupted; the previous state is restored")
@@ -239,6 +240,6 @@ func (t *transaction) explain(ctx context.Context, err, undoErr error, log logMa
 	}
 	p := problem(Undone, "proof-failed", "ollama-bind status",
 		"the service did not come up on %s: %w; the previous state is restored", t.plan.Goal.Host.Socket(), err)
-	p.Log = log.since()
+	p.Log = log
 	return p
 }

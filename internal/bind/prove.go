@@ -80,7 +80,7 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 	if job := layers[2]; job.State != OK {
 		return s, s.shortfall(g, job)
 	}
-	if s.Job.PID == 0 {
+	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts anew at every bootstrap
 		return s, fmt.Errorf("the service does not stay up (last exit: %s)", orUnknown(s.Job.LastExit))
 	}
 	return s, s.Socket.APIErr
