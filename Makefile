@@ -15,6 +15,10 @@ help: ## list these commands
 demo: ## watch the real fix and rollback at work on a Mac in a folder
 	@$(GO) run ./internal/sandbox/demo
 
+.PHONY: shell
+shell: ## a shell on a Mac in a folder, to try things by hand
+	@$(GO) run ./internal/sandbox/demo -shell
+
 .PHONY: test
 test: ## run all tests; needs no Mac, no root, no network
 	$(GO) test -race -parallel 8 ./...

@@ -1,11 +1,13 @@
 // Demo shows fix and rollback at work on a Mac in a folder: real processes, real
-// sockets, the real program. It touches nothing outside of a temporary folder
-// and leaves nothing behind.
+// sockets, the real program. With -shell it gives that Mac to a shell instead,
+// to play with by hand. It touches nothing outside of a temporary folder and
+// leaves nothing behind.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -27,15 +29,17 @@ const (
 
 func main() {
 	sandbox.Main()
+	shell := flag.Bool("shell", false, "start a shell on the Mac in a folder")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, *shell); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, shell bool) error {
 	dir, err := os.MkdirTemp("", "ollama-bind-demo-")
 	if err != nil {
 		return err
@@ -52,7 +56,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer mac.Close()
-	return show{ctx, mac, program}.play()
+	s := show{ctx, mac, program}
+	if err := s.startService(); err != nil {
+		return err
+	}
+	if shell {
+		return s.shell()
+	}
+	return s.play()
 }
 
 // freePort is Ollama's own port, or 0, for any other, when that is taken.
@@ -73,7 +84,8 @@ type show struct {
 	program string
 }
 
-func (s show) play() error {
+// startService starts Ollama as `brew services start ollama` would.
+func (s show) startService() error {
 	plist, err := os.ReadFile(fixture)
 	if err != nil {
 		return fmt.Errorf("the demo runs in the repository's root: %w", err)
@@ -81,9 +93,24 @@ func (s show) play() error {
 	if _, err := s.mac.Install(label, plist); err != nil {
 		return err
 	}
-	if err := s.mac.StartService(label); err != nil {
-		return err
+	return s.mac.StartService(label)
+}
+
+// shell gives the Mac to somebody who wants to try things: ollama-bind and the
+// stand-ins first on PATH, behind them the machine's own tools.
+func (s show) shell() error {
+	say("A shell on that Mac. Ollama's port is %d here: ollama-bind fix --host 0.0.0.0:%d. Leave with exit.", s.mac.Port, s.mac.Port)
+	cmd := exec.CommandContext(s.ctx, "/bin/sh")
+	path := []string{filepath.Dir(s.program), s.mac.Bin(), os.Getenv("PATH")}
+	cmd.Env = append(s.mac.Env(), "PS1=mac$ ", "PATH="+strings.Join(path, string(filepath.ListSeparator)))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return err // what a shell exits with is its user's affair
 	}
+	return nil
+}
+
+func (s show) play() error {
 	say("Homebrew's service runs, as it does by default, for this machine alone:")
 	s.listening()
 	host := fmt.Sprintf("0.0.0.0:%d", s.mac.Port)
