@@ -18,16 +18,17 @@ func (p program) fixCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "fix",
 		Usage: "set OLLAMA_HOST in Homebrew's Ollama service, restart it, and prove that it listens",
-		Description: "Adds OLLAMA_HOST to the EnvironmentVariables of the service's LaunchAgent and leaves\n" +
-			"every other byte alone, keeps a backup, makes launchd load the file anew, and waits\n" +
-			"until the service's own process listens on the address and answers. If it does not,\n" +
-			"everything is put back. Run again, it changes nothing.",
+		Description: "Adds OLLAMA_HOST to Homebrew's env file, so that it lasts, and to the\n" +
+			"EnvironmentVariables of the service's LaunchAgent, leaves every other byte alone,\n" +
+			"keeps a backup, makes launchd load the LaunchAgent anew, and waits until the service's\n" +
+			"own process listens on the address and answers. If it does not, everything is put\n" +
+			"back. Run again, it changes nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			hostFlag(),
 			plistFlag(),
-			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out (this version never writes it)"},
-			&cli.BoolFlag{Name: "no-restart", Usage: "write the file, and leave the running service alone"},
+			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out: the next `brew services restart` drops the setting"},
+			&cli.BoolFlag{Name: "no-restart", Usage: "write the files, and leave the running service alone"},
 			timeoutFlag(),
 			jsonFlag(),
 			quietFlag(),
@@ -52,7 +53,7 @@ func (p program) fix(c *cli.Context) error {
 	}
 	w := bind.Want{
 		Subject: bind.Subject{Plist: c.String("plist")},
-		Goal:    bind.GoalFor(host),
+		Goal:    bind.GoalFor(host, !c.Bool("no-persist")),
 		Restart: !c.Bool("no-restart"),
 		DryRun:  c.Bool("dry-run"),
 	}
@@ -130,10 +131,14 @@ func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, 
 	if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
 		all = append(all, exposed(w.Goal.Host, m.Firewall(ctx)))
 	}
-	if w.Goal.Matches(out.State.Plist.Value()) && !plan.State.Agent.Chosen {
-		all = append(all, notLasting)
+	return append(all, lasting(m, out.State, w.Goal)...)
+}
+
+func lasting(m bind.Machine, s bind.State, g bind.Goal) []warning {
+	if message := m.Lasting(s, g); message != "" {
+		return []warning{{"not-lasting", message}}
 	}
-	return all
+	return nil
 }
 
 func exposed(h ollama.Host, firewall string) warning {
@@ -147,9 +152,6 @@ func exposed(h ollama.Host, firewall string) warning {
 	}
 	return warning{"exposed-without-auth", message}
 }
-
-var notLasting = warning{"not-lasting",
-	"`brew services restart ollama`, also after an upgrade, writes the file anew without the setting: run `ollama-bind fix` again then"}
 
 func (p program) printFix(r report, plan bind.Plan, out bind.Outcome) {
 	if r.DryRun {
@@ -191,6 +193,10 @@ func (p program) printOutcome(r report, plan bind.Plan) {
 		p.tell.printf("already written, and not restarted: the running service is unchanged")
 	case !r.Changed:
 		p.tell.printf("already bound to %s", *r.Want)
+	case !plan.Reload && plan.State.Reached(plan.Goal):
+		p.tell.printf("bound to %s as before, and now to last; the service was not restarted", *r.Want)
+	case !plan.Reload:
+		p.tell.printf("bound to %s as before, and the files agree again; the service was not restarted", *r.Want)
 	case host.Wildcard():
 		p.tell.printf("now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
 	default:

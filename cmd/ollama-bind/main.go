@@ -80,6 +80,7 @@ func (p program) machine() (bind.Machine, error) {
 		Store:     store,
 		Home:      home,
 		Daemons:   p.daemons,
+		EnvFile:   homebrew.EnvFile(home, os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: bind.Addresses,
 		Waiting:   p.tell.waiting,

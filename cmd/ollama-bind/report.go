@@ -29,6 +29,8 @@ type report struct {
 	Backup        string       `json:"backup"`
 	RolledBack    bool         `json:"rolled_back"`
 	ContainerURL  *string      `json:"container_url"`
+	Drift         *drift       `json:"drift,omitempty"`
+	Unset         bool         `json:"unset,omitempty"`
 	Warnings      []warning    `json:"warnings"`
 	Error         *errorObject `json:"error"`
 }
@@ -43,6 +45,14 @@ type errorObject struct {
 	Message string   `json:"message"`
 	Hint    string   `json:"hint"`
 	Log     []string `json:"log,omitempty"`
+}
+
+// drift is what has become of the last fix.
+type drift struct {
+	ID      string `json:"id"`
+	Layer   string `json:"layer"`
+	Message string `json:"message"`
+	Repair  string `json:"repair"`
 }
 
 // layer is what every row has.
@@ -129,7 +139,7 @@ func withPlace(l layer, s bind.State) any {
 	case bind.SocketLayer:
 		return newSocketLayer(l, s)
 	}
-	return fileLayer{l, nil}
+	return fileLayer{l, &s.EnvFile.File.Path}
 }
 
 func newJobLayer(l layer, s bind.State) jobLayer {
@@ -181,11 +191,12 @@ func newErrorObject(t teller, err error) *errorObject {
 
 // marks show a layer's state at a glance.
 var marks = map[bind.LayerState]string{
-	bind.OK:      "✓",
-	bind.Differs: "✗",
-	bind.Missing: "✗",
-	bind.Skipped: "–",
-	bind.Unknown: "?",
+	bind.OK:          "✓",
+	bind.Differs:     "✗",
+	bind.Missing:     "✗",
+	bind.Skipped:     "–",
+	bind.Unsupported: "–",
+	bind.Unknown:     "?",
 }
 
 // printRows writes one aligned row a layer: mark, name, value, what about it.

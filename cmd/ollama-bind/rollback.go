@@ -51,7 +51,7 @@ func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome
 	}
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
-	r.Diff, r.ContainerURL = plan.Diff(), nil
+	r.Diff, r.ContainerURL, r.Unset = plan.Diff(), nil, plan.Unset
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	}
@@ -72,8 +72,12 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	case !r.Changed:
 		p.tell.printf("nothing to do: already as it was before")
 		return
+	case plan.Unset:
+		p.tell.printf("the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
 	case !out.State.Agent.Loaded:
 		p.tell.printf("restored; the service is not loaded, and was left so")
+	case !plan.Reload:
+		p.tell.printf("restored; the service was not restarted")
 	default:
 		p.tell.printf("restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}

@@ -34,15 +34,16 @@ func (p program) status(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, statusTime)
 	defer cancel()
-	goal := bind.GoalFor(host)
+	goal := bind.GoalFor(host, true)
 	state, err := m.Observe(ctx, bind.Subject{Plist: c.String("plist")}, goal)
 	if err != nil {
 		return err
 	}
 	r := newReport("status", goal, state, nil)
 	r.OK = state.Reached(goal)
-	if goal.Matches(state.Plist.Value()) && !state.Agent.Chosen {
-		r.Warnings = append(r.Warnings, notLasting)
+	r.Warnings = append(r.Warnings, lasting(m, state, goal)...)
+	if d, err := m.Drift(state, goal); err == nil {
+		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
 	}
 	if !r.OK {
 		err = errNotWanted
@@ -55,6 +56,16 @@ func (p program) status(c *cli.Context) error {
 	return err
 }
 
+func (p program) printDrift(d *drift) {
+	if d == nil {
+		return
+	}
+	p.tell.printf("%s", d.Message)
+	if d.Repair != "" {
+		p.tell.printf("to change that:   %s", d.Repair)
+	}
+}
+
 func (p program) printStatus(r report, s bind.State) {
 	p.tell.printRows(r, s)
 	p.tell.printf("")
@@ -62,8 +73,8 @@ func (p program) printStatus(r report, s bind.State) {
 		p.tell.printf("bound to %s", *r.Want)
 	} else {
 		p.tell.printf("not bound to %s", *r.Want)
-		p.tell.printf("to change that:   ollama-bind fix")
 	}
+	p.printDrift(r.Drift)
 	if r.ContainerURL != nil {
 		p.tell.printf("from a container: %s", *r.ContainerURL)
 	}

@@ -43,7 +43,10 @@ import (
 //	interrupt SIGNAL CODE  signals it first
 //	edit FIXTURE           writes the fixture over the plist; regenerate: as Homebrew does
 //	second LABEL           loads a second service under another label
-//	chown UID PATH, linked, waitgone
+//	chown UID PATH, linked, waitgone, waitlistening
+//	mode OCTAL FILE        wants that mode
+//	badenv FILE TEXT       writes a text with Go's escapes
+//	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
 //	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"mac":        cmdMac,
@@ -69,8 +72,15 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"second":     cmdSecond,
 	"chown":      cmdChown,
 	"linked":     cmdLinked,
-	"forget":     func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
-	"waitgone":   cmdWaitGone,
+	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
+	},
+	"mode":     cmdMode,
+	"badenv":   cmdBadEnv,
+	"setbrew":  func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(theMac(ts).SetBrew(args[0])) },
+	"relabel":  cmdRelabel,
+	"forget":   func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
+	"waitgone": cmdWaitGone,
 }
 
 const (
@@ -141,6 +151,8 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	empty := flags.Bool("empty", false, "no service at all")
 	flags.BoolVar(&o.NoGUI, "nogui", false, "")
 	flags.BoolVar(&o.Legacy, "legacy", false, "")
+	flags.BoolVar(&o.SSH, "ssh", false, "")
+	flags.StringVar(&o.Brew, "brew", "", "")
 	flags.IntVar(&o.Version, "macos", 0, "")
 	flags.IntVar(&o.Port, "port", 0, "")
 	root := flags.Bool("root", false, "launchctl is run by root")
@@ -476,4 +488,25 @@ func cmdLinked(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdWaitGone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(theMac(ts).WaitGone(*ts.Value(labelKey).(*string), 20*time.Second))
+}
+
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(args[1])
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+func cmdBadEnv(ts *testscript.TestScript, neg bool, args []string) {
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(args[0]), 0o755))
+	ts.Check(os.WriteFile(args[0], []byte(text), 0o644))
+}
+
+func cmdRelabel(ts *testscript.TestScript, neg bool, args []string) {
+	*ts.Value(labelKey).(*string) = args[0]
+	ts.Setenv("LABEL", args[0])
+	ts.Setenv("PLIST", filepath.Join(theMac(ts).Agents(), args[0]+".plist"))
 }

@@ -30,12 +30,24 @@ var (
 type File struct {
 	Path string // as it was asked for
 	Real string // the same with symbolic links resolved
-	Data []byte
-	Mode fs.FileMode // permission bits
-	UID  int
-	GID  int
+	// Absent is set where there was no file; then all below is empty.
+	Absent bool
+	Data   []byte
+	Mode   fs.FileMode // permission bits
+	UID    int
+	GID    int
 
 	info fs.FileInfo
+}
+
+// ReadAbsent is Read for a file that need not be there. A link that leads
+// nowhere is an error all the same: who put it there wanted something else.
+func ReadAbsent(path string) (File, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return File{Path: path, Real: path, Absent: true}, nil
+	}
+	return Read(path)
 }
 
 // Read reads a regular file, following symbolic links. It never waits for a
@@ -97,6 +109,9 @@ func owner(info fs.FileInfo) (uid, gid int) {
 // The new file has the old one's owner; a symbolic link stays a link. Extended
 // attributes and ACLs are not carried over.
 func (f File) Replace(data []byte, mode fs.FileMode) error {
+	if f.Absent {
+		return f.create(data, mode)
+	}
 	temp, err := f.writeBeside(data, mode)
 	if err != nil {
 		return err
@@ -106,6 +121,34 @@ func (f File) Replace(data []byte, mode fs.FileMode) error {
 		return err
 	}
 	if err := os.Rename(temp, f.Real); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(f.Real))
+}
+
+// create puts a file where there was none. Its folder has to be there.
+func (f File) create(data []byte, mode fs.FileMode) error {
+	temp, err := f.writeBeside(data, mode)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	// A link, unlike a rename, fails where somebody has put a file meanwhile.
+	if err := os.Link(temp, f.Real); errors.Is(err, fs.ErrExist) {
+		return &fs.PathError{Op: "create", Path: f.Path, Err: ErrChanged}
+	} else if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(f.Real))
+}
+
+// Remove takes the file away, unless it is no longer what was read; then the
+// error wraps ErrChanged.
+func (f File) Remove() error {
+	if err := f.unchanged(); err != nil {
+		return err
+	}
+	if err := os.Remove(f.Real); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(f.Real))
@@ -138,6 +181,9 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 
 // dress gives temp the mode and the owner that the replacement shall have.
 func (f File) dress(temp *os.File, mode fs.FileMode) error {
+	if f.Absent {
+		return temp.Chmod(mode.Perm())
+	}
 	info, err := temp.Stat()
 	if err != nil {
 		return err

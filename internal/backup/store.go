@@ -49,22 +49,18 @@ type Receipt struct {
 }
 
 // Saved is one file of a backup. Its bytes lie beside the receipt, in a file
-// named after the layer.
+// named after the layer. A hash is empty where there was, or is, no file.
 type Saved struct {
-	Layer  string      `json:"layer"`
-	Path   string      `json:"path"`
-	Mode   fs.FileMode `json:"mode"`
-	Before string      `json:"sha256_before"`
-	After  string      `json:"sha256_after"`
+	Layer   string      `json:"layer"`
+	Path    string      `json:"path"`
+	Mode    fs.FileMode `json:"mode"` // before
+	Before  string      `json:"sha256_before"`
+	After   string      `json:"sha256_after"`
+	Folders []string    `json:"folders,omitempty"` // that came or went with it, the outermost first
 }
 
-// Change is one file that is about to be replaced.
-type Change struct {
-	Layer string
-	File  File
-	After []byte
-	Mode  fs.FileMode // that the file has afterwards
-}
+// Created is set when the change has made the file.
+func (s Saved) Created() bool { return s.Before == "" }
 
 // Store is the state folder.
 type Store struct {
@@ -97,7 +93,7 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	r.ID = newID(r.Created)
 	r.Files = nil
 	for _, c := range changes {
-		r.Files = append(r.Files, Saved{c.Layer, c.File.Path, c.File.Mode, Sum(c.File.Data), Sum(c.After)})
+		r.Files = append(r.Files, c.saved())
 	}
 	if err := s.write(r, changes); err != nil {
 		return Receipt{}, fmt.Errorf("writing the backup: %w", err)
@@ -122,6 +118,9 @@ func (s Store) write(r Receipt, changes []Change) error {
 	}
 	defer os.RemoveAll(temp) // finds nothing after the rename
 	for _, c := range changes {
+		if c.File.Absent {
+			continue
+		}
 		if err := writeSynced(filepath.Join(temp, c.Layer), c.File.Data); err != nil {
 			return err
 		}
@@ -203,8 +202,11 @@ func (s Store) Load(id string) (Receipt, error) {
 	return r, nil
 }
 
-// Bytes returns what f held before the change of r.
+// Bytes returns what f held before the change of r, nil if it was not there.
 func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
+	if f.Created() {
+		return nil, nil
+	}
 	saved, err := Read(filepath.Join(s.backups(), r.ID, filepath.Base(f.Layer)))
 	if err != nil {
 		return nil, fmt.Errorf("backup %q: %w: %w", r.ID, ErrDamaged, err)

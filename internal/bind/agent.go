@@ -43,7 +43,14 @@ func (m Machine) find(ctx context.Context, subject Subject) (Agent, Job, error) 
 		return m.findNamed(ctx, subject)
 	}
 	candidates := homebrew.Candidates(m.Home, m.Daemons)
-	return m.choose(candidates, m.lookFor(ctx, candidates))
+	f, err := sift(m.lookFor(ctx, candidates))
+	switch {
+	case err != nil:
+		return Agent{}, Job{}, err
+	case f.best == nil:
+		return m.chooseFile(candidates, f.unclear)
+	}
+	return f.agent(), Job{Job: f.best.job, Loaded: true}, nil
 }
 
 // findNamed looks for the job of one property list. A list that cannot be
@@ -60,10 +67,13 @@ func (m Machine) findNamed(ctx context.Context, subject Subject) (Agent, Job, er
 	if c.Label == "" {
 		return Agent{Candidate: c, Chosen: true}, Job{}, nil
 	}
-	all := m.lookFor(ctx, []homebrew.Candidate{c})
-	agent, job, err := m.choose([]homebrew.Candidate{c}, all)
+	f, err := sift(m.lookFor(ctx, []homebrew.Candidate{c}))
+	if err != nil || f.best == nil {
+		return Agent{Candidate: c, Chosen: true}, Job{Err: f.unclear}, err
+	}
+	agent := f.agent()
 	agent.Candidate, agent.Chosen = c, true
-	return agent, job, err
+	return agent, Job{Job: f.best.job, Loaded: true}, nil
 }
 
 // lookFor asks launchd for every candidate in every domain at once: each
@@ -83,46 +93,52 @@ func (m Machine) lookFor(ctx context.Context, candidates []homebrew.Candidate) [
 	return all
 }
 
-// choose takes the job that is loaded, a running one before one that is merely
-// loaded, as Homebrew does; and where none is loaded, the first file there is.
-func (m Machine) choose(candidates []homebrew.Candidate, all []sighting) (Agent, Job, error) {
-	var best, rival *sighting
-	var unclear error
+// found is what is left of all sightings.
+type found struct {
+	best  *sighting // the job that is meant
+	rival *sighting // another one that is loaded as well
+	// unclear is why launchd did not answer some question.
+	unclear error
+}
+
+// sift takes the job that is loaded, a running one before one that is merely
+// loaded, as Homebrew does.
+func sift(all []sighting) (found, error) {
+	var f found
 	for i := range all {
 		s := &all[i]
 		switch {
 		case errors.Is(s.err, launchctl.ErrNoTool):
-			return Agent{}, Job{}, problem(NothingHere, "no-launchctl",
+			return found{}, problem(NothingHere, "no-launchctl",
 				"run it on the Mac whose Ollama shall be reached", "this machine has no launchctl: %w", s.err)
 		case !s.loaded() && !s.absent():
-			unclear = s.err
+			f.unclear = s.err
 		case !s.loaded():
-		case best == nil:
-			best = s
-		case s.same(best): // an old launchctl shows it for every domain that it is asked for
-		case s.job.PID > 0 && best.job.PID == 0:
-			best, rival = s, best
+		case f.best == nil:
+			f.best = s
+		case s.same(f.best): // an old launchctl shows it for every domain that it is asked for
+		case s.job.PID > 0 && f.best.job.PID == 0:
+			f.best, f.rival = s, f.best
 		default:
-			rival = s
+			f.rival = s
 		}
 	}
-	if best != nil {
-		return loadedAgent(best, rival), Job{Job: best.job, Loaded: true}, nil
-	}
-	return m.chooseFile(candidates, unclear)
+	return f, nil
 }
 
-func loadedAgent(best, rival *sighting) Agent {
-	a := Agent{Candidate: best.Candidate, Loaded: true, Target: best.target}
-	if filepath.IsAbs(best.job.Path) {
-		a.Plist = best.job.Path // `brew services run` loads the file in the keg
+func (f found) agent() Agent {
+	a := Agent{Candidate: f.best.Candidate, Loaded: true, Target: f.best.target}
+	if filepath.IsAbs(f.best.job.Path) {
+		a.Plist = f.best.job.Path // `brew services run` loads the file in the keg
 	}
-	if rival != nil {
-		a.Rival = &rival.target
+	if f.rival != nil {
+		a.Rival = &f.rival.target
 	}
 	return a
 }
 
+// chooseFile takes the first property list that there is, where no job is
+// loaded.
 func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Agent, Job, error) {
 	for _, c := range candidates {
 		if _, err := os.Lstat(c.Plist); err == nil {

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -120,13 +119,13 @@ type transaction struct {
 func (t *transaction) do(ctx context.Context) (State, error) {
 	for _, e := range t.plan.Edits {
 		t.written++ // even if it fails: the rename may have been done by then
-		if err := e.File.Replace(e.After, e.Mode); err != nil {
+		if err := e.Apply(); err != nil {
 			return t.plan.State, fmt.Errorf("writing %s: %w", e.File.Path, bare(err))
 		}
 	}
 	s := t.plan.State
 	if t.written > 0 {
-		s.Plist = readPlist(s.Agent.Plist)
+		s.Plist, s.EnvFile = readPlist(s.Agent.Plist), readEnvFile(t.machine.EnvFile)
 	}
 	if !t.plan.Reload {
 		return s, nil
@@ -168,29 +167,15 @@ func (t *transaction) undo(ctx context.Context) (State, error) {
 	return s, errors.Join(filesErr, launchdErr)
 }
 
-// putBack restores the files in the opposite order. A file that somebody else
-// has changed since is left to them.
+// putBack restores the files in the opposite order.
 func (t *transaction) putBack() error {
 	var errs []error
 	for _, e := range slices.Backward(t.plan.Edits[:t.written]) {
-		if err := putBackOne(e); err != nil {
+		if err := e.Revert(); err != nil {
 			errs = append(errs, fmt.Errorf("restoring %s: %w", e.File.Path, bare(err)))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func putBackOne(e backup.Change) error {
-	now, err := backup.Read(e.File.Path)
-	switch {
-	case err != nil:
-		return err
-	case bytes.Equal(now.Data, e.File.Data):
-		return nil
-	case !bytes.Equal(now.Data, e.After):
-		return backup.ErrChanged
-	}
-	return now.Replace(e.File.Data, e.File.Mode)
 }
 
 func (t *transaction) loadBack(ctx context.Context) (State, error) {
@@ -201,7 +186,7 @@ func (t *transaction) loadBack(ctx context.Context) (State, error) {
 	if err := launchd.Reload(ctx, s.Agent.Target, s.Job.Job, s.Agent.Plist); err != nil {
 		return s, err
 	}
-	s.Plist = readPlist(s.Agent.Plist)
+	s.Plist, s.EnvFile = readPlist(s.Agent.Plist), readEnvFile(t.machine.EnvFile)
 	before, provable := t.plan.before()
 	if !provable {
 		return s, nil

@@ -26,6 +26,7 @@ type Machine struct {
 	Store   backup.Store
 	Home    string // the user's home directory
 	Daemons string // the folder of launch daemons
+	EnvFile string // Homebrew's env file for Ollama
 	UID     int    // the effective user
 	// Addresses lists the machine's addresses.
 	Addresses func() []netip.Addr
@@ -36,23 +37,29 @@ type Machine struct {
 
 // Goal is what all layers shall agree on.
 type Goal struct {
-	Value *string     // OLLAMA_HOST in the job's environment; nil if not set
-	Host  ollama.Host // where Ollama then listens
+	Value   *string     // OLLAMA_HOST in the property list and the job; nil: not set
+	Lasting *string     // OLLAMA_HOST in Homebrew's env file; nil: not set
+	Persist bool        // whether the env file is part of the goal at all
+	Host    ollama.Host // where Ollama then listens
 }
 
-// GoalFor is the goal of having OLLAMA_HOST set to host.
-func GoalFor(host ollama.Host) Goal {
+// GoalFor is the goal of having OLLAMA_HOST set to host, to last if persist.
+func GoalFor(host ollama.Host, persist bool) Goal {
 	value := host.String()
-	return Goal{Value: &value, Host: host}
+	return Goal{Value: &value, Lasting: &value, Persist: persist, Host: host}
 }
 
-// Matches reports whether value makes Ollama listen where the goal wants it.
-// The spelling does not matter: "0.0.0.0" and "[::]:11434" are the same.
-func (g Goal) Matches(value *string) bool {
-	if value == nil || g.Value == nil {
-		return value == g.Value
+// Matches reports whether value, in the property list or the job, makes Ollama
+// listen where the goal wants it.
+func (g Goal) Matches(value *string) bool { return equivalent(value, g.Value) }
+
+// equivalent reports whether two values of OLLAMA_HOST mean the same. The
+// spelling does not matter: "0.0.0.0" and "[::]:11434" open the same socket.
+func equivalent(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	return ollama.ParseHost(*value).Equal(ollama.ParseHost(*g.Value))
+	return ollama.ParseHost(*a).Equal(ollama.ParseHost(*b))
 }
 
 // Agent is the launchd job that runs Ollama, as it was found.
@@ -69,10 +76,12 @@ type Agent struct {
 
 // State is what was read of the layers.
 type State struct {
-	Agent  Agent
-	Plist  Plist
-	Job    Job
-	Socket Socket
+	Agent   Agent
+	Brew    homebrew.Installation // that the agent's program belongs to
+	EnvFile EnvFile
+	Plist   Plist
+	Job     Job
+	Socket  Socket
 }
 
 // Plist is the property list on disk: what launchd will load next.

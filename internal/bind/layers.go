@@ -23,11 +23,12 @@ type LayerState string
 
 // The states of a layer.
 const (
-	OK      LayerState = "ok"
-	Differs LayerState = "differs"
-	Missing LayerState = "missing" // the layer itself is not there
-	Skipped LayerState = "skipped" // nobody looked
-	Unknown LayerState = "unknown" // could not be read
+	OK          LayerState = "ok"
+	Differs     LayerState = "differs"
+	Missing     LayerState = "missing"     // the layer itself is not there
+	Unsupported LayerState = "unsupported" // this Homebrew ignores it
+	Skipped     LayerState = "skipped"     // left out
+	Unknown     LayerState = "unknown"     // could not be read
 )
 
 // Layer is one row of the answer.
@@ -42,7 +43,7 @@ type Layer struct {
 func (s State) Layers(g Goal) []Layer {
 	socket := s.judgeSocket(g)
 	return []Layer{
-		{Name: EnvFileLayer, State: Skipped, Detail: "not managed by this version"},
+		s.judgeEnvFile(g),
 		s.judgePlist(g),
 		s.judgeJob(g, socket.State),
 		socket,
@@ -69,21 +70,21 @@ func (s State) judgePlist(g Goal) Layer {
 	case s.Plist.Err != nil:
 		l.State, l.Detail = Unknown, s.Plist.Err.Error()
 	default:
-		l.State, l.Detail = judgeValue(g, l.Value)
+		l.State, l.Detail = judgeValue(g.Value, l.Value)
 	}
 	return l
 }
 
-func judgeValue(g Goal, value *string) (LayerState, string) {
+func judgeValue(want, value *string) (LayerState, string) {
 	switch {
-	case g.Matches(value):
+	case equivalent(value, want):
 		return OK, ""
 	case value == nil:
 		return Differs, ""
-	case g.Value == nil:
+	case want == nil:
 		return Differs, "wanted: not set"
 	}
-	return Differs, "wanted: " + *g.Value
+	return Differs, "wanted: " + *want
 }
 
 func (s State) judgeJob(g Goal, socket LayerState) Layer {
@@ -96,7 +97,7 @@ func (s State) judgeJob(g Goal, socket LayerState) Layer {
 	case !s.Job.knowsEnvironment():
 		l.State, l.Detail = socket, "this launchctl does not show the environment; judged by the socket"
 	default:
-		l.State, l.Detail = judgeValue(g, l.Value)
+		l.State, l.Detail = judgeValue(g.Value, l.Value)
 		l.Detail = joinDetails(l.Detail, s.Job.aside())
 	}
 	return l

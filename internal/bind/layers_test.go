@@ -12,7 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
-var everywhere = GoalFor(ollama.ParseHost("0.0.0.0:11434"))
+var everywhere = GoalFor(ollama.ParseHost("0.0.0.0:11434"), true)
 
 // bound is a state in which all is as everywhere wants it.
 func bound() State {

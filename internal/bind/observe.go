@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -32,11 +33,22 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 		return State{}, found
 	}
 	s.Plist = readPlist(s.Agent.Plist)
+	s.EnvFile = readEnvFile(m.EnvFile)
+	// Where no Homebrew is found, Known stays false, which says it all.
+	s.Brew, _ = homebrew.FindInstallation(homebrew.PrefixOf(s.program()))
 	if port := s.ownPort(); port != g.Host.Port && s.Socket.Err == nil {
 		s.Socket = m.listeners(ctx, g.Host.Port, port)
 	}
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
 	return s, nil
+}
+
+// program is what the service runs.
+func (s State) program() string {
+	if args := s.Plist.Agent.ProgramArguments; len(args) > 0 {
+		return args[0]
+	}
+	return s.Job.Program
 }
 
 func readPlist(path string) Plist {

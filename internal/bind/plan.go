@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -28,6 +29,9 @@ type Plan struct {
 	Held bool
 	// Undoes is the backup that a rollback goes back to.
 	Undoes string
+	// Unset is set when a rollback takes the setting out of files that were
+	// written anew since, in place of restoring them byte for byte.
+	Unset bool
 }
 
 // Changes reports whether there is anything to do.
@@ -37,29 +41,44 @@ func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
 func (p Plan) Diff() string {
 	var all []byte
 	for _, e := range p.Edits {
-		text := diff.Diff(e.File.Path, e.File.Data, e.File.Path, e.After)
+		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
 		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
 		all = append(all, text...)
 	}
 	return string(all)
 }
 
-// Steps lists what launchd will be told, as commands.
+// nameOf is how a diff names a file that is not there.
+func nameOf(path string, absent bool) string {
+	if absent {
+		return os.DevNull
+	}
+	return path
+}
+
+// Steps lists what the diff does not show, as commands: modes, and what launchd
+// will be told.
 func (p Plan) Steps() []string {
+	var steps []string
+	for _, e := range p.Edits {
+		if !e.File.Absent && bytes.Equal(e.File.Data, e.After) {
+			steps = append(steps, "chmod go-w "+quote(e.File.Path))
+		}
+	}
 	if !p.Reload {
-		return nil
+		return steps
 	}
 	a := p.State.Agent
 	target := a.Target
 	if !a.Loaded {
 		target.Domain, target.Label = p.domains()[0], a.Label
 	}
-	steps := []string{"launchctl enable " + target.String()}
+	steps = append(steps, "launchctl enable "+target.String())
 	if a.Loaded {
 		steps = append(steps, "launchctl bootout "+target.String())
 	}
 	return append(steps,
-		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, a.Plist),
+		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, quote(a.Plist)),
 		"launchctl kickstart "+target.String())
 }
 
@@ -70,6 +89,11 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 	if err := m.refuse(s); err != nil {
 		return p, err
 	}
+	edits, err := m.editEnvFile(s, g)
+	if err != nil {
+		return p, err
+	}
+	p.Edits = edits
 	if !g.Matches(s.Plist.Value()) {
 		after, err := setValue(s.Plist.File.Data, g.Value)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
@@ -33,10 +34,77 @@ func unbound(t *testing.T) State {
 	s := bound()
 	s.Agent.Label, s.Agent.Plist = "sh.brew.ollama", path
 	s.Plist = Plist{File: backup.File{Path: path, Data: data, Mode: 0o644, UID: 501}, Agent: doc}
+	s.EnvFile = envFile("OLLAMA_HOST=0.0.0.0:11434\n", 0o644)
 	s.Job.Path = path
 	s.Job.Environment = map[string]string{"OLLAMA_FLASH_ATTENTION": "1"}
 	s.Socket.Listeners[0].Address = "127.0.0.1:11434"
 	return s
+}
+
+// envFile is Homebrew's env file with that text in it.
+func envFile(text string, mode fs.FileMode) EnvFile {
+	e := EnvFile{File: backup.File{Path: "/Users/alice/.homebrew/services/ollama.env", Data: []byte(text), Mode: mode, UID: 501}}
+	if value, ok, err := homebrew.EnvValue(e.File.Data, "OLLAMA_HOST"); err != nil {
+		e.Err = err
+	} else if ok {
+		e.Value = &value
+	}
+	return e
+}
+
+// TestPlanEnvFile is about the env file alone: the rest is bound already.
+func TestPlanEnvFile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(s *State)
+		goal   Goal
+		state  LayerState
+		after  string // empty: no edit
+		mode   fs.FileMode
+		id     string // of the problem
+	}{
+		"as wanted":      {func(s *State) {}, everywhere, OK, "", 0, ""},
+		"in other words": {func(s *State) { s.EnvFile = envFile("OLLAMA_HOST=[::]\n", 0o600) }, everywhere, OK, "", 0, ""},
+		"another value":  {func(s *State) { s.EnvFile = envFile("OLLAMA_HOST=::1\n#x\n", 0o600) }, everywhere, Differs, "OLLAMA_HOST=0.0.0.0:11434\n#x\n", 0o600, ""},
+		"none":           {func(s *State) { s.EnvFile = envFile("A=1\n", 0o644) }, everywhere, Differs, "A=1\nOLLAMA_HOST=0.0.0.0:11434\n", 0o644, ""},
+		"no file": {func(s *State) {
+			s.EnvFile = EnvFile{File: backup.File{Path: "/n/e.env", Real: "/n/e.env", Absent: true}}
+		}, everywhere, Missing, "OLLAMA_HOST=0.0.0.0:11434\n", 0o644, ""},
+		"open to others": {func(s *State) { s.EnvFile.File.Mode = 0o666 }, everywhere, Differs, "OLLAMA_HOST=0.0.0.0:11434\n", 0o644, ""},
+		"left out":       {func(s *State) { s.EnvFile = envFile("", 0o644) }, Goal{Value: everywhere.Value, Host: everywhere.Host}, Skipped, "", 0, ""},
+		"of root":        {func(s *State) { s.Agent.Daemon = true; s.EnvFile = envFile("", 0o644) }, everywhere, Unsupported, "", 0, ""},
+		"of another": {func(s *State) {
+			s.Agent.Chosen, s.Agent.Label = true, "com.example.a"
+			s.Plist.Agent.Label = "com.example.a"
+			s.EnvFile = envFile("", 0o644)
+		}, everywhere, Skipped, "", 0, ""},
+		"old Homebrew":    {func(s *State) { s.Brew.Known = true; s.EnvFile = envFile("A=1", 0o644) }, everywhere, Unsupported, "A=1\nOLLAMA_HOST=0.0.0.0:11434", 0o644, ""},
+		"not UTF-8":       {func(s *State) { s.EnvFile = envFile("A=\xff\n", 0o644) }, everywhere, Unknown, "", 0, "env-file-malformed"},
+		"somebody else's": {func(s *State) { s.EnvFile.File.UID = 502 }, everywhere, OK, "", 0, "not-owner"},
+		"unreadable":      {func(s *State) { s.EnvFile = EnvFile{Err: fs.ErrPermission} }, everywhere, Unknown, "", 0, "env-file-unreadable"},
+		"nowhere":         {func(s *State) { s.EnvFile = readEnvFile("") }, everywhere, Unknown, "", 0, "env-file-nowhere"},
+	} {
+		s := withFile(bound(), unbound(t), "0.0.0.0:11434")
+		s.EnvFile = envFile("OLLAMA_HOST=0.0.0.0:11434\n", 0o644)
+		tc.change(&s)
+		if got := s.Layers(tc.goal)[0].State; got != tc.state {
+			t.Errorf("%s: %s, want %s", name, got, tc.state)
+		}
+		p, err := alice.PlanFix(s, tc.goal, true)
+		var refused *Problem
+		if errors.As(err, &refused) != (tc.id != "") || refused != nil && refused.ID != tc.id {
+			t.Errorf("%s: %v, want %q", name, err, tc.id)
+			continue
+		}
+		if p.Reload {
+			t.Errorf("%s: the env file alone restarts nothing", name)
+		}
+		switch {
+		case tc.after == "" && len(p.Edits) > 0:
+			t.Errorf("%s: edits %q", name, p.Edits[0].After)
+		case tc.after != "" && (len(p.Edits) != 1 || string(p.Edits[0].After) != tc.after || p.Edits[0].Mode != tc.mode):
+			t.Errorf("%s: edits %+v, want %q", name, p.Edits, tc.after)
+		}
+	}
 }
 
 var alice = Machine{UID: 501}
@@ -114,7 +182,8 @@ func TestPlanDoesNoMoreThanNeeded(t *testing.T) {
 
 // withFile is s, with file's property list set to host.
 func withFile(s, file State, host string) State {
-	s.Agent.Plist, s.Agent.Label, s.Job.Path, s.Plist = file.Agent.Plist, file.Agent.Label, file.Job.Path, file.Plist
+	s.Agent.Plist, s.Agent.Label, s.Job.Path = file.Agent.Plist, file.Agent.Label, file.Job.Path
+	s.Plist, s.EnvFile = file.Plist, file.EnvFile
 	data, err := plistfix.SetEnv(s.Plist.File.Data, "OLLAMA_HOST", host)
 	if err != nil {
 		panic(err)

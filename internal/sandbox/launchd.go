@@ -33,6 +33,7 @@ type launchd struct {
 	disabled map[domain]map[string]bool   // the database: true is disabled, false enabled by hand
 	env      map[domain]map[string]string // set by setenv
 	faults   faults
+	homebrew homebrew
 	log      []string
 	procs    map[int]*process
 	nextID   int // of coalitions

@@ -1,6 +1,6 @@
 // Package sandbox is a Mac in a folder, for tests and the demo.
 //
-// A [Mac] is a home folder, a Homebrew prefix and stand-ins for launchctl, ollama and lsof: real executables on a PATH of their own,
+// A [Mac] is a home folder, a Homebrew prefix and stand-ins for launchctl, brew, ollama and lsof: real executables on a PATH of their own,
 // which really start, stop and inspect processes. A program under test that finds its tools on PATH runs against it unchanged, on any
 // system. launchd itself is a server inside the process that called [Start]; the launchctl executable is a thin client of it, so launchd's
 // state is in memory and no daemon can outlive the test.
@@ -18,8 +18,10 @@
 // # Layout
 //
 //	DIR/home                     HOME, with Library/LaunchAgents
-//	DIR/bin                      the PATH: launchctl, lsof
-//	DIR/opt/homebrew             Homebrew's prefix, with var/log and opt/ollama/bin/ollama
+//	DIR/bin                      the PATH: launchctl, brew, lsof
+//	DIR/opt/homebrew             Homebrew's prefix and repository, with bin/brew, var/log and Library/Homebrew/service.rb
+//	  Cellar/ollama/VERSION      the keg: bin/ollama and the keg's copy of the service's plist
+//	  opt/ollama                 a link to the keg
 //	DIR/Library/LaunchDaemons    plists of the system domain
 //	DIR/launchctl.log            every launchctl command, one a line
 //	DIR/launchd.log              what launchd says about its jobs
@@ -29,10 +31,25 @@
 // Tests run in parallel, and the machine may have an Ollama of its own. So every Mac has a port of its own, [Mac.Port], that takes the place
 // of 11434 everywhere: the ollama stand-in uses it where OLLAMA_HOST names no port, and [Mac.Localise] writes it for :11434.
 //
+// # Homebrew
+//
+// The brew executable does its work in its own process, so it has its caller's environment, and when it is killed halfway things stay as
+// they are then. It asks launchd what the launchctl executable would, and [Mac.Log] shows that. It knows these commands and no others:
+//
+//	brew --version, --prefix [ollama], --repository
+//	brew upgrade ollama, reinstall ollama
+//	brew services start|stop|restart|run|kill ollama     stop takes --keep or --max-wait=N
+//	brew services info ollama --json, list --json, cleanup
+//
+// start and restart delete the plist and write a new one: the formula's service block ([Options.Formula]) with services/ollama.env, or
+// a copy of the keg's plist before 6.0.15, which did not know that file. They do it to the label that [Options.Brew] writes:
+// homebrew.mxcl.ollama, or sh.brew.ollama from 6.0.21. [Mac.SetBrew] is what brew update does. A plist from brew names no port unless the
+// env file does, and that file is taken as it stands: who writes one localises it.
+//
 // # Faults
 //
 // [Mac.Fault] switches a fault on, [Mac.ClearFaults] switches all of them off. A fault of ollama holds for the processes that launchd starts
-// while it is on. VERB is a launchctl verb, or lsof.
+// while it is on. VERB is a launchctl verb, or lsof, or brew.
 //
 //	name              argument          what happens
 //	slow-bootout      duration          a job's process gets its SIGTERM only after the duration
@@ -53,6 +70,10 @@
 // A port held by someone else is no fault but a process: see [Mac.HoldPort].
 //
 // # What differs from a Mac
+//
+// Homebrew has one formula and one prefix; HOME does not move its LaunchAgents folder; sudo brew services changes no owners; an upgrade
+// downloads nothing, and ollama goes on to call itself by the version it has always had. A brew that waits for a job when the Mac is closed
+// ends after [Options.BrewPause].
 //
 // Domains are gui/UID, user/UID and system only. A service is restarted by KeepAlive (true, SuccessfulExit, Crashed) and started by
 // RunAtLoad or by hand; timers, sockets and watched paths are not looked at. The throttle does not grow. Linux lets nobody have
@@ -114,6 +135,9 @@ type Options struct {
 	Throttle    time.Duration // ThrottleInterval of jobs whose plist has none; 0 means 10 s
 	ExitTimeout time.Duration // ExitTimeOut of jobs whose plist has none; 0 means 5 s
 	Lsof        Lsof          // which lsof is on the PATH
+	Brew        string        // version of Homebrew, from 6.0.0; "" means 6.0.18
+	BrewPause   time.Duration // between two bootouts of brew services; 0 means 1 s
+	Formula     Formula       // Ollama's service block
 }
 
 // withDefaults fills in what the caller left out.
@@ -132,6 +156,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ExitTimeout == 0 {
 		o.ExitTimeout = 5 * time.Second
+	}
+	if o.Brew == "" {
+		o.Brew = "6.0.18"
+	}
+	if o.BrewPause == 0 {
+		o.BrewPause = time.Second
 	}
 	return o
 }
@@ -166,6 +196,7 @@ func (m *Mac) start() error {
 	if err := m.makeFolders(); err != nil {
 		return err
 	}
+	m.launchd = newLaunchd(m.dir, m.Home(), m.options)
 	if err := m.installTools(); err != nil {
 		return err
 	}
@@ -176,7 +207,6 @@ func (m *Mac) start() error {
 		}
 		m.Port = port
 	}
-	m.launchd = newLaunchd(m.dir, m.Home(), m.options)
 	srv, err := serve(m.launchd)
 	if err != nil {
 		return err
@@ -188,7 +218,7 @@ func (m *Mac) start() error {
 
 func (m *Mac) makeFolders() error {
 	for _, d := range []string{m.Agents(), m.Daemons(), m.Bin(), m.tmp(),
-		filepath.Join(m.Prefix(), "var", "log"), filepath.Dir(m.ollama())} {
+		filepath.Join(m.Prefix(), "var", "log"), filepath.Join(m.Prefix(), "bin")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
@@ -399,7 +429,7 @@ func (m *Mac) installTools() error {
 	if self, err = filepath.EvalSymlinks(self); err != nil {
 		return err
 	}
-	tools := []string{filepath.Join(m.Bin(), "launchctl"), m.ollama()}
+	tools := []string{filepath.Join(m.Bin(), "launchctl"), filepath.Join(m.Bin(), "brew"), filepath.Join(m.Prefix(), "bin", "brew")}
 	if m.options.Lsof != LsofNone {
 		tools = append(tools, filepath.Join(m.Bin(), "lsof"))
 	}
@@ -408,5 +438,5 @@ func (m *Mac) installTools() error {
 			return err
 		}
 	}
-	return nil
+	return m.installHomebrew(self)
 }

@@ -37,11 +37,15 @@ type answer struct {
 	Stderr string
 	Code   int
 	Pass   bool // nothing special: the tool is to do its work itself
+
+	Homebrew *homebrew // for brew that does its work itself
 }
 
-// Main plays the part that the executable's name asks for, launchctl, ollama or lsof, and exits. Under any other name it returns.
+// Main plays the part that the executable's name asks for, launchctl, ollama, lsof or brew, and exits. Under any other name it returns.
 func Main() {
-	parts := map[string]func(args []string) int{"launchctl": launchctlMain, "lsof": lsofMain, "ollama": ollamaMain}
+	parts := map[string]func(args []string) int{
+		"launchctl": launchctlMain, "lsof": lsofMain, "ollama": ollamaMain, "brew": brewMain,
+	}
 	part, ok := parts[filepath.Base(os.Args[0])]
 	if !ok {
 		return

@@ -83,10 +83,14 @@ func (l *launchd) answer(r request) (a answer, hang bool) {
 	if a, ok := l.faults.canned(name); ok {
 		return a, false
 	}
-	if r.Tool != "launchctl" {
+	switch r.Tool {
+	case "launchctl":
+		return l.launchctl(r), false
+	case "brew":
+		return answer{Pass: true, Homebrew: l.homebrewFor(r)}, false
+	default:
 		return answer{Pass: true}, false
 	}
-	return l.launchctl(r), false
 }
 
 func (l *launchd) launchctl(r request) answer {

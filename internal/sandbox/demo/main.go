@@ -22,7 +22,8 @@ import (
 
 // The plist is the one that Homebrew writes on Apple silicon.
 const (
-	label   = "homebrew.mxcl.ollama"
+	label   = "sh.brew.ollama"
+	brew    = "7.0.7"
 	fixture = "fixtures/plists/brew-arm64-env.plist"
 	port    = 11434
 )
@@ -51,7 +52,7 @@ func run(ctx context.Context, shell bool) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building ollama-bind: %w\n%s", err, out)
 	}
-	mac, err := sandbox.Start(filepath.Join(dir, "mac"), sandbox.Options{Port: freePort()})
+	mac, err := sandbox.Start(filepath.Join(dir, "mac"), sandbox.Options{Port: freePort(), Brew: brew, Caller: sandbox.CallerUser})
 	if err != nil {
 		return err
 	}
@@ -110,27 +111,34 @@ func (s show) shell() error {
 	return nil
 }
 
+// scene is one command of the demo.
+type scene struct {
+	text    string
+	command string
+	exit    int
+	listen  bool // whether to try afterwards who can connect
+}
+
+var scenes = []scene{
+	{"What is set where, and who listens?", "ollama-bind status", 3, false},
+	{"What would fix do?", "ollama-bind fix --dry-run", 3, false},
+	{"Do it.", "ollama-bind fix", 0, true},
+	{"And now?", "ollama-bind status", 0, false},
+	{"Run it twice, and nothing happens the second time.", "ollama-bind fix", 0, false},
+	{"Homebrew's restart writes the service's file anew. The setting survives.", "brew services restart ollama", 0, true},
+	{"Nothing needs mending.", "ollama-bind status", 0, false},
+	{"Take it back.", "ollama-bind rollback", 0, true},
+}
+
 func (s show) play() error {
 	say("Homebrew's service runs, as it does by default, for this machine alone:")
 	s.listening()
-	host := fmt.Sprintf("0.0.0.0:%d", s.mac.Port)
-	for _, scene := range []struct {
-		text string
-		args []string
-		exit int
-	}{
-		{"What is set where, and who listens?", []string{"status", "--host", host}, 3},
-		{"What would fix do?", []string{"fix", "--dry-run", "--host", host}, 3},
-		{"Do it.", []string{"fix", "--host", host}, 0},
-		{"And now?", []string{"status", "--host", host}, 0},
-		{"Run it twice, and nothing happens the second time.", []string{"fix", "--host", host}, 0},
-		{"Take it back.", []string{"rollback"}, 0},
-	} {
+	for _, scene := range scenes {
 		say("%s", scene.text)
-		if err := s.command(scene.args, scene.exit); err != nil {
+		if err := s.run(strings.Fields(s.typed(scene.command)), scene.exit); err != nil {
 			return err
 		}
-		if scene.args[0] == "rollback" || scene.text == "Do it." {
+		if scene.listen {
 			s.listening()
 		}
 	}
@@ -138,14 +146,22 @@ func (s show) play() error {
 	return nil
 }
 
-// command echoes a command as if it were typed, and runs it.
-func (s show) command(args []string, want int) error {
-	typed := args
-	if s.mac.Port == port {
-		typed = withoutHost(args)
+// typed adds what has to be typed where Ollama's own port was taken.
+func (s show) typed(command string) string {
+	if s.mac.Port == port || !strings.Contains(command, "status") && !strings.Contains(command, "fix") {
+		return command
 	}
-	fmt.Printf("$ ollama-bind %s\n", strings.Join(typed, " "))
-	cmd := exec.Command(s.program, typed...)
+	return fmt.Sprintf("%s --host 0.0.0.0:%d", command, s.mac.Port)
+}
+
+// run echoes a command as if it were typed, and runs it.
+func (s show) run(argv []string, want int) error {
+	fmt.Printf("$ %s\n", strings.Join(argv, " "))
+	path := filepath.Join(s.mac.Bin(), argv[0])
+	if argv[0] == "ollama-bind" {
+		path = s.program
+	}
+	cmd := exec.Command(path, argv[1:]...)
 	cmd.Env = s.mac.Env()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	// A Ctrl-C is for the demo to clean up after, not for one command.
@@ -164,19 +180,7 @@ func (s show) command(args []string, want int) error {
 		fmt.Printf("(exit status %d)\n", got)
 	}
 	if got != want {
-		return fmt.Errorf("ollama-bind %s: exit status %d, not %d: %w", args[0], got, want, err)
-	}
-	return nil
-}
-
-// withoutHost leaves out what is the default.
-func withoutHost(args []string) []string {
-	return args[:len(args)-len(hostArgs(args))]
-}
-
-func hostArgs(args []string) []string {
-	if len(args) > 2 && args[len(args)-2] == "--host" {
-		return args[len(args)-2:]
+		return fmt.Errorf("%s: exit status %d, not %d: %w", argv[0], got, want, err)
 	}
 	return nil
 }

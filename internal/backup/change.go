@@ -1,0 +1,113 @@
+package backup
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Change is one file that is about to be replaced, made or removed.
+type Change struct {
+	Layer string
+	File  File
+	After []byte      // nil: the file shall not be there
+	Mode  fs.FileMode // that the file has afterwards
+	// Folders come and go with the file, the outermost first. One that holds
+	// anything else stays.
+	Folders []string
+}
+
+// MissingFolders lists those of path's folders that are not there, the outermost
+// first: whoever makes the file has to make them.
+func MissingFolders(path string) []string {
+	var missing []string
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, dir)
+	}
+	slices.Reverse(missing)
+	return missing
+}
+
+// Apply makes the change. Where it fails, something of it may have been done;
+// Revert takes that back.
+func (c Change) Apply() error {
+	if c.After == nil {
+		return c.remove(c.File)
+	}
+	return c.write(c.File, c.After, c.Mode)
+}
+
+// Revert takes the change back. A change that was not made is left at that; a
+// file that somebody else has changed since is left to them, and the error wraps
+// ErrChanged.
+func (c Change) Revert() error {
+	now, err := ReadAbsent(c.File.Path)
+	switch {
+	case err != nil:
+		return err
+	case same(now, c.File.Data, c.File.Mode, c.File.Absent):
+		if now.Absent {
+			c.dropFolders()
+		}
+		return nil
+	case !same(now, c.After, c.Mode, c.After == nil):
+		return &fs.PathError{Op: "restore", Path: c.File.Path, Err: ErrChanged}
+	case c.File.Absent:
+		return c.remove(now)
+	}
+	return c.write(now, c.File.Data, c.File.Mode)
+}
+
+// same reports whether now has these bytes and this mode, or is absent as well.
+func same(now File, data []byte, mode fs.FileMode, absent bool) bool {
+	if now.Absent || absent {
+		return now.Absent == absent
+	}
+	return now.Mode == mode && bytes.Equal(now.Data, data)
+}
+
+func (c Change) write(f File, data []byte, mode fs.FileMode) error {
+	for _, dir := range c.Folders {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return f.Replace(data, mode)
+}
+
+func (c Change) remove(f File) error {
+	if !f.Absent {
+		if err := f.Remove(); err != nil {
+			return err
+		}
+	}
+	c.dropFolders()
+	return nil
+}
+
+// dropFolders removes the folders that are empty. It is no failure to leave one.
+func (c Change) dropFolders() {
+	for _, dir := range slices.Backward(c.Folders) {
+		if os.Remove(dir) != nil {
+			return
+		}
+	}
+}
+
+// saved is the change's entry in a receipt.
+func (c Change) saved() Saved {
+	s := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
+	if !c.File.Absent {
+		s.Before = Sum(c.File.Data)
+	}
+	if c.After != nil {
+		s.After = Sum(c.After)
+	}
+	return s
+}

@@ -1,0 +1,72 @@
+package homebrew
+
+import (
+	"slices"
+	"strings"
+)
+
+// header is how Homebrew's plist writer begins every file.
+const header = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+`
+
+const footer = "</dict>\n</plist>\n"
+
+// serviceKeys are the keys that Homebrew writes for the Ollama formula, with any
+// options of `brew services` (Homebrew/brew Library/Homebrew/service.rb).
+var serviceKeys = []string{
+	"EnvironmentVariables", "KeepAlive", "Label", "LimitLoadToSessionType", "ProgramArguments",
+	"RunAtLoad", "StandardErrorPath", "StandardOutPath", "UserName", "WorkingDirectory",
+}
+
+// Generated reports whether a property list looks as Homebrew itself writes it:
+// its header, its indentation, its keys in its order. Whoever edits the file by
+// hand mostly leaves some other trace; who imitates Homebrew to the letter
+// cannot be told from it.
+func Generated(doc []byte) bool {
+	body, ok := strings.CutPrefix(string(doc), header)
+	if !ok {
+		return false
+	}
+	body, ok = strings.CutSuffix(body, footer)
+	if !ok {
+		return false
+	}
+	depth, keys := 1, []string{}
+	for line := range strings.Lines(body) {
+		element := strings.TrimSuffix(strings.TrimLeft(line, "\t"), "\n")
+		if strings.HasPrefix(element, "</") {
+			depth--
+		}
+		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !elementOfOurs(element) {
+			return false
+		}
+		if key, ok := strings.CutPrefix(element, "<key>"); ok && depth == 1 {
+			keys = append(keys, strings.TrimSuffix(key, "</key>"))
+		}
+		if element == "<dict>" || element == "<array>" {
+			depth++
+		}
+	}
+	return depth == 1 && slices.IsSorted(keys) && !slices.ContainsFunc(keys, foreignKey)
+}
+
+func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
+
+// elementOfOurs knows the lines that a service's property list consists of.
+func elementOfOurs(line string) bool {
+	switch line {
+	case "<dict>", "</dict>", "<array>", "</array>", "<true/>", "<false/>", "<string/>":
+		return true
+	}
+	for _, tag := range []string{"key", "string"} {
+		text, opens := strings.CutPrefix(line, "<"+tag+">")
+		text, closes := strings.CutSuffix(text, "</"+tag+">")
+		if opens && closes && !strings.ContainsAny(text, "<>") {
+			return true
+		}
+	}
+	return false
+}
