@@ -97,8 +97,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("PROGRAM_DIR", filepath.Dir(program))
-	// Until a story has built its Mac, there is no tool to be found.
-	env.Setenv("PATH", filepath.Dir(program))
+	refusing, err := refusingTools(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	env.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+refusing)
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
 	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
@@ -107,6 +110,22 @@ func setup(env *testscript.Env) error {
 	env.Values[macKey] = new(*sandbox.Mac)
 	env.Values[labelKey] = new(string)
 	return nil
+}
+
+// refusingTools makes tools that do nothing, for the end of every PATH: where
+// the sandbox has none, the program must not find the machine's own in its place.
+func refusingTools(work string) (dir string, err error) {
+	dir = filepath.Join(work, "refusing")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, tool := range []string{"launchctl", "lsof", "brew", "socketfilterfw"} {
+		script := "#!/bin/sh\necho this story has no Mac >&2\nexit 1\n"
+		if err := os.WriteFile(filepath.Join(dir, tool), []byte(script), 0o755); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
 }
 
 var conditions = map[string]func() bool{
@@ -142,7 +161,7 @@ func theMac(ts *testscript.TestScript) *sandbox.Mac {
 func plistPath(ts *testscript.TestScript) string { return ts.Getenv("PLIST") }
 
 func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
-	o := sandbox.Options{Caller: sandbox.CallerUser}
+	o := sandbox.Options{Caller: sandbox.CallerUser, BrewPause: 10 * time.Millisecond}
 	flags := flag.NewFlagSet("mac", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	label := flags.String("label", "homebrew.mxcl.ollama", "")
@@ -156,6 +175,7 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	flags.IntVar(&o.Version, "macos", 0, "")
 	flags.IntVar(&o.Port, "port", 0, "")
 	root := flags.Bool("root", false, "launchctl is run by root")
+	flags.DurationVar(&o.ExitTimeout, "exittimeout", 0, "")
 	throttle := flags.Duration("throttle", time.Second, "")
 	ts.Check(flags.Parse(args))
 	o.Throttle = *throttle
@@ -168,11 +188,12 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(m.Close)
 	*ts.Value(macKey).(**sandbox.Mac) = m
 	*ts.Value(labelKey).(*string) = *label
+	path := ts.Getenv("PATH")
 	for _, pair := range m.Env() {
 		key, value, _ := strings.Cut(pair, "=")
 		ts.Setenv(key, value)
 	}
-	ts.Setenv("PATH", m.Bin()+string(filepath.ListSeparator)+ts.Getenv("PROGRAM_DIR"))
+	ts.Setenv("PATH", m.Bin()+string(filepath.ListSeparator)+path)
 	ts.Setenv("DAEMONS", m.Daemons())
 	ts.Setenv("PORT", strconv.Itoa(m.Port))
 	ts.Setenv("HOST", fmt.Sprintf("0.0.0.0:%d", m.Port))

@@ -33,6 +33,9 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 	if !p.Changes() {
 		return out, nil
 	}
+	if err := p.enoughTime(ctx); err != nil {
+		return out, err
+	}
 	attempt, cancel := keepTimeToUndo(ctx)
 	defer cancel()
 	if attempt.Err() != nil {
@@ -60,6 +63,21 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 	}
 	out.State, out.RolledBack = undone, undoErr == nil && t.reloaded
 	return out, t.explain(ctx, err, undoErr, log)
+}
+
+// enoughTime refuses to stop a job that may not be gone before ctx ends: launchd
+// waits for its process as long as the job's exit timeout says, and only then
+// can it be loaded again, with the new setting or the old one. launchd's default
+// is let pass: Ollama ends at once, unless somebody has given it reason not to.
+func (p Plan) enoughTime(ctx context.Context) error {
+	const usual = 5 * time.Second
+	deadline, ok := ctx.Deadline()
+	stop := p.State.Job.ExitTimeout
+	if !ok || !p.Reload || p.State.Job.PID == 0 || stop <= max(usual, time.Until(deadline)) {
+		return nil
+	}
+	return problem(Failed, "timeout-too-short", fmt.Sprintf("ollama-bind %s --timeout %s", p.Command, undoShare*stop),
+		"the service may take %s to stop, which is longer than --timeout allows; nothing was changed", stop)
 }
 
 // keepTimeToUndo ends a part of the remaining time early.

@@ -326,6 +326,36 @@ func TestLabelMigratesAtRestart(t *testing.T) {
 	}
 }
 
+// What is left of the other label goes when the service is started, job or no job.
+func TestStartRemovesTheLegacyPlist(t *testing.T) {
+	t.Parallel()
+	m := newBrewMac(t, Options{Brew: "7.0.7"})
+	writePatched(t, m, legacyLabel)
+	mustBrew(t, m, "services", "start", "ollama")
+	if exists(agentPath(m, legacyLabel)) || kindOfFile(agentPath(m, canonicalLabel)) != plain {
+		t.Errorf("legacy plist %s, canonical plist %s", kindOfFile(agentPath(m, legacyLabel)), kindOfFile(agentPath(m, canonicalLabel)))
+	}
+	// Whoever writes the legacy plist by hand gets a second job, and the one with a process counts.
+	writePatched(t, m, legacyLabel)
+	loaded(t, m, legacyLabel)
+	mustContain(t, mustBrew(t, m, "services", "stop", "ollama"), "Successfully stopped `ollama` (label: "+canonicalLabel+", "+legacyLabel+")\n")
+	if len(m.Processes()) != 0 || exists(agentPath(m, legacyLabel)) || exists(agentPath(m, canonicalLabel)) {
+		t.Error("stop left something of two jobs")
+	}
+}
+
+// An old keg has its plist under the legacy label until it is upgraded, and run loads that.
+func TestRunOfAnOldKeg(t *testing.T) {
+	t.Parallel()
+	m := newBrewMac(t, Options{Brew: "6.0.18"})
+	check(t, m.SetBrew("7.0.7"))
+	mustContain(t, mustBrew(t, m, "services", "run", "ollama"), "Successfully ran `ollama` (label: "+legacyLabel+")\n")
+	mustBrew(t, m, "services", "stop", "ollama")
+	if m.Loaded(legacyLabel) {
+		t.Error("still loaded after stop")
+	}
+}
+
 func TestOnlyNewBrewKnowsBothLabels(t *testing.T) {
 	t.Parallel()
 	for version, finds := range map[string]bool{"6.0.18": false, "6.0.20": true, "7.0.7": true} {

@@ -121,7 +121,7 @@ const (
 	LsofNone
 )
 
-// Options describe the Mac. The zero value is a macOS 26 with its user logged in at the screen.
+// Options describe the Mac. The zero value is a macOS 26 with its user logged in at the screen, and with Ollama from Homebrew 6.0.18.
 type Options struct {
 	UID         int           // the user's number in domain names; 0 means that of the running user
 	Caller      Caller        // the privileges of launchctl's callers

@@ -46,6 +46,9 @@ func (s *server) converse(conn net.Conn) {
 	if json.NewDecoder(conn).Decode(&r) != nil || r.Password != s.password {
 		return
 	}
+	if s.launchd.ctx.Err() != nil { // brew, which asks one thing after the other, is not to get further
+		return
+	}
 	a, hang := s.launchd.answer(r)
 	if hang {
 		// The client says nothing more; this ends when it was killed or the Mac is closed.

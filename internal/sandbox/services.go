@@ -57,8 +57,7 @@ func (b *brew) stopFor(command string) error {
 	return b.stop(false, limit)
 }
 
-// isRunning says so if there is nothing to start or run. Since there are two labels, a job that is only loaded counts too if it has the
-// other one; a job without a process under the label that is to be written does not.
+// isRunning says so if there is nothing to start or run. A job without a process does not count, unless its label is the other one of two.
 func (b *brew) isRunning(word string) bool {
 	s := b.status()
 	label := b.Release.label()
@@ -139,10 +138,7 @@ func (b *brew) load(path string, enable bool) error {
 	if b.Root {
 		b.warn("ollama must be run as non-root to start at user login!")
 	}
-	label := b.Release.label()
-	if b.Release.since(firstTwoLabels) {
-		label = plistLabel(path)
-	}
+	label := b.labelOf(path)
 	word := "ran"
 	if enable {
 		word = "started"
@@ -155,6 +151,15 @@ func (b *brew) load(path string, enable bool) error {
 	}
 	b.ohai("Successfully %s `ollama` (label: %s)", word, label)
 	return nil
+}
+
+// labelOf is the label that enable is for, and that brew tells of. Since there are two, the plist says which.
+func (b *brew) labelOf(path string) string {
+	label := plistLabel(path)
+	if label == "" || !b.Release.since(firstTwoLabels) {
+		return b.Release.label()
+	}
+	return label
 }
 
 // must runs launchctl and fails with it.
@@ -256,7 +261,7 @@ func (b *brew) unload(label string, limit int) {
 	}
 }
 
-// bootout repeats itself until the job is gone, the domain turns out to be the wrong one, or the limit is reached.
+// bootout repeats itself until the job is gone, the domain turns out to be the wrong one, or so many pauses are over.
 func (b *brew) bootout(domain, label string, limit int) {
 	target := domain + "/" + label
 	for waited := 0; ; waited++ {
@@ -286,8 +291,8 @@ func (b *brew) kill() error {
 	return nil
 }
 
-// cleanup removes the plists of what is not loaded, whoever made them. To kill loaded services without a plist, as it also tries, is
-// what a service that is kept alive refuses; other formulae are not modelled.
+// cleanup removes the plists of what is not loaded, whoever made them. It tries to kill loaded services without a plist as well, which
+// a service that is kept alive refuses. Services of other formulae are not modelled.
 func (b *brew) cleanup() error {
 	orphans := b.killOrphans()
 	removed, err := b.removeUnused()
