@@ -24,6 +24,8 @@ import (
 //     ExitErrHandler does nothing, main maps errors to codes;
 //   - an unknown command exits 3, or 0 with CommandNotFound set: the root
 //     action names it in a usage error (urfave/cli#611);
+//   - its own help command does all of that once more: it is off, and the root
+//     action knows the word;
 //   - completion by running the program can run the command: it is off.
 
 const name = "ollama-bind"
@@ -42,6 +44,7 @@ func (p program) app() *cli.App {
 			tame(p.versionCommand()),
 		},
 		Action:                rootAction,
+		HideHelpCommand:       true,
 		OnUsageError:          onUsageError,
 		ExitErrHandler:        func(*cli.Context, error) {},
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitStatus,
@@ -51,10 +54,25 @@ func (p program) app() *cli.App {
 }
 
 func rootAction(c *cli.Context) error {
-	if c.Args().Present() {
-		return &usageError{fmt.Sprintf("unknown command %q", c.Args().First()), name + " --help"}
+	args := c.Args().Slice()
+	if len(args) > 0 && args[0] == "help" {
+		return help(c, args[1:])
+	}
+	if len(args) > 0 {
+		return &usageError{fmt.Sprintf("unknown command %q", args[0]), name + " --help"}
 	}
 	return cli.ShowAppHelp(c)
+}
+
+// help is `ollama-bind help [COMMAND]`.
+func help(c *cli.Context, topic []string) error {
+	switch {
+	case len(topic) == 0:
+		return cli.ShowAppHelp(c)
+	case len(topic) == 1 && c.App.Command(topic[0]) != nil:
+		return cli.ShowCommandHelp(c, topic[0])
+	}
+	return &usageError{fmt.Sprintf("there is no help on %q", strings.Join(topic, " ")), name + " --help"}
 }
 
 // tame gives a command the behaviour that it does not inherit from the app.
@@ -92,12 +110,12 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return &usageError{longFlag.ReplaceAllString(message, "$1--$2"), hint}
 }
 
-// asUsage catches what cli reports with an exit code of its own: help for an
-// unknown topic.
+// asUsage catches what cli reports with an exit code of its own: --help with
+// something behind it.
 func asUsage(err error) error {
 	var coder cli.ExitCoder
 	if errors.As(err, &coder) {
-		return &usageError{"there is no such command to help with", name + " --help"}
+		return &usageError{"--help takes no arguments", name + " --help"}
 	}
 	return err
 }

@@ -20,7 +20,7 @@ const (
 // exitStatus explains them; every help text ends with it.
 const exitStatus = `EXIT STATUS:
    0    done, or already in the wanted state
-   1    failed, and nothing is left half done
+   1    failed, and nothing is left half done (an error that says otherwise excepted)
    2    wrong usage
    3    not in the wanted state (status, or fix --dry-run with changes)
    4    applied, but the proof failed, and the previous state was restored

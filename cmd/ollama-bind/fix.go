@@ -47,7 +47,7 @@ func (p program) fix(c *cli.Context) error {
 		return err
 	}
 	defer cancel()
-	m, err := p.machine()
+	m, err := p.machine(c.Bool("quiet"))
 	if err != nil {
 		return err
 	}
@@ -58,15 +58,27 @@ func (p program) fix(c *cli.Context) error {
 		DryRun:  c.Bool("dry-run"),
 	}
 	plan, out, err := m.Fix(ctx, w)
-	return p.reportFix(c, m, w, plan, out, err)
+	return p.reportFix(ctx, c, m, w, plan, out, err)
 }
 
-// wantedHost reads --host, and refuses what Ollama would not take as it is
-// meant.
-func wantedHost(c *cli.Context) (ollama.Host, error) {
+// readHost reads --host, and refuses what Ollama would not take as it is meant.
+func readHost(c *cli.Context) (ollama.Host, error) {
+	if c.IsSet("plist") && c.String("plist") == "" {
+		return ollama.Host{}, &usageError{"--plist has no value", name + " " + c.Command.Name + " --help"}
+	}
 	host, err := ollama.CheckHost(c.String("host"))
 	if err != nil {
 		return host, &usageError{fmt.Sprintf("--host %v", err), name + " " + c.Command.Name + " --host 0.0.0.0:11434"}
+	}
+	return host, nil
+}
+
+// wantedHost is readHost for somebody who is about to get it: the address has to
+// be there.
+func wantedHost(c *cli.Context) (ollama.Host, error) {
+	host, err := readHost(c)
+	if err != nil {
+		return host, err
 	}
 	ip, err := netip.ParseAddr(host.Name)
 	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(bind.Addresses(), ip.Unmap()) {
@@ -78,18 +90,21 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 	return host, nil
 }
 
+// leastTimeout is the shortest --timeout that is taken.
+const leastTimeout = 3 * time.Second
+
 // bounded gives the command the time that --timeout allows.
 func bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	timeout := c.Duration("timeout")
-	if timeout < time.Second {
-		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short: stopping and starting a service takes a second", timeout),
+	if timeout < leastTimeout {
+		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short to stop a service, start it, and take that back", timeout),
 			fmt.Sprintf("%s %s --timeout 30s", name, c.Command.Name)}
 	}
 	ctx, cancel := context.WithTimeout(c.Context, timeout)
 	return ctx, cancel, nil
 }
 
-func (p program) reportFix(c *cli.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome, err error) error {
+func (p program) reportFix(ctx context.Context, c *cli.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome, err error) error {
 	if plan.State.Agent.Plist == "" { // nothing was found to report on
 		return err
 	}
@@ -103,7 +118,9 @@ func (p program) reportFix(c *cli.Context, m bind.Machine, w bind.Want, plan bin
 		err = errNotWanted
 	}
 	r.OK = err == nil
-	r.Warnings = append(r.Warnings, warnings(c.Context, m, w, plan, out)...)
+	if r.OK || errors.Is(err, errNotWanted) {
+		r.Warnings = append(r.Warnings, warnings(ctx, m, w, plan, out)...)
+	}
 	if err != nil && !errors.Is(err, errNotWanted) {
 		r.Error = newErrorObject(p.tell, err)
 	}
@@ -131,7 +148,17 @@ func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, 
 	if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
 		all = append(all, exposed(w.Goal.Host, m.Firewall(ctx)))
 	}
-	return append(all, lasting(m, out.State, w.Goal)...)
+	return append(all, standing(m, out.State, w.Goal)...)
+}
+
+// standing are the warnings that hold for as long as the state is what it is.
+func standing(m bind.Machine, s bind.State, g bind.Goal) []warning {
+	all := lasting(m, s, g)
+	if s.Agent.Rival != nil {
+		all = append(all, warning{"two-jobs", fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go",
+			s.Agent.Target, s.Agent.Rival)})
+	}
+	return all
 }
 
 func lasting(m bind.Machine, s bind.State, g bind.Goal) []warning {

@@ -5,10 +5,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -49,31 +52,44 @@ func (p program) run(args []string) int {
 	var told reported
 	if errors.As(err, &told) {
 		err = told.err // it is in the JSON object already
-	} else if slices.Contains(args, "--json") {
+	} else if wantsJSON(args) {
 		p.tell.json(errorReport(commandName(args), p.tell, err))
 	}
 	p.tell.error(err)
 	return exitCode(err)
 }
 
+// wantsJSON looks for --json in a command line that may not even be valid.
+func wantsJSON(args []string) bool {
+	return slices.ContainsFunc(args, jsonArgument.MatchString)
+}
+
+var jsonArgument = regexp.MustCompile(`^--?json(=(1|t|T|true|TRUE|True))?$`)
+
 // commandName is the command that was asked for, for reports of errors that
 // came before it ran.
 func commandName(args []string) string {
-	if len(args) > 1 {
-		return args[1]
+	for _, arg := range args[1:] {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
 	}
 	return ""
 }
 
 // machine is the Mac that this program runs on.
-func (p program) machine() (bind.Machine, error) {
-	store, err := backup.DefaultStore()
-	if err != nil {
-		return bind.Machine{}, err
-	}
+func (p program) machine(quiet bool) (bind.Machine, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return bind.Machine{}, err
+		return bind.Machine{}, &bind.Problem{ID: "no-home", Hint: "export HOME=~", Err: fmt.Errorf("finding your home folder: %w", err)}
+	}
+	store, err := backup.DefaultStore()
+	if err != nil {
+		return bind.Machine{}, &bind.Problem{ID: "state-folder", Hint: "unset " + backup.StateDirVariable, Err: err}
+	}
+	waiting := p.tell.waiting
+	if quiet {
+		waiting = func(int) {}
 	}
 	return bind.Machine{
 		Launchd:   launchctl.Client{Runner: launchctl.Exec{}},
@@ -83,6 +99,6 @@ func (p program) machine() (bind.Machine, error) {
 		EnvFile:   homebrew.EnvFile(home, os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: bind.Addresses,
-		Waiting:   p.tell.waiting,
+		Waiting:   waiting,
 	}, nil
 }

@@ -112,10 +112,19 @@ func newReport(command string, g bind.Goal, s bind.State, before *bind.State) re
 		r.Layers = append(r.Layers, withPlace(row, s))
 	}
 	if s.Reached(g) && !g.Host.Loopback() {
-		url := fmt.Sprintf("http://host.docker.internal:%d", g.Host.Port)
-		r.ContainerURL = &url
+		r.ContainerURL = containerURL(g.Host)
 	}
 	return r
+}
+
+// containerURL is where a container finds the host. The runtimes' name for it
+// may lead to loopback, so it serves for a wildcard only.
+func containerURL(h ollama.Host) *string {
+	url := "http://" + h.Dial()
+	if h.Wildcard() {
+		url = fmt.Sprintf("http://host.docker.internal:%d", h.Port)
+	}
+	return &url
 }
 
 // change says what a value was, if it is another one now.
@@ -179,7 +188,7 @@ func errorReport(command string, t teller, err error) report {
 func newErrorObject(t teller, err error) *errorObject {
 	var p *bind.Problem
 	var usage *usageError
-	o := &errorObject{ID: "failed", Message: t.tilde(err.Error()), Hint: hintOf(err)}
+	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(err.Error())), Hint: hintOf(err)}
 	switch {
 	case errors.As(err, &usage):
 		o.ID = "usage"

@@ -29,12 +29,15 @@ func (p program) rollbackCommand() *cli.Command {
 }
 
 func (p program) rollback(c *cli.Context) error {
+	if c.IsSet("to") && c.String("to") == "" {
+		return &usageError{"--to has no value", name + " rollback --list"}
+	}
 	ctx, cancel, err := bounded(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	m, err := p.machine()
+	m, err := p.machine(c.Bool("quiet"))
 	if err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	case !out.State.Agent.Loaded:
 		p.tell.printf("restored; the service is not loaded, and was left so")
 	case !plan.Reload:
-		p.tell.printf("restored; the service was not restarted")
+		p.tell.printf("restored; the service had no need to be restarted")
 	default:
 		p.tell.printf("restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}

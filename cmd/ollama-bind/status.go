@@ -24,11 +24,11 @@ func (p program) statusCommand() *cli.Command {
 }
 
 func (p program) status(c *cli.Context) error {
-	host, err := wantedHost(c)
+	host, err := readHost(c)
 	if err != nil {
 		return err
 	}
-	m, err := p.machine()
+	m, err := p.machine(false)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (p program) status(c *cli.Context) error {
 	}
 	r := newReport("status", goal, state, nil)
 	r.OK = state.Reached(goal)
-	r.Warnings = append(r.Warnings, lasting(m, state, goal)...)
+	r.Warnings = append(r.Warnings, standing(m, state, goal)...)
 	if d, err := m.Drift(state, goal); err == nil {
 		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
 	}

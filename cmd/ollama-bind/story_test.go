@@ -32,7 +32,7 @@ import (
 //	same FIXTURE           wants the plist to hold exactly that fixture's bytes
 //	listens on|not ADDR    wants the service to be, or not to be, reachable there: loopback or outside
 //	changed VERB…          wants launchctl to have been told exactly these changing verbs; then forgets (as forget does)
-//	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER
+//	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER; release ends it
 //	stamp, stamped         remembers inode, times and bytes of the plist; wants them unchanged
 //	backups N              wants N backups
 //	launchctl ARG…         talks to launchd as somebody else would
@@ -45,6 +45,7 @@ import (
 //	second LABEL           loads a second service under another label
 //	chown UID PATH, linked, waitgone, waitlistening
 //	mode OCTAL FILE        wants that mode
+//	localise FROM TO       copies a plist, as it stands on this Mac
 //	badenv FILE TEXT       writes a text with Go's escapes
 //	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
 //	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
@@ -58,6 +59,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"listens":    cmdListens,
 	"changed":    cmdChanged,
 	"hold":       cmdHold,
+	"release":    func(ts *testscript.TestScript, neg bool, args []string) { (*ts.Value(holderKey).(*func()))() },
 	"stamp":      cmdStamp,
 	"stamped":    cmdStamped,
 	"backups":    cmdBackups,
@@ -75,7 +77,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
 	},
-	"mode":     cmdMode,
+	"mode": cmdMode,
+	"localise": func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
+	},
 	"badenv":   cmdBadEnv,
 	"setbrew":  func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(theMac(ts).SetBrew(args[0])) },
 	"relabel":  cmdRelabel,
@@ -88,6 +93,7 @@ const (
 	labelKey   = "label"
 	stampKey   = "stamp"
 	runningKey = "running"
+	holderKey  = "holder"
 	stateDir   = "state"
 )
 
@@ -107,6 +113,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
 	env.Values[stampKey] = new(stamp)
 	env.Values[runningKey] = new(*exec.Cmd)
+	env.Values[holderKey] = new(func())
 	env.Values[macKey] = new(*sandbox.Mac)
 	env.Values[labelKey] = new(string)
 	return nil
@@ -358,6 +365,7 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(stop)
 	ts.Setenv("HOLDER", strconv.Itoa(pid))
+	*ts.Value(holderKey).(*func()) = stop
 }
 
 // stamp is all by which a write would show.

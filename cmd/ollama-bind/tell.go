@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 )
@@ -81,7 +82,7 @@ func (t teller) error(err error) {
 	if errors.Is(err, errNotWanted) {
 		return // the answer is on stdout
 	}
-	t.note("error", t.tilde(err.Error()))
+	t.note("error", t.tilde(plainWords(err.Error())))
 	var p *bind.Problem
 	if errors.As(err, &p) {
 		for _, line := range p.Log {
@@ -91,6 +92,15 @@ func (t teller) error(err error) {
 	if hint := hintOf(err); hint != "" {
 		t.note("hint", hint)
 	}
+}
+
+// plainWords replaces what Go's libraries say by what a person would.
+func plainWords(text string) string {
+	return strings.NewReplacer(
+		"context deadline exceeded", "not done in the time that --timeout allows",
+		"EvalSymlinks: too many links", "too many links in a row",
+		"$HOME is not defined", "HOME is not set",
+	).Replace(text)
 }
 
 func hintOf(err error) string {
@@ -129,20 +139,16 @@ func (t teller) rows(rows [][]string) {
 // printable escapes what a terminal would act upon: control characters and
 // characters that turn the direction of text.
 func printable(text string) string {
-	if !strings.ContainsFunc(text, hidden) {
-		return text
-	}
 	var b strings.Builder
-	for _, r := range text {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd"):
+			fmt.Fprintf(&b, `\x%02x`, text[i]) // a byte that is no UTF-8
+		case unicode.IsPrint(r):
 			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
 	}
 	return b.String()
-}
-
-func hidden(r rune) bool {
-	return !unicode.IsPrint(r) || r == unicode.ReplacementChar
 }

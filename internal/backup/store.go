@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,6 +31,7 @@ var (
 	ErrNoBackup = errors.New("no such backup")
 	ErrDamaged  = errors.New("the backup is damaged")
 	ErrUnsafe   = errors.New("not a folder that only its owner can write to")
+	ErrRelative = errors.New("not a full path")
 )
 
 // Receipt says what one change did, so that it can be taken back.
@@ -71,13 +74,39 @@ type Store struct {
 // user's configuration folder (~/Library/Application Support on a Mac).
 func DefaultStore() (Store, error) {
 	if dir := os.Getenv(StateDirVariable); dir != "" {
+		if !filepath.IsAbs(dir) {
+			return Store{}, fmt.Errorf("%s=%q: %w", StateDirVariable, dir, ErrRelative)
+		}
 		return Store{dir}, nil
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
 		return Store{}, fmt.Errorf("finding the state folder: %w", err)
 	}
-	return Store{filepath.Join(dir, "ollama-bind")}, nil
+	return Store{filepath.Join(ownDir(dir), "ollama-bind")}, nil
+}
+
+// ownDir is dir, or for a root that works in the home of somebody else, as under
+// sudo on a Mac, the same folder in root's own home: each would lock the other
+// out of a shared one.
+func ownDir(dir string) string {
+	home, err := os.UserHomeDir()
+	if err != nil || os.Geteuid() != 0 {
+		return dir
+	}
+	info, err := os.Stat(home)
+	if err != nil {
+		return dir
+	}
+	if uid, _ := owner(info); uid == 0 {
+		return dir
+	}
+	root, err := user.LookupId("0")
+	rest, inside := strings.CutPrefix(dir, home)
+	if err != nil || !inside {
+		return dir
+	}
+	return root.HomeDir + rest
 }
 
 func (s Store) backups() string { return filepath.Join(s.Dir, "backups") }
@@ -220,15 +249,16 @@ func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 // prepare makes the state folder and the one for backups, for the owner's eyes
 // only: property lists can hold secrets.
 func (s Store) prepare() error {
-	if err := os.MkdirAll(s.backups(), 0o700); err != nil {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
-	for _, dir := range []string{s.Dir, s.backups()} {
-		if err := checkOwned(dir); err != nil {
-			return err
-		}
+	if err := checkOwned(s.Dir); err != nil {
+		return err
 	}
-	return nil
+	if err := os.Mkdir(s.backups(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return checkOwned(s.backups())
 }
 
 func checkOwned(dir string) error {

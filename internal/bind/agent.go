@@ -3,6 +3,7 @@ package bind
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func (s sighting) absent() bool {
 // is found.
 type Subject struct {
 	Plist string // the property list's path
-	Label string // empty: the one that the property list has
+	Label string // of the job, where the property list does not tell
 }
 
 func (m Machine) find(ctx context.Context, subject Subject) (Agent, Job, error) {
@@ -43,12 +44,15 @@ func (m Machine) find(ctx context.Context, subject Subject) (Agent, Job, error) 
 		return m.findNamed(ctx, subject)
 	}
 	candidates := homebrew.Candidates(m.Home, m.Daemons)
-	f, err := sift(m.lookFor(ctx, candidates))
+	all := m.lookFor(ctx, candidates)
+	f, err := sift(all)
 	switch {
 	case err != nil:
 		return Agent{}, Job{}, err
 	case f.best == nil:
-		return m.chooseFile(candidates, f.unclear)
+		agent, job, err := m.chooseFile(candidates, f.unclear)
+		agent.Domains = domainsOf(agent.Candidate, all)
+		return agent, job, err
 	}
 	return f.agent(), Job{Job: f.best.job, Loaded: true}, nil
 }
@@ -60,16 +64,17 @@ func (m Machine) findNamed(ctx context.Context, subject Subject) (Agent, Job, er
 	if err != nil {
 		return Agent{}, Job{}, err
 	}
-	c := homebrew.Candidate{Label: subject.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons}
+	c := homebrew.Candidate{Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons}
 	if c.Label == "" {
-		c.Label = readPlist(path).Agent.Label
+		c.Label = subject.Label
 	}
 	if c.Label == "" {
 		return Agent{Candidate: c, Chosen: true}, Job{}, nil
 	}
-	f, err := sift(m.lookFor(ctx, []homebrew.Candidate{c}))
+	all := m.lookFor(ctx, []homebrew.Candidate{c})
+	f, err := sift(all)
 	if err != nil || f.best == nil {
-		return Agent{Candidate: c, Chosen: true}, Job{Err: f.unclear}, err
+		return Agent{Candidate: c, Chosen: true, Domains: domainsOf(c, all)}, Job{Err: f.unclear}, err
 	}
 	agent := f.agent()
 	agent.Candidate, agent.Chosen = c, true
@@ -126,6 +131,18 @@ func sift(all []sighting) (found, error) {
 	return f, nil
 }
 
+// domainsOf are the domains that launchd has for a candidate: nobody may be
+// logged in at the screen.
+func domainsOf(c homebrew.Candidate, all []sighting) []launchctl.Domain {
+	var domains []launchctl.Domain
+	for _, s := range all {
+		if s.Candidate == c && !errors.Is(s.err, launchctl.ErrNoDomain) {
+			domains = append(domains, s.target.Domain)
+		}
+	}
+	return domains
+}
+
 func (f found) agent() Agent {
 	a := Agent{Candidate: f.best.Candidate, Loaded: true, Target: f.best.target}
 	if filepath.IsAbs(f.best.job.Path) {
@@ -141,8 +158,13 @@ func (f found) agent() Agent {
 // loaded.
 func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Agent, Job, error) {
 	for _, c := range candidates {
-		if _, err := os.Lstat(c.Plist); err == nil {
+		_, err := os.Lstat(c.Plist)
+		switch {
+		case err == nil:
 			return Agent{Candidate: c}, Job{Err: unclear}, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return Agent{}, Job{}, problem(Failed, "plist-unreadable", "ls -ld "+quote(filepath.Dir(c.Plist)),
+				"looking for %s: %w", c.Plist, bare(err))
 		}
 	}
 	if unclear != nil {
@@ -152,4 +174,17 @@ func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Age
 	return Agent{}, Job{}, problem(NothingHere, "no-agent", "brew services start ollama",
 		"no Homebrew service for Ollama here: launchd holds none of its labels (%s), and there is no %s",
 		strings.Join(homebrew.Labels(), ", "), candidates[0].Plist)
+}
+
+// samePath compares paths as launchd may have resolved them. A path that
+// launchd did not tell is taken for the same.
+func samePath(a, b string) bool {
+	return a == "" || resolved(a) == resolved(b)
+}
+
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
 }

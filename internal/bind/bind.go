@@ -70,6 +70,9 @@ type Agent struct {
 	Target launchctl.Target
 	// Rival is a second job of Homebrew's that is loaded as well.
 	Rival *launchctl.Target
+	// Domains are where the job can be loaded, best first, as far as launchd
+	// has them; empty where nobody has asked.
+	Domains []launchctl.Domain
 	// Chosen is set when the user named the property list.
 	Chosen bool
 }
@@ -111,6 +114,12 @@ func (j Job) Value() *string {
 	return lookup(j.Environment)
 }
 
+// inherited is OLLAMA_HOST as `launchctl setenv` gives it to the job, nil if it
+// does not. A value from the property list goes before it.
+func (j Job) inherited() *string {
+	return lookup(j.InheritedEnvironment)
+}
+
 // knowsEnvironment is false where launchd is so old that it does not show it.
 func (j Job) knowsEnvironment() bool {
 	return j.Environment != nil
@@ -133,4 +142,7 @@ type Socket struct {
 	APIVersion string
 	// APIErr says why it did not.
 	APIErr error
+	// Unseen is set when something answers on the port that lsof does not list:
+	// without root it shows the caller's own processes only.
+	Unseen bool
 }

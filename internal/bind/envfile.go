@@ -148,7 +148,7 @@ func (m Machine) refuseEnvFile(e EnvFile) error {
 	case e.Err != nil:
 		return problem(Failed, "env-file-unreadable", "ls -ld "+quote(e.File.Path), "reading %s: %w", e.File.Path, bare(e.Err))
 	case !e.File.Absent && e.File.UID != m.UID:
-		return m.refuseOwner(e.File.Path, e.File.UID)
+		return m.refuseOwner("fix", e.File.Path, e.File.UID)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type Want struct {
 // run. ctx must have a deadline.
 func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 	p, err := m.planFix(ctx, w)
-	if err != nil || w.DryRun || !p.Changes() {
+	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() {
 		return p, Outcome{State: p.State}, err
 	}
 	unlock, err := m.lock(ctx)
@@ -31,6 +31,13 @@ func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 	}
 	out, err := m.Apply(ctx, p)
 	return p, out, err
+}
+
+// fleeting reports whether a plan failed for what another run, which is restarting
+// the service at this moment, may be the cause of.
+func fleeting(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && (p.ID == "port-held" || p.ID == "launchctl-failed" || p.ID == "lsof-failed")
 }
 
 func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {

@@ -62,6 +62,13 @@ func (s State) Reached(g Goal) bool {
 	return true
 }
 
+// running reports whether the job runs and listens as the goal wants it, whatever
+// the files say.
+func (s State) running(g Goal) bool {
+	socket := s.judgeSocket(g)
+	return socket.State == OK && s.judgeJob(g, socket.State).State == OK
+}
+
 func (s State) judgePlist(g Goal) Layer {
 	l := Layer{Name: PlistLayer, Value: s.Plist.Value()}
 	switch {
@@ -100,6 +107,9 @@ func (s State) judgeJob(g Goal, socket LayerState) Layer {
 		l.State, l.Detail = judgeValue(g.Value, l.Value)
 		l.Detail = joinDetails(l.Detail, s.Job.aside())
 	}
+	if s.Agent.Rival != nil {
+		l.Detail = joinDetails(l.Detail, "a second service is loaded: "+s.Agent.Rival.String())
+	}
 	return l
 }
 
@@ -108,8 +118,8 @@ func (j Job) aside() string {
 	if j.PID == 0 {
 		return "not running, last exit: " + orUnknown(j.LastExit)
 	}
-	if inherited, ok := j.InheritedEnvironment[ollama.Variable]; ok && j.Value() == nil {
-		return fmt.Sprintf("launchctl setenv gives it %s, until the next reboot", inherited)
+	if inherited := j.inherited(); inherited != nil && j.Value() == nil {
+		return fmt.Sprintf("launchctl setenv gives it %s, until the next reboot", *inherited)
 	}
 	return ""
 }
@@ -144,7 +154,7 @@ func (s State) judgeSocket(g Goal) Layer {
 		l.State, l.Detail = Unknown, s.Socket.Err.Error()
 	case len(foreign) > 0:
 		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by "+Who(foreign[0])
-	case len(own) == 0 && s.heldUnseen():
+	case s.Socket.Unseen:
 		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by a process that lsof does not show to this user"
 	case len(own) == 0:
 		l.State, l.Detail = Missing, "nothing listens on port "+portOf(g)
@@ -174,10 +184,4 @@ func listens(own []launchctl.Listener, h ollama.Host) bool {
 		}
 	}
 	return false
-}
-
-// heldUnseen is set when something answers on the port that lsof does not list:
-// without root it shows the caller's own processes only.
-func (s State) heldUnseen() bool {
-	return len(s.Socket.Listeners) == 0 && !nobodyThere(s.Socket.APIErr)
 }

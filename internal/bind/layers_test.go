@@ -70,7 +70,7 @@ func TestLayers(t *testing.T) {
 			s.Socket = Socket{Port: 11434, APIErr: syscall.ECONNREFUSED}
 		}, Missing, "nothing listens on port 11434"},
 		"somebody unseen": {SocketLayer, func(s *State) {
-			s.Socket = Socket{Port: 11434, APIVersion: "0.33.0"}
+			s.Socket = Socket{Port: 11434, APIVersion: "0.33.0", Unseen: true}
 		}, Differs, "does not show"},
 		"lsof broken": {SocketLayer, func(s *State) { s.Socket.Err = errors.New("lsof: not found") }, Unknown, "lsof: not found"},
 	} {

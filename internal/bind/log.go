@@ -1,11 +1,13 @@
 package bind
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"regexp"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -17,14 +19,22 @@ const (
 
 // logMark is a place in the service's log.
 type logMark struct {
-	path string
-	size int64
+	path    string
+	size    int64
+	secrets []string // that are not to be shown
 }
 
 // markLog remembers how long the log is: it is appended to over many runs, and
 // only what comes now belongs to the story.
 func markLog(agent plistfix.Agent) logMark {
 	m := logMark{path: agent.StandardErrorPath}
+	for name, value := range agent.EnvironmentVariables {
+		for line := range strings.Lines(value) {
+			if line = strings.TrimSpace(line); name != ollama.Variable && len(line) >= shortSecret {
+				m.secrets = append(m.secrets, line)
+			}
+		}
+	}
 	if info, err := os.Stat(m.path); err == nil && info.Mode().IsRegular() {
 		m.size = info.Size()
 	}
@@ -34,6 +44,12 @@ func markLog(agent plistfix.Agent) logMark {
 // serverConfig is where Ollama logs its whole environment, which can hold
 // secrets (ollama/ollama server/routes.go).
 var serverConfig = regexp.MustCompile(`env="?map\[.*`)
+
+const notShown = "(not shown)"
+
+// shortSecret is how long a value has to be to be taken for a secret; a shorter
+// one, like "1", stands in every other line.
+const shortSecret = 6
 
 // since returns the last lines written after the mark.
 func (m logMark) since() []string {
@@ -50,12 +66,26 @@ func (m logMark) since() []string {
 	if info.Size() < start {
 		start = 0 // it was rotated
 	}
+	cut := info.Size()-logBytes > start
 	start = max(start, info.Size()-logBytes)
 	text, err := io.ReadAll(io.NewSectionReader(f, start, logBytes))
 	if err != nil {
 		return nil
 	}
-	return lastLines(string(text))
+	if cut { // in the middle of a line: what the rest of it is, nobody can tell
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return lastLines(m.masked(string(text)))
+}
+
+// masked is text without what may be a secret: whatever the service's environment
+// holds, which Ollama logs at every start.
+func (m logMark) masked(text string) string {
+	text = serverConfig.ReplaceAllString(text, "env="+notShown)
+	for _, secret := range m.secrets {
+		text = strings.ReplaceAll(text, secret, notShown)
+	}
+	return text
 }
 
 func lastLines(text string) []string {
@@ -63,9 +93,5 @@ func lastLines(text string) []string {
 	if len(lines) == 1 && lines[0] == "" {
 		return nil
 	}
-	lines = lines[max(0, len(lines)-logLines):]
-	for i, line := range lines {
-		lines[i] = serverConfig.ReplaceAllString(line, "env=(not shown)")
-	}
-	return lines
+	return lines[max(0, len(lines)-logLines):]
 }

@@ -2,8 +2,10 @@ package bind
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -36,11 +38,55 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	s.EnvFile = readEnvFile(m.EnvFile)
 	// Where no Homebrew is found, Known stays false, which says it all.
 	s.Brew, _ = homebrew.FindInstallation(homebrew.PrefixOf(s.program()))
-	if port := s.ownPort(); port != g.Host.Port && s.Socket.Err == nil {
-		s.Socket = m.listeners(ctx, g.Host.Port, port)
+	if s.ownPort() != g.Host.Port {
+		m.lookAtPorts(ctx, &s, g)
 	}
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
+	s.Socket.Unseen = s.unseen(ctx, g)
+	if s.Socket.Unseen || len(s.foreign(g.Host.Port)) > 0 {
+		m.lookTwice(ctx, &s, g)
+	}
 	return s, nil
+}
+
+// lookAtPorts asks who listens on the wanted port and on the job's own.
+func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
+	if s.Socket.Err == nil {
+		s.Socket = m.listeners(ctx, g.Host.Port, s.ownPort())
+	}
+}
+
+// lookTwice makes sure that a stranger on the port is one: the service may have
+// been started between the question to launchd and the one to lsof.
+func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
+	if s.Agent.Loaded {
+		s.Job = m.job(ctx, s.Agent.Target)
+	}
+	m.lookAtPorts(ctx, s, g)
+	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
+	s.Socket.Unseen = s.unseen(ctx, g)
+}
+
+// unseen tries the wanted port where lsof has nobody to show.
+func (s State) unseen(ctx context.Context, g Goal) bool {
+	for _, l := range s.Socket.Listeners {
+		if l.Port() == g.Host.Port {
+			return false
+		}
+	}
+	_, err := ollama.Version(ctx, g.Host.Dial(), apiPatience)
+	return !nobodyThere(err)
+}
+
+// nobodyThere is set when connecting failed in a way that shows that no process
+// has the address.
+func nobodyThere(err error) bool {
+	for _, e := range []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // program is what the service runs.
@@ -70,7 +116,10 @@ func (s State) ownPort() int {
 	if !s.Job.Loaded {
 		return s.Socket.Port
 	}
-	return hostOf(s.Job.Value()).Port
+	if value := s.Job.Value(); value != nil {
+		return hostOf(value).Port
+	}
+	return hostOf(s.Job.inherited()).Port
 }
 
 func hostOf(value *string) ollama.Host {

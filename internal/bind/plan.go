@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -101,7 +102,12 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 		}
 		p.Edits = append(p.Edits, backup.Change{Layer: PlistLayer, File: s.Plist.File, After: after, Mode: s.Plist.File.Mode})
 	}
-	return p.withReload(restart)
+	p, err = p.withReload(restart)
+	if err == nil && p.Changes() && s.Agent.Rival != nil {
+		return p, problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(),
+			"two services for Ollama are loaded, %s and %s: one of them has to go", s.Agent.Target, s.Agent.Rival)
+	}
+	return p, err
 }
 
 func setValue(doc []byte, value *string) ([]byte, error) {
@@ -115,11 +121,7 @@ func setValue(doc []byte, value *string) ([]byte, error) {
 // job already has the value and the socket proves it, as after Homebrew wrote
 // the file anew under a job that it left running.
 func (p Plan) withReload(restart bool) (Plan, error) {
-	for _, l := range p.State.Layers(p.Goal) {
-		if l.State != OK && (l.Name == JobLayer || l.Name == SocketLayer) {
-			p.Reload = true
-		}
-	}
+	p.Reload = !p.State.running(p.Goal)
 	if p.Reload && !restart {
 		p.Reload, p.Held = false, true
 	}
@@ -143,7 +145,7 @@ func (p Plan) preflight() error {
 	case len(foreign) > 0:
 		return problem(Failed, "port-held", fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID),
 			"port %d is held by %s, which is not the Homebrew service; nothing was changed", port, Who(foreign[0]))
-	case len(s.own()) == 0 && s.heldUnseen():
+	case s.Socket.Unseen:
 		return problem(Failed, "port-held", fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port),
 			"port %d is held by a process of another user; nothing was changed", port)
 	}
@@ -157,12 +159,14 @@ func (m Machine) refuse(s State) error {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Loaded:
 		return problem(NothingHere, "plist-missing", "brew services restart ollama",
 			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
+	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
+		return problem(NothingHere, "plist-missing", "ls -l "+quote(filepath.Dir(path)), "there is no property list %s", path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return problem(NothingHere, "plist-missing", "brew services start ollama", "there is no property list %s", path)
 	case s.Plist.Err != nil:
 		return refuseUnread(path, s.Plist.Err)
 	case file.UID != m.UID:
-		return m.refuseOwner(path, file.UID)
+		return m.refuseOwner("fix", path, file.UID)
 	case file.Mode&0o022 != 0:
 		return problem(Failed, "plist-writable", "chmod go-w "+quote(path),
 			"%s can be written to by others (mode %04o): launchd would refuse to load it", path, file.Mode)
@@ -183,23 +187,14 @@ func refuseUnread(path string, err error) error {
 	return problem(Failed, "plist-unreadable", "ls -le "+quote(path), "reading %s: %w", path, bare(err))
 }
 
-// bare drops the operation and path that a file error carries, where the
-// message names them already.
-func bare(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-func (m Machine) refuseOwner(path string, uid int) error {
+// refuseOwner says which command to run instead.
+func (m Machine) refuseOwner(command, path string, uid int) error {
 	hint := fmt.Sprintf("sudo chown %d %s", m.UID, quote(path))
 	switch {
-	case uid == 0:
-		hint = "sudo ollama-bind fix"
+	case uid == 0 && filepath.Dir(path) == m.Daemons:
+		hint = "sudo ollama-bind " + command
 	case m.UID == 0:
-		hint = "run it again without sudo: ollama-bind fix"
+		hint = "run it again without sudo: ollama-bind " + command
 	}
 	return problem(Failed, "not-owner", hint, "%s belongs to user %d, and this runs as user %d", path, uid, m.UID)
 }
@@ -216,9 +211,6 @@ func refuseJob(s State) error {
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
 		return problem(Failed, "other-plist", "ollama-bind fix --plist "+quote(s.Job.Path),
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
-	case s.Agent.Rival != nil:
-		return problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(),
-			"two services for Ollama are loaded, %s and %s: one of them has to go", s.Agent.Target, s.Agent.Rival)
 	}
 	return nil
 }

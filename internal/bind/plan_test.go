@@ -229,15 +229,17 @@ func TestPlanRefuses(t *testing.T) {
 func TestOwnerHint(t *testing.T) {
 	for _, tc := range []struct {
 		runner, owner int
+		daemons       string
 		hint          string
 	}{
-		{501, 0, "sudo ollama-bind fix"},
-		{0, 501, "run it again without sudo: ollama-bind fix"},
-		{501, 502, "sudo chown 501 " + path},
+		{501, 0, filepath.Dir(path), "sudo ollama-bind fix"},
+		{501, 0, "/Library/LaunchDaemons", "sudo chown 501 " + path},
+		{0, 501, "/Library/LaunchDaemons", "run it again without sudo: ollama-bind fix"},
+		{501, 502, "/Library/LaunchDaemons", "sudo chown 501 " + path},
 	} {
 		s := unbound(t)
 		s.Plist.File.UID = tc.owner
-		_, err := Machine{UID: tc.runner}.PlanFix(s, everywhere, true)
+		_, err := Machine{UID: tc.runner, Daemons: tc.daemons}.PlanFix(s, everywhere, true)
 		var p *Problem
 		if !errors.As(err, &p) || p.Hint != tc.hint {
 			t.Errorf("user %d on a file of user %d: %v, want the hint %q", tc.runner, tc.owner, p, tc.hint)

@@ -1,6 +1,12 @@
 package bind
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
 
 // Kind is how a command that could not do its work has ended.
 type Kind int
@@ -32,4 +38,31 @@ func (p *Problem) Unwrap() error { return p.Err }
 
 func problem(kind Kind, id, hint, format string, args ...any) *Problem {
 	return &Problem{Kind: kind, ID: id, Hint: hint, Err: fmt.Errorf(format, args...)}
+}
+
+// cutShort says why ctx ended before anything was changed.
+func cutShort(ctx context.Context) *Problem {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return problem(Failed, "timeout", "", "gave up after the time that --timeout allows; nothing was changed")
+	}
+	return problem(Interrupted, "interrupted", "", "interrupted; nothing was changed")
+}
+
+// bare drops the operation and path that a file error carries, where the
+// message names them already.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// quote makes a path safe to paste into a shell.
+func quote(path string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%"
+	if path != "" && strings.Trim(path, plain) == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -65,8 +65,8 @@ func (m Machine) look(ctx context.Context, s State, g Goal) (State, error) {
 	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
-	for _, l := range s.Layers(g) {
-		if l.State != OK && (l.Name == JobLayer || l.Name == SocketLayer) {
+	for _, l := range []Layer{s.judgeJob(g, OK), s.judgeSocket(g)} {
+		if l.State != OK {
 			return s, s.shortfall(g, l)
 		}
 	}
@@ -76,8 +76,7 @@ func (m Machine) look(ctx context.Context, s State, g Goal) (State, error) {
 // lookAtJob finds out why Ollama does not answer.
 func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
 	s.Job = m.job(ctx, s.Agent.Target)
-	layers := s.Layers(g)
-	if job := layers[2]; job.State != OK {
+	if job := s.judgeJob(g, OK); job.State != OK {
 		return s, s.shortfall(g, job)
 	}
 	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts anew at every bootstrap
@@ -89,9 +88,16 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 // shortfall is a layer that is not as it should be, as an error.
 func (s State) shortfall(g Goal, l Layer) error {
 	if l.Name == JobLayer && s.Job.Loaded && s.Job.knowsEnvironment() && !g.Matches(s.Job.Value()) {
-		return fmt.Errorf("%w: %s in the loaded job: %s", errHopeless, ollama.Variable, l.Detail)
+		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, orUnset(s.Job.Value()))
 	}
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)
+}
+
+func orUnset(value *string) string {
+	if value == nil {
+		return "not set"
+	}
+	return *value
 }
 
 func (m Machine) job(ctx context.Context, t launchctl.Target) Job {

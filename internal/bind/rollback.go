@@ -115,6 +115,9 @@ func traceOf(f backup.Saved, now backup.File) trace {
 // Rollback brings back what the most recent fix, or the change with the given
 // backup ID, has replaced. ctx must have a deadline.
 func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Outcome, error) {
+	if _, _, err := m.recall(id); err != nil {
+		return Plan{}, Outcome{}, err // before a folder is made for the lock
+	}
 	unlock, err := m.lock(ctx)
 	if err != nil {
 		return Plan{}, Outcome{}, err
@@ -156,6 +159,9 @@ func (m Machine) recall(id string) (memory, Goal, error) {
 // shall stay as it is.
 func (mem memory) completed(g Goal, s State) Goal {
 	g.Persist = true
+	if inherited := s.Job.inherited(); g.Value == nil && inherited != nil {
+		g.Host = ollama.ParseHost(*inherited) // which decides where the file says nothing
+	}
 	if _, ok := mem.files[EnvFileLayer]; !ok {
 		g.Lasting = s.EnvFile.Value
 	}
@@ -181,17 +187,11 @@ func (m Machine) PlanRollback(s State, g Goal, mem memory, force bool) (Plan, er
 		return p, err
 	}
 	p.Edits = edits
-	// A job that is not loaded stays so: it was stopped after the fix.
-	p.Reload = s.Agent.Loaded && !r.gone() &&
-		(!g.Matches(s.Job.Value()) || !s.Job.knowsEnvironment() && editsPlist(edits))
+	p.Reload = r.reload(edits)
 	if !p.Reload {
 		return p, nil
 	}
 	return p, p.preflight()
-}
-
-func editsPlist(edits []backup.Change) bool {
-	return slices.ContainsFunc(edits, func(c backup.Change) bool { return c.Layer == PlistLayer })
 }
 
 // refuseRollback says why the property list must not be touched. What it holds
@@ -200,14 +200,16 @@ func (m Machine) refuseRollback(s State) error {
 	var malformed *plistfix.Error
 	file := s.Plist.File
 	switch {
+	case s.Job.Err != nil:
+		return problem(Failed, "launchctl-failed", "ollama-bind status", "asking launchd for the Ollama job: %w; nothing was changed", s.Job.Err)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return nil
 	case s.Plist.Err != nil && !errors.As(s.Plist.Err, &malformed):
 		return refuseUnread(s.Agent.Plist, s.Plist.Err)
 	case file.UID != m.UID:
-		return m.refuseOwner(s.Agent.Plist, file.UID)
+		return m.refuseOwner("rollback", s.Agent.Plist, file.UID)
 	case !s.EnvFile.File.Absent && s.EnvFile.File.Path != "" && s.EnvFile.File.UID != m.UID:
-		return m.refuseOwner(s.EnvFile.File.Path, s.EnvFile.File.UID)
+		return m.refuseOwner("rollback", s.EnvFile.File.Path, s.EnvFile.File.UID)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
 		return problem(Failed, "other-plist", "ollama-bind status",
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
@@ -221,6 +223,23 @@ type returning struct {
 	goal   Goal
 	memory memory
 	force  bool
+}
+
+// reload reports whether launchd has to read the property list anew. A job that
+// is loaded has to be as it was, down to the socket. One that is not loaded is
+// started if it ran when the fix came: that fix, or its undoing, was killed, and
+// nobody else leaves the file behind. One that did not run is left alone.
+func (r returning) reload(edits []backup.Change) bool {
+	_, known := r.memory.files[PlistLayer]
+	switch {
+	case !known || r.gone():
+		return false
+	case !r.Agent.Loaded:
+		return r.memory.SocketBefore != ""
+	case !r.Job.knowsEnvironment() && slices.ContainsFunc(edits, func(c backup.Change) bool { return c.Layer == PlistLayer }):
+		return true
+	}
+	return !r.running(r.goal)
 }
 
 func (r returning) gone() bool { return errors.Is(r.Plist.Err, fs.ErrNotExist) }

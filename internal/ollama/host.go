@@ -123,7 +123,7 @@ func checkHost(value string) (Host, error) {
 		return Host{}, ErrBadPort
 	case !hasPort && hostport != value:
 		return Host{}, ErrSchemePort
-	case !isAddress(name):
+	case !isAddress(name), name == "" && !hasPort:
 		return Host{}, ErrName
 	}
 	return ParseHost(value), nil

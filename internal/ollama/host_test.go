@@ -90,6 +90,7 @@ func TestCheckHost(t *testing.T) {
 		{"http://0.0.0.0:11434/", "", ErrPath},
 		{"host.docker.internal:11434", "", ErrName},
 		{"fe80::1%en0", "", ErrName},
+		{"[]", "", ErrName},
 		{`"0.0.0.0:11434"`, "", ErrCharacters},
 		{"0.0.0.0:11434 # lan", "", ErrCharacters},
 		{"0.0.0.0:11434\n", "", ErrCharacters},

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -34,10 +35,22 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go endWithParent(cancel)
 	if err := run(ctx, *shell); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
+}
+
+// endWithParent ends the demo when `go run` is gone, which a SIGTERM ends without
+// telling anybody.
+func endWithParent(end func()) {
+	for parent := os.Getppid(); os.Getppid() == parent; {
+		time.Sleep(100 * time.Millisecond)
+	}
+	end()
 }
 
 func run(ctx context.Context, shell bool) error {

@@ -3,6 +3,7 @@ package bind
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,12 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	if _, err := f.WriteString("first\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark.since(); len(got) != 1 || got[0] != "first" {
+		t.Errorf("one line was written: %q", got)
+	}
 	text := "1\n2\n3\n4\n" + `level=INFO msg="server config" env="map[HTTPS_PROXY:http://me:secret@proxy OLLAMA_HOST:x]"` + "\nError: in use\n"
 	if _, err := f.WriteString(text); err != nil {
 		t.Fatal(err)
@@ -67,6 +74,12 @@ func TestLog(t *testing.T) {
 	want := []string{"2", "3", "4", `level=INFO msg="server config" env=(not shown)`, "Error: in use"}
 	if diff := cmp.Diff(want, mark.since()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := f.WriteString(`env="map[A:` + strings.Repeat("s3cr3t ", logBytes/7) + "]\"\nafter\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark.since(); len(got) != 1 || got[0] != "after" {
+		t.Errorf("a line that is cut in the middle: %.100q", got)
 	}
 	if err := os.WriteFile(path, []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)
