@@ -48,7 +48,7 @@ func BenchmarkSetEnv(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		_, err = found.set(doc, hostName, wanted)
+		_, err = found.set(wanted)
 		return err
 	})
 }

@@ -2,11 +2,8 @@ package plistfix
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"unicode/utf16"
-
-	"howett.net/plist"
 )
 
 // The parts of a binary property list, in order: the header, objects, the table
@@ -42,33 +39,40 @@ type binaryDoc struct {
 	refSize int // bytes of a reference to an object
 	count   int // of objects
 	table   int // where the table of offsets starts
-	budget  int // what is left of the size that the document may unfold to
+	top     int // reference to the root
+	single  int // how much more may be read for the first time
+	shared  int // and how much again
 	open    map[int]bool
+	known   map[int]object // by reference
 
 	name     string // the variable that is looked for
 	value    string
-	found    bool
+	variable int // its index in the environment, or -1
+	env      int // the environment's index in the root, or -1
 	hasLabel bool
 }
 
-// object is one object: where it starts, and where its contents do. The size
-// counts bytes, or references in arrays, or pairs in dicts.
+// object is one object: where it starts, where its contents do, and where it
+// ends. The size counts bytes, or references in arrays, or pairs in dicts.
 type object struct {
-	at, body, size int
-	kind           byte
+	at, body, end, size int
+	kind                byte
 }
 
 // checkBinary checks a binary document, and looks for the variable called name.
 //
 // An object may be used more than once, so a small document can unfold to a
-// huge one. The budget bounds that, and with it the time of all that follows.
+// huge one. A flat limit bounds that, and with it the time and memory of all that
+// follows: writers let strings and numbers be shared, no more. What is used once
+// can take more than the document's size only if objects overlap.
 func checkBinary(doc []byte, name string) (*binaryDoc, error) {
-	b := &binaryDoc{doc: doc, name: name, budget: 8*len(doc) + 1<<16, open: map[int]bool{}}
-	top, err := b.readTrailer()
-	if err != nil {
+	b := &binaryDoc{doc: doc, name: name, variable: -1, env: -1}
+	b.single, b.shared = len(doc), 1<<16
+	b.open, b.known = map[int]bool{}, map[int]object{}
+	if err := b.readTrailer(); err != nil {
 		return nil, err
 	}
-	root, err := b.object(top)
+	root, err := b.object(b.top)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +88,14 @@ func checkBinary(doc []byte, name string) (*binaryDoc, error) {
 	return b, nil
 }
 
-// readTrailer reads the trailer and returns the reference to the root.
-func (b *binaryDoc) readTrailer() (top int, err error) {
+// readTrailer reads the trailer. Both bounds on the sizes are those of Apple's
+// reader.
+func (b *binaryDoc) readTrailer() error {
 	if len(b.doc) < len(header)+trailerSize {
-		return 0, refuseBinary(len(b.doc), "too short for a binary property list")
+		return refuseBinary(len(b.doc), "too short for a binary property list")
 	}
 	if string(b.doc[:len(header)]) != header {
-		return 0, refuseBinary(len("bplist"), "binary version %q, not \"00\"", b.doc[len("bplist"):len(header)])
+		return refuseBinary(len("bplist"), "binary version %q, not \"00\"", b.doc[len("bplist"):len(header)])
 	}
 	at := len(b.doc) - trailerSize
 	b.offSize, b.refSize = int(b.doc[at+6]), int(b.doc[at+7])
@@ -100,22 +105,22 @@ func (b *binaryDoc) readTrailer() (top int, err error) {
 	limit := uint64(at)
 	switch {
 	case b.offSize < 1 || b.offSize > 8:
-		return 0, refuseBinary(at+6, "offsets of %d bytes", b.offSize)
+		return refuseBinary(at+6, "offsets of %d bytes", b.offSize)
 	case b.refSize < 1 || b.refSize > 7: // howett.net/plist does not read 8
-		return 0, refuseBinary(at+7, "references of %d bytes", b.refSize)
+		return refuseBinary(at+7, "references of %d bytes", b.refSize)
 	case table <= uint64(len(header)) || table >= limit:
-		return 0, refuseBinary(at+24, "offset table at %#x is outside the document", table)
+		return refuseBinary(at+24, "offset table at %#x is outside the document", table)
 	case count == 0 || count > limit || count*uint64(b.offSize) != limit-table:
-		return 0, refuseBinary(at+8, "%d objects do not fit the offset table", count)
-	case count > 1<<(8*b.refSize):
-		return 0, refuseBinary(at+8, "%d objects are too many for references of %d bytes", count, b.refSize)
+		return refuseBinary(at+8, "%d objects do not fit the offset table", count)
+	case count >= 1<<(8*b.refSize):
+		return refuseBinary(at+8, "%d objects are too many for references of %d bytes", count, b.refSize)
 	case b.offSize < 8 && table >= 1<<(8*b.offSize):
-		return 0, refuseBinary(at+6, "offsets of %d bytes are too small for the document", b.offSize)
+		return refuseBinary(at+6, "offsets of %d bytes are too small for the document", b.offSize)
 	case root >= count:
-		return 0, refuseBinary(at+16, "root object %d of %d", root, count)
+		return refuseBinary(at+16, "root object %d of %d", root, count)
 	}
-	b.count, b.table = int(count), int(table)
-	return int(root), nil
+	b.count, b.table, b.top = int(count), int(table), int(root)
+	return nil
 }
 
 // number reads an unsigned number of up to 8 bytes. One that does not fit an
@@ -128,9 +133,29 @@ func (b *binaryDoc) number(at, size int) int {
 	return int(min(n, math.MaxInt))
 }
 
-// object reads the start of an object and makes sure that all of it lies before
-// the offset table.
+// object returns an object and takes it off what may be read.
 func (b *binaryDoc) object(ref int) (object, error) {
+	o, again := b.known[ref]
+	if again {
+		if b.shared -= 1 + o.size; b.shared < 0 {
+			return o, refuseBinary(o.at, "objects are shared so often that the document unfolds to more than it may")
+		}
+		return o, nil
+	}
+	o, err := b.readObject(ref)
+	if err != nil {
+		return o, err
+	}
+	if b.single -= 1 + o.size; b.single < 0 {
+		return o, refuseBinary(o.at, "objects overlap")
+	}
+	b.known[ref] = o
+	return o, nil
+}
+
+// readObject reads the start of an object and makes sure that all of it lies
+// before the offset table.
+func (b *binaryDoc) readObject(ref int) (object, error) {
 	at := b.number(b.table+ref*b.offSize, b.offSize)
 	if at < len(header) || at >= b.table {
 		return object{}, refuseBinary(b.table+ref*b.offSize, "object %d is outside the document", ref)
@@ -161,6 +186,7 @@ func (b *binaryDoc) object(ref int) (object, error) {
 	if o.size > (b.table-o.body)/unit {
 		return object{}, refuseBinary(at, "%s reaches beyond the objects", typeNames[o.kind])
 	}
+	o.end = o.body + o.size*unit
 	return o, nil
 }
 
@@ -188,10 +214,6 @@ func (b *binaryDoc) ref(o object, i int) (object, error) {
 // walk checks an object and all that it refers to. It calls itself at most
 // maxDepth levels deep.
 func (b *binaryDoc) walk(o object, r role, depth int) error {
-	b.budget -= 1 + o.size
-	if b.budget < 0 {
-		return refuseBinary(o.at, "objects are shared so often that the document unfolds to more than it may")
-	}
 	switch o.kind {
 	case typeArray, typeDict:
 		return b.container(o, r, depth)
@@ -249,7 +271,7 @@ func (b *binaryDoc) dict(o object, r role, depth int) error {
 		if err != nil {
 			return err
 		}
-		if err := b.pair(key, v, r.child(key), depth); err != nil {
+		if err := b.pair(i, key, v, r.child(key), depth); err != nil {
 			return err
 		}
 	}
@@ -260,9 +282,6 @@ func (b *binaryDoc) dict(o object, r role, depth int) error {
 func (b *binaryDoc) key(k object, r role, names *nameSet) ([]byte, error) {
 	if typeNames[k.kind] != "string" {
 		return nil, refuseBinary(k.at, "key of type %q", typeNames[k.kind])
-	}
-	if err := b.walk(k, other, 0); err != nil {
-		return nil, err
 	}
 	key, err := b.text(k)
 	if err != nil {
@@ -277,8 +296,8 @@ func (b *binaryDoc) key(k object, r role, names *nameSet) ([]byte, error) {
 	return key, nil
 }
 
-// pair checks the value that belongs to a key.
-func (b *binaryDoc) pair(key []byte, v object, r role, depth int) error {
+// pair checks the value that belongs to a key, which is number i in its dict.
+func (b *binaryDoc) pair(i int, key []byte, v object, r role, depth int) error {
 	if problem := r.typeProblem(key, typeNames[v.kind]); problem != "" {
 		return refuseBinary(v.at, "%s", problem)
 	}
@@ -290,9 +309,11 @@ func (b *binaryDoc) pair(key []byte, v object, r role, depth int) error {
 		return refuseBinary(v.at, "%q is empty", labelKey)
 	case r == label:
 		b.hasLabel = true
+	case r == envDict:
+		b.env = i
 	case r == variable && string(key) == b.name:
 		text, err := b.text(v)
-		b.value, b.found = string(text), true
+		b.value, b.variable = string(text), i
 		return err
 	}
 	return nil
@@ -343,54 +364,4 @@ func (b *binaryDoc) date(o object) error {
 		return refuseBinary(o.at, "date out of range")
 	}
 	return nil
-}
-
-// set sets the variable and encodes all values anew.
-func (b *binaryDoc) set(doc []byte, name, value string) ([]byte, error) {
-	if b.found && b.value == value {
-		return doc, nil
-	}
-	values, err := decode(doc)
-	if err != nil {
-		return nil, err
-	}
-	env, ok := values[envKey].(map[string]any)
-	if !ok {
-		env = map[string]any{}
-		values[envKey] = env
-	}
-	env[name] = value
-	result, err := encode(values)
-	if err != nil {
-		return nil, err
-	}
-	return verified(doc, result, name, &value)
-}
-
-// unset removes the variable and encodes all values anew.
-func (b *binaryDoc) unset(doc []byte, name string) ([]byte, error) {
-	if !b.found {
-		return doc, nil
-	}
-	values, err := decode(doc)
-	if err != nil {
-		return nil, err
-	}
-	takeVariable(values, name)
-	result, err := encode(values)
-	if err != nil {
-		return nil, err
-	}
-	return verified(doc, result, name, nil)
-}
-
-// encode writes a binary property list with howett.net/plist. The library
-// cannot write every value that it reads, such as not-a-number.
-func encode(values map[string]any) (doc []byte, err error) {
-	defer caught(&err)
-	doc, err = plist.Marshal(values, plist.BinaryFormat)
-	if err != nil {
-		return nil, fmt.Errorf("howett.net/plist: %w", err)
-	}
-	return doc, nil
 }

@@ -2,7 +2,10 @@ package plistfix
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
+	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"howett.net/plist"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -167,6 +171,9 @@ func TestUnsetEnv(t *testing.T) {
 		{"the next key moves up",
 			in("\t<key>EnvironmentVariables</key>\n\t<dict><key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t\t<key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n"),
 			in("\t<key>EnvironmentVariables</key>\n\t<dict><key>Z</key>\n\t\t<string>1</string>\n\t</dict>\n")},
+		{"a comment moves up behind the tag",
+			in("\t<key>EnvironmentVariables</key>\n\t<dict><key>OLLAMA_HOST</key>\n\t\t<string>x</string>\n\t\t<!-- c -->\n\t</dict>\n"),
+			in("\t<key>EnvironmentVariables</key>\n\t<dict><!-- c -->\n\t</dict>\n")},
 		{"blanks at the end of the line go",
 			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string> \n\t\t<key>OLLAMA_HOST</key>\n\t\t<string>x</string>\t\n\t</dict>\n"),
 			in("\t<key>EnvironmentVariables</key>\n\t<dict>\n\t\t<key>A</key>\n\t\t<string>1</string> \n\t</dict>\n")},
@@ -236,6 +243,7 @@ func TestDecode(t *testing.T) {
 func TestBinary(t *testing.T) {
 	doc := read(t, "corpus/b-brew.plist")
 	set := mustSet(t, doc)
+	keepsLeaves(t, doc, set, hostName)
 	a, err := Decode(set)
 	if err != nil {
 		t.Fatal(err)
@@ -265,10 +273,7 @@ func TestBinaryValues(t *testing.T) {
 		if env != nil {
 			values[envKey] = env
 		}
-		doc, err := encode(values)
-		if err != nil {
-			t.Fatal(err)
-		}
+		doc := marshal(t, values)
 		set, err := SetEnv(doc, hostName, "ünï")
 		if err != nil {
 			t.Fatal(err)
@@ -280,6 +285,131 @@ func TestBinaryValues(t *testing.T) {
 		if diff := cmp.Diff(values, decoded(t, mustUnset(t, set))); diff != "" {
 			t.Errorf("UnsetEnv (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// A binary property list keeps what howett.net/plist would not write again, or
+// not the same: it drops one of two data of equal CRC-32, and the last bits of a
+// date, and it cannot write not-a-number.
+func TestBinaryKeepsBytes(t *testing.T) {
+	date := func(seconds float64) string {
+		return string(binary.BigEndian.AppendUint64([]byte{typeDate<<4 | 3}, math.Float64bits(seconds)))
+	}
+	values := []string{"\x48plumless", "\x48buckeroo", "\x23\x7f\xf8\x00\x00\x00\x00\x00\x01", "\x22\x7f\xa0\x00\x01",
+		"\x23\x00\x00\x00\x00\x00\x00\x00\x00", "\x23\x80\x00\x00\x00\x00\x00\x00\x00",
+		date(6278115.570313), date(firstDate), date(lastDate), "\x14" + strings.Repeat("\x00", 8) + strings.Repeat("\xff", 8)}
+	array := "\xaa\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e"
+	doc := bplist(append([]string{"\xd2\x01\x03\x02\x04", "\x55Label", "\x51l", "\x51A", array}, values...)...)
+	set := mustSet(t, doc)
+	keepsLeaves(t, doc, set, hostName)
+	for _, value := range values {
+		if !bytes.Contains(set, []byte(value)) {
+			t.Errorf("%q is gone", value)
+		}
+	}
+	if unset := mustUnset(t, set); len(unset) != len(doc) {
+		t.Errorf("UnsetEnv: %d bytes, not %d", len(unset), len(doc))
+	}
+}
+
+// Two keys of a binary property list can share one dict. An edit of the
+// environment leaves the other alone.
+func TestBinarySharedEnvironment(t *testing.T) {
+	doc := bplist("\xd3\x01\x03\x04\x02\x05\x05", "\x55Label", "\x51l", "\x5f\x10\x14"+envKey, "\x51A", "\xd1\x06\x02", "\x5b"+hostName)
+	for _, edited := range [][]byte{mustSet(t, doc), mustUnset(t, doc)} {
+		keepsLeaves(t, doc, edited, hostName)
+	}
+}
+
+// The references, offsets and sizes grow with a binary property list.
+func TestBinarySizes(t *testing.T) {
+	sizes := []int{66_000}
+	for size := range 300 {
+		sizes = append(sizes, size)
+	}
+	for _, size := range sizes {
+		numbers := []any{}
+		for i := range size {
+			numbers = append(numbers, uint64(i))
+		}
+		doc := marshal(t, map[string]any{"Label": "l", "A": numbers})
+		value := strings.Repeat("x", size)
+		set, err := SetEnv(doc, hostName, value)
+		if err != nil {
+			t.Fatalf("%d: %v", size, err)
+		}
+		keepsLeaves(t, doc, set, hostName)
+		if got := mustUnset(t, set); len(got) != len(doc) {
+			t.Errorf("%d: UnsetEnv returns %d bytes for %d", size, len(got), len(doc))
+		}
+		if set, err = SetEnv(bplist("\xd1\x01\x02", "\x55Label", "\x51l"), hostName, value); err != nil {
+			t.Fatalf("%d: %v", size, err)
+		}
+		if got, _, err := Env(set, hostName); got != value || err != nil {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+	if got := sizeOf(math.MaxInt); got != 8 {
+		t.Errorf("sizeOf the largest: %d", got)
+	}
+}
+
+// marshal writes a binary property list.
+func marshal(t *testing.T, values map[string]any) []byte {
+	t.Helper()
+	doc, err := plist.Marshal(values, plist.BinaryFormat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// leaves lists the values of a binary document that are no dicts or arrays, with
+// all their bytes, by the keys and indices that lead to them.
+func leaves(t *testing.T, doc []byte) map[string]string {
+	t.Helper()
+	b, err := checkBinary(doc, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	var visit func(ref int, path string)
+	visit = func(ref int, path string) {
+		o, refs := b.known[ref], []int(nil)
+		if o.kind == typeArray || o.kind == typeDict {
+			refs = b.refs(o)
+			path += typeNames[o.kind] + " "
+			found[path] = ""
+		} else {
+			found[path] = string(doc[o.at:o.end])
+		}
+		for i, r := range refs {
+			switch {
+			case o.kind == typeArray:
+				visit(r, fmt.Sprintf("%s%d ", path, i))
+			case i >= o.size:
+				key, _ := b.text(b.known[refs[i-o.size]])
+				visit(r, fmt.Sprintf("%s%q ", path, key))
+			}
+		}
+	}
+	visit(b.top, "")
+	return found
+}
+
+// keepsLeaves checks that two binary documents differ in one variable alone, byte
+// for byte. howett.net/plist would not see the last bits of a date.
+func keepsLeaves(t *testing.T, before, after []byte, name string) {
+	t.Helper()
+	env := fmt.Sprintf("dict %q dict ", envKey)
+	without := func(doc []byte) map[string]string {
+		found := leaves(t, doc)
+		delete(found, env)
+		delete(found, fmt.Sprintf("%s%q ", env, name))
+		return found
+	}
+	if old, edited := without(before), without(after); !maps.Equal(old, edited) {
+		t.Errorf("the edit changes (-before +after):\n%s", cmp.Diff(old, edited))
 	}
 }
 

@@ -35,9 +35,9 @@ func refuse(format string, args ...any) error {
 }
 
 // refuseXML refuses an XML document for what stands at a byte offset.
-func refuseXML(doc []byte, at int, format string, args ...any) error {
+func refuseXML(doc []byte, at int, reason string) error {
 	line, column := position(doc, at)
-	return &Error{Reason: fmt.Sprintf(format, args...), Line: line, Column: column, Offset: -1}
+	return &Error{Reason: reason, Line: line, Column: column, Offset: -1}
 }
 
 // refuseBinary refuses a binary document for what stands at a byte offset.
@@ -46,10 +46,10 @@ func refuseBinary(at int, format string, args ...any) error {
 }
 
 // position turns a byte offset into a line and a column. A line ends with LF,
-// CRLF or CR; a byte order mark takes no column.
+// CRLF or CR; a byte order mark takes no column, and no offset lies in it.
 func position(doc []byte, at int) (line, column int) {
 	line, start := 1, 0
-	if bytes.HasPrefix(doc, bom) && at >= len(bom) {
+	if bytes.HasPrefix(doc, bom) {
 		start = len(bom)
 	}
 	for i, c := range doc[:at] {

@@ -17,6 +17,9 @@ func TestRefusalsXML(t *testing.T) {
 	env := func(body string) string {
 		return inside("<key>EnvironmentVariables</key>\n<dict>" + body + "</dict>")
 	}
+	malformed := func(element string) string {
+		return "line 4, column 13: malformed <" + element + ">, which must be " + forms[element].words
+	}
 	tests := []struct{ doc, want string }{
 		// the document as a whole
 		{"", `neither an XML nor a binary property list`},
@@ -40,6 +43,9 @@ func TestRefusalsXML(t *testing.T) {
 		{whole("<?xml version='1.0' encoding='latin1'?>"), `line 1, column 1: encoding "latin1", not UTF-8`},
 		{whole("\n<?xml version='1.0'?>"), `line 2, column 1: XML declaration that is not at the very start`},
 		{whole("\ufeff<?x?>"), `line 1, column 1: processing instruction`},
+		{whole("<?xml-model href='a'?>"), `line 1, column 1: processing instruction`},
+		{whole("<?xml version='1.0'?>\n<?xml-stylesheet href='a'?>"), `line 2, column 1: processing instruction`},
+		{"<?xml", `line 1, column 1: malformed XML declaration`},
 		{whole("<!DOCTYPE plist><!DOCTYPE plist>"), `line 1, column 17: second DOCTYPE`},
 		{whole("<!DOCTYPE plist [<!ENTITY a 'b'>]>"), `line 1, column 17: DOCTYPE with declarations`},
 		{whole("<!DOCTYPE html>"), `line 1, column 1: malformed DOCTYPE`},
@@ -57,9 +63,11 @@ func TestRefusalsXML(t *testing.T) {
 		{"<plist xmlns='b'>", `line 1, column 1: the plist element has an attribute other than its version`},
 		{"<plist version='one'>", `line 1, column 1: malformed plist version`},
 		{"<plist><array/></plist>", `line 1, column 8: the root is of type "array", not a dict`},
+		{"<plist></dict></plist>", `line 1, column 8: </dict> without a start tag`},
 		{"<plist><dict/></plist>", `line 1, column 8: the root dict has no "Label"`},
 		{"<plist>", `line 1, column 8: unexpected end inside <plist>`},
 		{open + "</dict><dict/></plist>", `line 4, column 8: more than one value in the plist element`},
+		{open + "</dict></dict></plist>", `line 4, column 8: </dict> without a start tag`},
 		{inside("") + "<plist/>", `line 7, column 1: something follows the plist element`},
 		// tags
 		{open, `line 4, column 1: unexpected end inside <dict>`},
@@ -101,19 +109,26 @@ func TestRefusalsXML(t *testing.T) {
 		{env("<key>A</key><integer>1</integer>"), `line 5, column 19: variable "A" is of type "integer", not a string`},
 		{inside("<key>A</key><true></true>"), `line 4, column 13: <true> is not closed in its own tag`},
 		{inside("<key>A</key><real/>"), `line 4, column 13: empty <real>`},
-		{inside("<key>A</key><integer>0x1</integer>"), `line 4, column 13: malformed <integer>`},
-		{inside("<key>A</key><integer>01</integer>"), `line 4, column 13: malformed <integer>`},
-		{inside("<key>A</key><real>1e999</real>"), `line 4, column 13: malformed <real>`},
-		{inside("<key>A</key><real>-</real>"), `line 4, column 13: malformed <real>`},
-		{inside("<key>A</key><date>2026-02-30T00:00:00Z</date>"), `line 4, column 13: malformed <date>`},
-		{inside("<key>A</key><data>AAA</data>"), `line 4, column 13: malformed <data>`},
-		{inside("<key>A</key><data>A===</data>"), `line 4, column 13: malformed <data>`},
-		{inside("<key>A</key><data>AA=A</data>"), `line 4, column 13: malformed <data>`},
-		{inside("<key>A</key><date>1582-01-01T00:00:00Z</date>"), `line 4, column 13: malformed <date>`},
-		{inside("<key>A</key><date>2026-01-01T00:00:00.5Z</date>"), `line 4, column 13: malformed <date>`},
-		{inside("<key>A</key><integer>9223372036854775808</integer>"), `line 4, column 13: malformed <integer>`},
-		{inside("<key>A</key><real>.5</real>"), `line 4, column 13: malformed <real>`},
-		{inside("<key>A</key><real>0x1</real>"), `line 4, column 13: malformed <real>`},
+		{inside("<key>A</key><integer>0x1</integer>"), malformed("integer")},
+		{inside("<key>A</key><integer>01</integer>"), "line 4, column 13: malformed <integer>, which must be " +
+			"decimal digits with or without a minus sign, no leading zero, no blanks, at most 64 bits with sign"},
+		{inside("<key>A</key><integer> 5 </integer>"), malformed("integer")},
+		{inside("<key>A</key><integer>18446744073709551615</integer>"), malformed("integer")},
+		{inside("<key>A</key><integer>-9223372036854775809</integer>"), malformed("integer")},
+		{inside("<key>A</key><real>1e999</real>"), malformed("real")},
+		{inside("<key>A</key><real>-</real>"), malformed("real")},
+		{inside("<key>A</key><real>1.</real>"), malformed("real")},
+		{inside("<key>A</key><real>1.e5</real>"), malformed("real")},
+		{inside("<key>A</key><real>+infinity</real>"), malformed("real")},
+		{inside("<key>A</key><date>2026-02-30T00:00:00Z</date>"), malformed("date")},
+		{inside("<key>A</key><data>AAA</data>"), malformed("data")},
+		{inside("<key>A</key><data>A===</data>"), malformed("data")},
+		{inside("<key>A</key><data>AA=A</data>"), malformed("data")},
+		{inside("<key>A</key><date>1582-01-01T00:00:00Z</date>"), malformed("date")},
+		{inside("<key>A</key><date>2026-01-01T00:00:00.5Z</date>"), malformed("date")},
+		{inside("<key>A</key><integer>9223372036854775808</integer>"), malformed("integer")},
+		{inside("<key>A</key><real>.5</real>"), malformed("real")},
+		{inside("<key>A</key><real>0x1</real>"), malformed("real")},
 		{inside("<key>A</key><string>x<!-- c --></string>"), `line 4, column 22: comment inside <string>`},
 		{inside("<key>A</key><string>x<?a?></string>"), `line 4, column 22: processing instruction inside <string>`},
 		{inside("<key>A</key><string>x<true/></string>"), `line 4, column 22: element inside <string>`},
@@ -142,10 +157,7 @@ func bplist(objects ...string) []byte {
 		doc = append(doc, o...)
 	}
 	table := len(doc)
-	doc = append(append(doc, offsets...), 0, 0, 0, 0, 0, 0, 1, 1)
-	doc = binary.BigEndian.AppendUint64(doc, uint64(len(objects)))
-	doc = binary.BigEndian.AppendUint64(doc, 0)
-	return binary.BigEndian.AppendUint64(doc, uint64(table))
+	return appendTrailer(append(doc, offsets...), 1, 1, len(objects), table)
 }
 
 // Every refusal of a binary document, word for word.
@@ -160,6 +172,9 @@ func TestRefusalsBinary(t *testing.T) {
 	with := func(key, value string, more ...string) string {
 		return string(bplist(append([]string{"\xd2\x01\x03\x02\x04", "\x55Label", "\x51l", key, value}, more...)...))
 	}
+	dateBytes := func(seconds float64) string {
+		return string(binary.BigEndian.AppendUint64(nil, math.Float64bits(seconds)))
+	}
 	const envName = "\x5f\x10\x14EnvironmentVariables"
 	tests := []struct{ doc, want string }{
 		{"bplist00", `offset 0x8: too short for a binary property list`},
@@ -170,8 +185,10 @@ func TestRefusalsBinary(t *testing.T) {
 		{trailer(24, 1), `offset 0x2e: offset table at 0x100000000000013 is outside the document`},
 		{trailer(15, 4), `offset 0x1e: 4 objects do not fit the offset table`},
 		{trailer(8, 0x80), `offset 0x1e: 9223372036854775811 objects do not fit the offset table`},
-		{string(bplist(append([]string{"\xd1\x01\x02", "\x55Label", "\x51l"}, make([]string, 254)...)...)),
-			`offset 0x11c: 257 objects are too many for references of 1 bytes`},
+		{string(bplist(append([]string{"\xd1\x01\x02", "\x55Label", "\x51l"}, make([]string, 253)...)...)),
+			`offset 0x11b: 256 objects are too many for references of 1 bytes`},
+		{string(bplist("\xd1\x01\x02", "\x55Label", "\x51l", "\x4f\x11\x01\x00"+strings.Repeat("x", 256))),
+			`offset 0x121: offsets of 1 bytes are too small for the document`},
 		{trailer(23, 3), `offset 0x26: root object 3 of 3`},
 		{string(bplist("\x51l")), `offset 0x8: the root is of type "string", not a dict`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "")), `offset 0x13: object 2 is outside the document`},
@@ -188,6 +205,9 @@ func TestRefusalsBinary(t *testing.T) {
 		{with("\x51A", "\xaf"), `offset 0x17: array without a size`},
 		{with("\x51A", "\x14\x01"+strings.Repeat("\x00", 15)), `offset 0x17: integer of more than 64 bits`},
 		{with("\x51A", "\x33\x7f\xf8\x00\x00\x00\x00\x00\x00"), `offset 0x17: date out of range`},
+		{with("\x51A", "\x33"+dateBytes(firstDate-1)), `offset 0x17: date out of range`},
+		{with("\x51A", "\x33"+dateBytes(lastDate+1)), `offset 0x17: date out of range`},
+		{with("\x51A", "\x52a\x00"), `offset 0x19: byte 0x00 in an ASCII string`},
 		{with("\x51A", "\x51\xe9"), `offset 0x18: byte 0xe9 in an ASCII string`},
 		{with("\x51A", "\x62\x00A\x00\x00"), `offset 0x1a: NUL in a string`},
 		{with("\x51A", "\x62\xd8\x00\x00A"), `offset 0x18: lone surrogate in a string`},
@@ -203,7 +223,8 @@ func TestRefusalsBinary(t *testing.T) {
 		{with("\x51A", "\xa2\x05\x05", "\xa2\x06\x06", "\xa2\x07\x07", "\xa2\x08\x08", "\xa2\x09\x09", "\xa2\x0a\x0a",
 			"\xa2\x0b\x0b", "\xa2\x0c\x0c", "\xa2\x0d\x0d", "\xa2\x0e\x0e", "\xa2\x0f\x0f", "\xa2\x10\x10", "\xa2\x11\x11",
 			"\xa2\x12\x12", "\xa2\x13\x13", "\xa2\x14\x14", "\x51x"),
-			`offset 0x47: objects are shared so often that the document unfolds to more than it may`},
+			`offset 0x44: objects are shared so often that the document unfolds to more than it may`},
+		{overlapping(), `offset 0x26: objects overlap`},
 	}
 	for _, test := range tests {
 		_, _, err := Env([]byte(test.doc), hostName)
@@ -211,6 +232,14 @@ func TestRefusalsBinary(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant %s", test.doc, err, test.want)
 		}
 	}
+}
+
+// overlapping returns a document with eight data in nearly the same place.
+func overlapping() string {
+	const data = "\x4f\x10\x40" // of 64 bytes
+	doc := bplist("\xd2\x01\x03\x02\x04", "\x55Label", "\x51l", "\x51A", "\xa8\x05\x06\x07\x08\x09\x0a\x0b\x0c",
+		data, data, data, data, data, data, data, data, strings.Repeat("x", 64))
+	return string(doc)
 }
 
 // The limit on the depth is the same for both formats.
@@ -248,7 +277,7 @@ func TestArguments(t *testing.T) {
 		{"A", "secret\n", `the variable's value holds the character U+000A`},
 		{"A", "secret\uffff", `the variable's value holds the character U+FFFF`},
 		{"A", "secret\xff", `the variable's value is not valid UTF-8`},
-		{"CF$UID", "x", `reading the edit back: line 5, column 3: key "CF$UID", which marks archives`},
+		{"CF$UID", "x", `a property list cannot hold a variable "CF$UID", which marks archives`},
 	}
 	for _, test := range tests {
 		got, err := SetEnv(doc, test.name, test.value)
@@ -256,7 +285,7 @@ func TestArguments(t *testing.T) {
 			t.Errorf("%q, %q:\n got %v\nwant %s", test.name, test.value, err, test.want)
 		}
 	}
-	for _, name := range []string{"", "A=B"} {
+	for _, name := range []string{"", "A=B", uidKey} {
 		if _, _, err := Env(doc, name); err == nil {
 			t.Errorf("Env accepts %q", name)
 		}
@@ -269,49 +298,20 @@ func TestArguments(t *testing.T) {
 // SetEnv writes nothing that it would not read again.
 func TestResultTooLarge(t *testing.T) {
 	_, err := SetEnv([]byte(in("")), hostName, strings.Repeat("x", MaxSize))
-	const want = `reading the edit back: 1048755 bytes, more than the 1048576 that are accepted`
+	const want = `after the edit: 1048755 bytes, more than the 1048576 that are accepted`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
-// What howett.net/plist cannot write again unchanged is an error, not a loss.
-func TestBinaryThatCannotBeKept(t *testing.T) {
-	collide := []any{[]byte("plumless"), []byte("buckeroo")} // of equal CRC-32: the library keeps one
-	tests := []struct {
-		value any
-		want  string
-	}{
-		{collide, `howett.net/plist: the edit would change key "A"`},
-		{[]any{0.0, math.Copysign(0, -1)}, `howett.net/plist: the edit would change key "A"`},
+// An edit that the check would refuse is not returned.
+func TestVerified(t *testing.T) {
+	before, value := []byte(in("")), wanted
+	after := []byte(strings.Replace(string(mustSet(t, before)), "</dict>", "<key>OLLAMA_HOST</key><string/></dict>", 1))
+	const want = `reading the edit back: line 7, column 2: duplicate key "OLLAMA_HOST"`
+	if got, err := verified(before, after, hostName, &value); got != nil || err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
-	for _, test := range tests {
-		doc := bplistOf(t, test.value)
-		if _, err := SetEnv(doc, hostName, wanted); err == nil || err.Error() != test.want {
-			t.Errorf("%v: %v", test.value, err)
-		}
-	}
-	nan := bplist("\xd2\x01\x03\x02\x04", "\x55Label", "\x51l", "\x51A", "\x23\x7f\xf8\x00\x00\x00\x00\x00\x01")
-	if _, err := SetEnv(nan, hostName, wanted); err == nil || !strings.HasPrefix(err.Error(), "howett.net/plist: ") {
-		t.Errorf("not-a-number: %v", err)
-	}
-}
-
-// bplistOf builds a binary document with a label and two values A.
-func bplistOf(t *testing.T, value any) []byte {
-	t.Helper()
-	pair := value.([]any)
-	object := func(v any) string {
-		switch v := v.(type) {
-		case []byte:
-			return string([]byte{typeData<<4 | byte(len(v))}) + string(v)
-		case float64:
-			return string(binary.BigEndian.AppendUint64([]byte{typeReal<<4 | 3}, math.Float64bits(v)))
-		}
-		t.Fatalf("%T", v)
-		return ""
-	}
-	return bplist("\xd2\x01\x03\x02\x04", "\x55Label", "\x51l", "\x51A", "\xa2\x05\x06", object(pair[0]), object(pair[1]))
 }
 
 // The second reader finds what an edit must not do.

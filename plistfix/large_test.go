@@ -2,6 +2,7 @@ package plistfix
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -44,4 +45,39 @@ func TestLarge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A binary property list that unfolds to millions of values is refused before
+// anything unfolds it. At the limit it costs little.
+func TestLargeBinary(t *testing.T) {
+	for times, want := range map[int]string{100: "", 1850: "unfolds"} {
+		doc := sharing(times)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := SetEnv(doc, hostName, wanted)
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d times: %v", times, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 32<<20 {
+			t.Errorf("%d times: %d bytes allocated", times, got)
+		}
+	}
+}
+
+// sharing returns a document of nearly MaxSize: an array that holds another so
+// often, which holds an empty dict so often, and data.
+func sharing(times int) []byte {
+	refs := func(to byte) string {
+		return string(head(typeArray, times)) + strings.Repeat(string([]byte{0, to}), times)
+	}
+	padding := MaxSize - 4*times - 200
+	objects := []string{"\xd3\x00\x01\x00\x03\x00\x07\x00\x02\x00\x04\x00\x08", "\x55Label", "\x51l", "\x51A", refs(5), refs(6), "\xd0",
+		"\x51B", string(head(typeData, padding)) + strings.Repeat("x", padding)}
+	doc, offsets := []byte(header), []byte(nil)
+	for _, o := range objects {
+		offsets = appendNumber(offsets, len(doc), 4)
+		doc = append(doc, o...)
+	}
+	return appendTrailer(append(doc, offsets...), 4, 2, len(objects), len(doc))
 }

@@ -7,8 +7,8 @@
 // the keys, indentation, line endings, the DOCTYPE and the final newline stay;
 // only the lines of the one variable change. A new key stands where Homebrew
 // would put it: in bytewise order when the keys around it are sorted, else at
-// the end. A binary property list stays binary, but is encoded anew: its values
-// are kept, its bytes are not.
+// the end. A binary property list stays binary: each value keeps its bytes, but
+// may move to another place.
 //
 // Readers of property lists disagree about malformed and unusual documents.
 // This package accepts only documents that are read alike everywhere, refuses
@@ -87,7 +87,10 @@ func Decode(doc []byte) (Agent, error) {
 // in the forms that all readers know.
 //
 // Binary must be version 00, with every size, count and offset inside the
-// document and no cycles.
+// document, no cycles, and nothing shared so often that the document unfolds to
+// much more than its size. Of numbers and dates it may hold some that XML may
+// not, since there is one way only to read them: integers from 2^63 to 2^64-1
+// and fractions of a second.
 func Check(doc []byte) error {
 	_, err := checkSized(doc, "")
 	return err
@@ -109,8 +112,8 @@ func Env(doc []byte, name string) (value string, ok bool, err error) {
 // SetEnv returns doc with an environment variable set. It returns doc itself
 // when the variable has that value already, however it is spelled.
 //
-// A name must be visible ASCII without "=", a value UTF-8 without control
-// characters.
+// A name must be visible ASCII without "=" and not CF$UID, a value UTF-8 without
+// control characters.
 func SetEnv(doc []byte, name, value string) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -122,14 +125,7 @@ func SetEnv(doc []byte, name, value string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := found.set(doc, name, value)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSize(result); err != nil {
-		return nil, fmt.Errorf("reading the edit back: %w", err)
-	}
-	return result, nil
+	return found.set(value)
 }
 
 // UnsetEnv returns doc without an environment variable. It returns doc itself
@@ -141,7 +137,7 @@ func SetEnv(doc []byte, name, value string) ([]byte, error) {
 //
 // UnsetEnv takes back what SetEnv added, in XML byte for byte, with one
 // exception: an EnvironmentVariables dict that was there, but empty, is gone
-// afterwards. A binary document gets its values back, not its bytes.
+// afterwards. A binary document gets its values back, not its order.
 func UnsetEnv(doc []byte, name string) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -150,7 +146,7 @@ func UnsetEnv(doc []byte, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found.unset(doc, name)
+	return found.unset()
 }
 
 // checkName refuses what is no sane name of an environment variable.
@@ -162,6 +158,9 @@ func checkName(name string) error {
 		if c <= ' ' || c >= 0x7f || c == '=' {
 			return fmt.Errorf("%.64q is not the name of an environment variable", name)
 		}
+	}
+	if name == uidKey {
+		return fmt.Errorf("a property list cannot hold a variable %q, which marks archives", name)
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ var bom = []byte("\xef\xbb\xbf")
 
 // checked is what a check found out about one variable, and how to edit it.
 type checked interface {
-	set(doc []byte, name, value string) ([]byte, error)
-	unset(doc []byte, name string) ([]byte, error)
+	set(value string) ([]byte, error)
+	unset() ([]byte, error)
 }
 
 // finding is the result of a check.
@@ -57,7 +57,7 @@ func check(doc []byte, name string) (finding, error) {
 		if err != nil {
 			return finding{}, err
 		}
-		return finding{b, b.value, b.found}, nil
+		return finding{b, b.value, b.variable >= 0}, nil
 	case isUTF16(doc):
 		return finding{}, refuse("encoded in UTF-16, not in UTF-8")
 	case len(start) > 1 && start[0] == '<' && (isLetter(start[1]) || start[1] == '?' || start[1] == '!'):

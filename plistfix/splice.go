@@ -6,37 +6,37 @@ import (
 )
 
 // set sets the variable that was looked for in the scan.
-func (x *layout) set(doc []byte, name, value string) ([]byte, error) {
+func (x *layout) set(value string) ([]byte, error) {
 	element := "<string>" + escape(value) + "</string>"
 	var result []byte
 	switch {
 	case x.env.match.exists() && x.current == value:
-		return doc, nil
+		return x.doc, nil
 	case x.env.match.exists():
-		result = splice(doc, x.env.match.value, element)
+		result = splice(x.doc, x.env.match.value, element)
 	case x.env.count > 0:
-		result = x.insertBeside(doc, &x.env, name, element, x.separator(doc, &x.env, x.env.lead(doc)))
+		lead := x.lead(&x.env)
+		result = x.insertBeside(&x.env, lead, x.separator(&x.env, lead), element)
 	case x.root.match.exists():
-		result = x.fill(doc, name, element)
+		result = x.fill(element)
 	default:
-		result = x.insertEnv(doc, name, element)
+		result = x.insertEnv(element)
 	}
-	return verified(doc, result, name, &value)
+	return verified(x.doc, result, x.env.wanted, &value)
 }
 
 // unset removes the variable that was looked for in the scan.
-func (x *layout) unset(doc []byte, name string) ([]byte, error) {
+func (x *layout) unset() ([]byte, error) {
 	if !x.env.match.exists() {
-		return doc, nil
+		return x.doc, nil
 	}
-	cut := x.env.without(doc, x.env.match)
+	cut := x.without(&x.env, x.env.match)
 	env := x.root.match
 	alone := x.env.count == 1 && x.env.comment.end == 0
-	if alone && isBlank(doc[env.key.end:env.value.start]) {
-		cut = x.root.without(doc, env)
+	if alone && isBlank(x.doc[env.key.end:env.value.start]) {
+		cut = x.without(&x.root, env)
 	}
-	result := splice(doc, cut, "")
-	return verified(doc, result, name, nil)
+	return verified(x.doc, splice(x.doc, cut, ""), x.env.wanted, nil)
 }
 
 // splice returns a copy of doc with one range replaced.
@@ -47,30 +47,30 @@ func splice(doc []byte, at span, text string) []byte {
 	return append(result, doc[at.end:]...)
 }
 
-// insertBeside adds a pair to a dict that has others. It goes behind the pair
-// that precedes it, and what follows it stays as it is. So UnsetEnv can take
-// the pair away together with the white space before it.
-func (x *layout) insertBeside(doc []byte, d *dict, key, element, separator string) []byte {
-	text := "<key>" + escape(key) + "</key>" + separator + element
-	lead := d.lead(doc)
+// insertBeside adds the wanted key to a dict that has others, with lead before it
+// and separator behind it. It goes behind the pair that precedes it, and what
+// follows it stays as it is. So UnsetEnv can take the pair away together with
+// the white space before it.
+func (x *layout) insertBeside(d *dict, lead, separator, element string) []byte {
+	text := "<key>" + escape(d.wanted) + "</key>" + separator + element
 	previous, end := d.neighbour()
-	at := insertionPoint(doc, end, lead)
+	at := x.insertionPoint(end, lead)
 	switch {
-	case !previous && !isSpace(doc[at]) && hasBreak(lead):
+	case !previous && !isSpace(x.doc[at]) && hasBreak(lead):
 		// The first key stands right behind <dict>: so shall the new one, with
 		// the old one on a line of its own.
-		return splice(doc, span{at, at}, text+lead)
+		return splice(x.doc, span{at, at}, text+lead)
 	case !previous && !hasBreak(lead):
-		lead = tidy(doc[at:skipSpace(doc, at)])
+		lead = tidy(x.doc[at:x.skipSpace(at)])
 	}
-	return splice(doc, span{at, at}, lead+text)
+	return splice(x.doc, span{at, at}, lead+text)
 }
 
 // insertionPoint returns where to insert what is to follow an element, after
 // white space like lead. The line break that ends the element's line is to end
 // the new lines.
-func insertionPoint(doc []byte, element int, lead string) int {
-	text, end := restOfLine(doc, element)
+func (x *layout) insertionPoint(element int, lead string) int {
+	text, end := x.restOfLine(element)
 	if hasBreak(lead) {
 		return end
 	}
@@ -91,84 +91,85 @@ func (d *dict) neighbour() (found bool, end int) {
 }
 
 // without returns the range to cut out to remove a pair.
-func (d *dict) without(doc []byte, p pair) span {
+func (x *layout) without(d *dict, p pair) span {
 	cut := span{p.key.start, p.value.end}
-	text, end := restOfLine(doc, cut.end)
+	text, end := x.restOfLine(cut.end)
 	if text != cut.end {
 		// A comment follows on the line. It keeps the line.
-		cut.end = skipBlanks(doc, cut.end)
+		cut.end = x.skipBlanks(cut.end)
 		return cut
 	}
-	run := spaceBefore(doc, p.key.start)
+	run := x.spaceBefore(p.key.start)
 	if i := bytes.IndexAny(run, "\r\n"); i >= 0 {
 		run = run[i:]
 		cut.end = end
 	}
 	cut.start -= len(run)
-	if cut.start == d.open.end && cut.start == p.key.start && d.count > 1 {
+	if cut.start == d.open.end && cut.start == p.key.start {
 		// Nothing is between <dict> and the pair, so what follows moves up.
-		cut.end = skipSpace(doc, cut.end)
+		cut.end = x.skipSpace(cut.end)
 	}
 	return cut
 }
 
 // insertEnv adds EnvironmentVariables to the root, with one variable in it.
-func (x *layout) insertEnv(doc []byte, name, element string) []byte {
-	inner, outer := x.levels(doc, indentOf(x.root.lead(doc)))
-	value := x.newDict(doc, name, element, inner, outer)
-	return x.insertBeside(doc, &x.root, envKey, value, x.separator(doc, &x.root, outer))
+func (x *layout) insertEnv(element string) []byte {
+	lead := x.lead(&x.root)
+	inner, outer := x.levels(lead, indentOf(lead))
+	return x.insertBeside(&x.root, lead, x.separator(&x.root, outer), x.newDict(element, inner, outer))
 }
 
 // fill adds a pair to an environment that has none, perhaps comments.
-func (x *layout) fill(doc []byte, name, element string) []byte {
+func (x *layout) fill(element string) []byte {
 	d := &x.env
-	inner, outer := x.levels(doc, lineIndent(doc, d.open.start))
-	inside := doc[d.open.end:d.close.start]
+	inner, outer := x.levels(x.lead(&x.root), x.lineIndent(d.open.start))
 	at := d.open.end
 	switch {
 	case d.comment.end > 0:
-		if lead := tidy(spaceBefore(doc, d.comment.start)); hasBreak(lead) || !hasBreak(string(doc[d.comment.end:d.close.start])) {
+		if lead := tidy(x.spaceBefore(d.comment.start)); hasBreak(lead) || !hasBreak(string(x.doc[d.comment.end:d.close.start])) {
 			inner = lead
 		}
 		at = d.comment.end
-	case !hasBreak(string(inside)) || !hasBreak(inner):
-		return splice(doc, span{d.open.start, d.close.end}, x.newDict(doc, name, element, inner, outer))
+	case !hasBreak(string(x.doc[d.open.end:d.close.start])):
+		return splice(x.doc, span{d.open.start, d.close.end}, x.newDict(element, inner, outer))
 	}
-	at = insertionPoint(doc, at, inner)
-	return splice(doc, span{at, at}, x.newPair(doc, name, element, inner))
+	at = x.insertionPoint(at, inner)
+	return splice(x.doc, span{at, at}, x.newPair(element, inner))
 }
 
-// newDict writes a dict that holds one variable.
-func (x *layout) newDict(doc []byte, name, element, inner, outer string) string {
-	return "<dict>" + x.newPair(doc, name, element, inner) + outer + "</dict>"
+// newDict writes a dict that holds the variable.
+func (x *layout) newDict(element, inner, outer string) string {
+	return "<dict>" + x.newPair(element, inner) + outer + "</dict>"
 }
 
 // newPair writes the only pair of a dict, laid out like the pair of the label.
-func (x *layout) newPair(doc []byte, name, element, lead string) string {
-	return lead + "<key>" + escape(name) + "</key>" + x.separator(doc, nil, lead) + element
+func (x *layout) newPair(element, lead string) string {
+	return lead + "<key>" + escape(x.env.wanted) + "</key>" + x.labelSeparator(lead) + element
 }
 
 // levels returns the white space before a pair in a new dict and before the
-// dict's end tag, which is to be indented as told.
-func (x *layout) levels(doc []byte, indent string) (inner, outer string) {
-	lead := x.root.lead(doc)
+// dict's end tag, which is to be indented as told. Before a new pair of the root
+// there would be lead.
+func (x *layout) levels(lead, indent string) (inner, outer string) {
 	if !hasBreak(lead) {
 		return lead, lead
 	}
 	line := lead
-	if run := doc[x.label.key.end:x.label.value.start]; isBlank(run) && hasBreak(string(run)) {
+	if run := x.doc[x.label.key.end:x.label.value.start]; isBlank(run) && hasBreak(string(run)) {
 		line = tidy(run) // without the blank lines that part groups of pairs
 	}
 	outer = withoutIndent(line) + indent
-	return outer + x.indentUnit(doc), outer
+	// what the pairs of the root are indented more than its tag
+	unit := strings.TrimPrefix(indentOf(lead), x.lineIndent(x.root.open.start))
+	return outer + unit, outer
 }
 
 // lead returns the white space that goes before a new pair of a dict that has
 // others: that of the pair with the fewest line breaks, but with one if any has.
-func (d *dict) lead(doc []byte) string {
+func (x *layout) lead(d *dict) string {
 	best := ""
 	for i, p := range d.neighbours() {
-		run := tidy(spaceBefore(doc, p.key.start))
+		run := tidy(x.spaceBefore(p.key.start))
 		if i == 0 || hasBreak(run) && (!hasBreak(best) || breaks(run) < breaks(best)) {
 			best = run
 		}
@@ -189,86 +190,77 @@ func (d *dict) neighbours() []pair {
 }
 
 // separator returns the white space that goes between a new key in d and its
-// value. If nothing in d shows it, it is as after the label, and indented as in
-// the white space before the key.
-func (x *layout) separator(doc []byte, d *dict, lead string) string {
-	if d != nil {
-		for _, p := range d.neighbours() {
-			if run := doc[p.key.end:p.value.start]; isBlank(run) {
-				return tidy(run)
-			}
+// value. If nothing in d shows it, it is as after the label.
+func (x *layout) separator(d *dict, lead string) string {
+	for _, p := range d.neighbours() {
+		if run := x.doc[p.key.end:p.value.start]; isBlank(run) {
+			return tidy(run)
 		}
 	}
-	run := doc[x.label.key.end:x.label.value.start]
+	return x.labelSeparator(lead)
+}
+
+// labelSeparator returns the white space after the label's key, indented as in
+// the white space before the new key. That goes between key and value, too, when
+// the label shows nothing.
+func (x *layout) labelSeparator(lead string) string {
+	run := x.doc[x.label.key.end:x.label.value.start]
 	switch {
-	case !isBlank(run):
-		return ""
-	case !hasBreak(string(run)):
+	case isBlank(run) && !hasBreak(string(run)):
 		return string(run)
-	case !hasBreak(lead):
+	case !isBlank(run) || !hasBreak(lead):
 		return lead
 	}
 	return withoutIndent(tidy(run)) + indentOf(lead)
 }
 
-// indentUnit returns by how much the file indents one level more.
-func (x *layout) indentUnit(doc []byte) string {
-	outer, inner := lineIndent(doc, x.root.open.start), indentOf(x.root.lead(doc))
-	switch {
-	case len(inner) >= len(outer) && inner[:len(outer)] == outer:
-		return inner[len(outer):]
-	default:
-		return "\t"
-	}
-}
-
 // restOfLine looks at what follows a position on its line. When that is blanks
 // and comments only, it returns where the last comment and where the line ends,
 // else the position itself.
-func restOfLine(doc []byte, at int) (text, end int) {
+func (x *layout) restOfLine(at int) (text, end int) {
 	text = at
 	for {
-		end = skipBlanks(doc, text)
+		end = x.skipBlanks(text)
 		switch {
-		case isBreak(doc[end]):
+		case isBreak(x.doc[end]):
 			return text, end
-		case !bytes.HasPrefix(doc[end:], []byte("<!--")):
+		case !bytes.HasPrefix(x.doc[end:], []byte("<!--")):
 			return at, at
 		}
-		text = end + bytes.Index(doc[end:], []byte("-->")) + len("-->")
+		text = end + bytes.Index(x.doc[end:], []byte("-->")) + len("-->")
 	}
 }
 
 // skipBlanks returns the position after blanks and tabs.
-func skipBlanks(doc []byte, at int) int {
-	for at < len(doc) && (doc[at] == ' ' || doc[at] == '\t') {
+func (x *layout) skipBlanks(at int) int {
+	for at < len(x.doc) && (x.doc[at] == ' ' || x.doc[at] == '\t') {
 		at++
 	}
 	return at
 }
 
 // skipSpace returns the position after white space of any kind.
-func skipSpace(doc []byte, at int) int {
-	for at < len(doc) && isSpace(doc[at]) {
+func (x *layout) skipSpace(at int) int {
+	for at < len(x.doc) && isSpace(x.doc[at]) {
 		at++
 	}
 	return at
 }
 
 // spaceBefore returns the white space that ends at a position.
-func spaceBefore(doc []byte, at int) []byte {
+func (x *layout) spaceBefore(at int) []byte {
 	start := at
-	for start > 0 && isSpace(doc[start-1]) {
+	for start > 0 && isSpace(x.doc[start-1]) {
 		start--
 	}
-	return doc[start:at]
+	return x.doc[start:at]
 }
 
 // lineIndent returns the blanks and tabs at the start of the line around a
 // position.
-func lineIndent(doc []byte, at int) string {
-	start := bytes.LastIndexAny(doc[:at], "\r\n") + 1
-	return string(doc[start:skipBlanks(doc, start)])
+func (x *layout) lineIndent(at int) string {
+	start := bytes.LastIndexAny(x.doc[:at], "\r\n") + 1
+	return string(x.doc[start:x.skipBlanks(start)])
 }
 
 // tidy returns white space without the blanks that end a line.
@@ -306,4 +298,4 @@ func breaks(run string) int {
 	return n
 }
 
-func isBlank(text []byte) bool { return skipSpace(text, 0) == len(text) }
+func isBlank(text []byte) bool { return len(bytes.Trim(text, " \t\r\n")) == 0 }

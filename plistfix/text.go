@@ -3,6 +3,7 @@ package plistfix
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -130,18 +131,19 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "
 // escape returns the spelling of a value in XML.
 func escape(value string) string { return escaper.Replace(value) }
 
-// wellFormed reports whether the text of a number, date or data element is in a
-// form that all readers take for the same value.
-func wellFormed(element string, text []byte) bool {
-	switch element {
-	case "integer":
-		return isInteger(text)
-	case "real":
-		return isReal(text)
-	case "date":
-		return isDate(text)
-	}
-	return isData(text)
+// form is how an element must be written so that all readers take it for the
+// same value.
+type form struct {
+	matches func(text []byte) bool
+	words   string
+}
+
+// forms are the forms of the elements that are neither strings nor booleans.
+var forms = map[string]form{
+	"integer": {isInteger, "decimal digits with or without a minus sign, no leading zero, no blanks, at most 64 bits with sign"},
+	"real":    {isReal, "a decimal fraction such as -1.5 or 2e9, no blanks, at most 64 bits, or nan, NaN, inf, -inf"},
+	"date":    {isDate, "one such as 2026-12-31T23:59:59Z, from the year 1583 on"},
+	"data":    {isData, "base64 with its padding"},
 }
 
 // isInteger accepts decimal numbers of 64 bits with sign. No leading zero: one
@@ -155,18 +157,16 @@ func isInteger(text []byte) bool {
 	return err == nil
 }
 
-// isReal accepts decimal fractions with or without an exponent, infinity and
-// not-a-number.
+// fraction is a decimal fraction with or without an exponent.
+var fraction = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// isReal accepts decimal fractions, infinity and not-a-number.
 func isReal(text []byte) bool {
 	switch string(text) {
 	case "nan", "NaN", "inf", "-inf":
 		return true
 	}
-	digits := bytes.TrimPrefix(text, []byte("-"))
-	if len(digits) == 0 || !isDigit(digits[0]) || !isDigit(digits[len(digits)-1]) {
-		return false
-	}
-	if len(bytes.Trim(text, "0123456789+-.eE")) > 0 || bytes.Contains(text, []byte(".e")) || bytes.Contains(text, []byte(".E")) {
+	if !fraction.Match(text) {
 		return false
 	}
 	_, err := strconv.ParseFloat(string(text), 64)

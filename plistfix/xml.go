@@ -2,6 +2,7 @@ package plistfix
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -47,6 +48,7 @@ func (d *dict) add(p pair, key []byte) {
 
 // layout is what a scan finds out about an XML document.
 type layout struct {
+	doc       []byte
 	root, env dict
 	label     pair
 	current   string // value of the variable that was asked for
@@ -85,7 +87,6 @@ type tag struct {
 // exactly the profile. It keeps the open elements on a stack of its own, so
 // that no document can overflow the program's.
 type scanner struct {
-	doc   []byte
 	pos   int
 	stack []frame
 	text  span // the content of the last string or key
@@ -97,9 +98,9 @@ type scanner struct {
 // called name needs.
 func scan(doc []byte, name string) (*layout, error) {
 	if at := illegal(doc); at >= 0 {
-		return nil, refuseXML(doc, at, "%s", illegalReason(doc[at:]))
+		return nil, refuseXML(doc, at, illegalReason(doc[at:]))
 	}
-	s := &scanner{doc: doc, stack: make([]frame, 0, 8)}
+	s := &scanner{stack: make([]frame, 0, 8), layout: layout{doc: doc}}
 	s.root.wanted, s.env.wanted = envKey, name
 	if err := s.document(); err != nil {
 		return nil, err
@@ -107,9 +108,14 @@ func scan(doc []byte, name string) (*layout, error) {
 	return &s.layout, nil
 }
 
-// fail refuses the document for what stands at an offset.
+// refuse refuses the document for what stands at an offset.
+func (s *scanner) refuse(at int, reason string) error {
+	return refuseXML(s.doc, at, reason)
+}
+
+// fail is refuse for a reason with details.
 func (s *scanner) fail(at int, format string, args ...any) error {
-	return refuseXML(s.doc, at, format, args...)
+	return s.refuse(at, fmt.Sprintf(format, args...))
 }
 
 // document reads everything: prolog, plist, its one dict, and what follows.
@@ -130,16 +136,24 @@ func (s *scanner) document() error {
 	if err != nil {
 		return err
 	}
-	if !t.closes || string(t.name) != "plist" {
-		return s.fail(t.start, "more than one value in the plist element")
+	switch {
+	case !t.closes:
+		return s.refuse(t.start, "more than one value in the plist element")
+	case string(t.name) != "plist":
+		return s.stray(t)
 	}
 	if err := s.gap(); err != nil {
 		return err
 	}
 	if s.pos < len(s.doc) {
-		return s.fail(s.pos, "something follows the plist element")
+		return s.refuse(s.pos, "something follows the plist element")
 	}
 	return nil
+}
+
+// stray refuses an end tag that closes nothing.
+func (s *scanner) stray(t tag) error {
+	return s.fail(t.start, "</%.64s> without a start tag", t.name)
 }
 
 // prolog reads what may stand before the plist element.
@@ -152,7 +166,7 @@ func (s *scanner) prolog() error {
 	if bytes.HasPrefix(s.doc, bom) {
 		s.pos = len(bom)
 	}
-	if s.at("<?xml") {
+	if s.atDeclaration() {
 		if err := s.declaration(); err != nil {
 			return err
 		}
@@ -165,12 +179,19 @@ func (s *scanner) prolog() error {
 			return nil
 		}
 		if seen {
-			return s.fail(s.pos, "second DOCTYPE")
+			return s.refuse(s.pos, "second DOCTYPE")
 		}
 		if err := s.doctype(); err != nil {
 			return err
 		}
 	}
+}
+
+// atDeclaration reports whether an XML declaration is next, not a processing
+// instruction such as <?xml-stylesheet?>.
+func (s *scanner) atDeclaration() bool {
+	n := s.pos + len("<?xml")
+	return s.at("<?xml") && (n == len(s.doc) || !isNameByte(s.doc[n]))
 }
 
 // declaration reads <?xml version="1.0" encoding="UTF-8"?>.
@@ -188,7 +209,7 @@ func (s *scanner) declaration() error {
 			n++
 		}
 		if !blank || !ok || n == len(order) || string(name) != order[n] {
-			return s.fail(start, "malformed XML declaration")
+			return s.refuse(start, "malformed XML declaration")
 		}
 		n++
 		switch {
@@ -197,7 +218,7 @@ func (s *scanner) declaration() error {
 		case string(name) == "encoding" && !bytes.EqualFold(value, []byte("UTF-8")):
 			return s.fail(start, "encoding %.64q, not UTF-8", value)
 		case string(name) == "standalone" && string(value) != "yes" && string(value) != "no":
-			return s.fail(start, "malformed XML declaration")
+			return s.refuse(start, "malformed XML declaration")
 		}
 	}
 }
@@ -242,10 +263,10 @@ func (s *scanner) doctype() error {
 		s.blanks()
 	}
 	if s.at("[") {
-		return s.fail(s.pos, "DOCTYPE with declarations")
+		return s.refuse(s.pos, "DOCTYPE with declarations")
 	}
 	if !ok || !s.take(">") {
-		return s.fail(start, "malformed DOCTYPE")
+		return s.refuse(start, "malformed DOCTYPE")
 	}
 	return nil
 }
@@ -275,7 +296,7 @@ func (s *scanner) identifier() bool {
 // plist reads the start tag of the plist element.
 func (s *scanner) plist() error {
 	if s.pos == len(s.doc) {
-		return s.fail(s.pos, "no plist element")
+		return s.refuse(s.pos, "no plist element")
 	}
 	if err := s.markup(); err != nil {
 		return err
@@ -287,18 +308,18 @@ func (s *scanner) plist() error {
 	}
 	if s.blanks() && s.at("version=") {
 		if _, value, ok := s.attribute(); !ok || len(bytes.Trim(value, ".0123456789")) > 0 {
-			return s.fail(start, "malformed plist version")
+			return s.refuse(start, "malformed plist version")
 		}
 		s.blanks()
 	}
 	if s.pos < len(s.doc) && isNameByte(s.doc[s.pos]) {
-		return s.fail(start, "the plist element has an attribute other than its version")
+		return s.refuse(start, "the plist element has an attribute other than its version")
 	}
 	if s.take("/>") {
-		return s.fail(start, "empty plist element")
+		return s.refuse(start, "empty plist element")
 	}
 	if !s.take(">") {
-		return s.fail(start, "malformed plist tag")
+		return s.refuse(start, "malformed plist tag")
 	}
 	return nil
 }
@@ -309,10 +330,12 @@ func (s *scanner) tree() error {
 	if err != nil {
 		return err
 	}
-	if t.closes {
-		return s.fail(t.start, "empty plist element")
-	}
-	if string(t.name) != "dict" {
+	switch {
+	case t.closes && string(t.name) == "plist":
+		return s.refuse(t.start, "empty plist element")
+	case t.closes:
+		return s.stray(t)
+	case string(t.name) != "dict":
 		return s.fail(t.start, "the root is of type %.64q, not a dict", t.name)
 	}
 	err = s.push(t, rootDict)
@@ -394,11 +417,11 @@ func (s *scanner) pop(closing span) {
 func (s *scanner) key(f *frame, t tag) error {
 	switch {
 	case !f.isDict:
-		return s.fail(t.start, "key in an array")
+		return s.refuse(t.start, "key in an array")
 	case f.pending:
 		return s.fail(f.key.start, "key %.64q has no value", f.name)
 	case t.empty:
-		return s.fail(t.start, "empty key")
+		return s.refuse(t.start, "empty key")
 	}
 	if err := s.content(t); err != nil {
 		return err
@@ -407,12 +430,12 @@ func (s *scanner) key(f *frame, t tag) error {
 	f.name = s.doc[s.text.start:s.text.end]
 	if !s.plain {
 		if bytes.IndexByte(f.name, '\r') >= 0 {
-			return s.fail(t.start, "carriage return in a key")
+			return s.refuse(t.start, "carriage return in a key")
 		}
 		f.name = unescape(f.name)
 	}
 	if problem := f.role.keyProblem(f.name, s.env.wanted); problem != "" {
-		return s.fail(t.start, "%s", problem)
+		return s.refuse(t.start, problem)
 	}
 	if !f.names.add(f.name) {
 		return s.fail(t.start, "duplicate key %.64q", f.name)
@@ -424,12 +447,12 @@ func (s *scanner) key(f *frame, t tag) error {
 // or array.
 func (s *scanner) value(f *frame, t tag) error {
 	if f.isDict && !f.pending {
-		return s.fail(t.start, "value without a key")
+		return s.refuse(t.start, "value without a key")
 	}
 	r := f.role.child(f.name)
 	if r != other && isElement(t.name) {
 		if problem := r.typeProblem(f.name, string(t.name)); problem != "" {
-			return s.fail(t.start, "%s", problem)
+			return s.refuse(t.start, problem)
 		}
 	}
 	if string(t.name) == "dict" || string(t.name) == "array" {
@@ -492,8 +515,9 @@ func (s *scanner) leaf(t tag) error {
 	if err := s.content(t); err != nil {
 		return err
 	}
-	if text := s.doc[s.text.start:s.text.end]; !isString && !wellFormed(string(t.name), text) {
-		return s.fail(t.start, "malformed <%s>", t.name)
+	text := s.doc[s.text.start:s.text.end]
+	if f := forms[string(t.name)]; !isString && !f.matches(text) {
+		return s.fail(t.start, "malformed <%s>, which must be %s", t.name, f.words)
 	}
 	return nil
 }
@@ -506,14 +530,14 @@ func (s *scanner) content(t tag) error {
 		case c == '&':
 			n := referenceLength(s.doc[s.pos:])
 			if n == 0 {
-				return s.fail(s.pos, "malformed or unknown reference")
+				return s.refuse(s.pos, "malformed or unknown reference")
 			}
 			s.pos += n
 			s.plain = false
 		case c == '<' && s.at("<![CDATA["):
 			n := bytes.Index(s.doc[s.pos:], []byte("]]>"))
 			if n < 0 {
-				return s.fail(s.pos, "CDATA without an end")
+				return s.refuse(s.pos, "CDATA without an end")
 			}
 			s.pos += n + len("]]>")
 			s.plain = false
@@ -521,7 +545,7 @@ func (s *scanner) content(t tag) error {
 			s.text.end = s.pos
 			return s.contentEnd(t)
 		case c == ']' && s.at("]]>"):
-			return s.fail(s.pos, "\"]]>\" outside CDATA")
+			return s.refuse(s.pos, "\"]]>\" outside CDATA")
 		default:
 			s.plain = s.plain && c != '\r'
 			s.pos++
@@ -586,11 +610,11 @@ func (s *scanner) comment() error {
 	n := bytes.Index(text, []byte("--"))
 	switch {
 	case n == 0 || bytes.HasPrefix(text, []byte(">")) || bytes.HasPrefix(text, []byte("->")):
-		return s.fail(start, "comment that readers end at different places")
+		return s.refuse(start, "comment that readers end at different places")
 	case n < 0:
-		return s.fail(start, "comment without an end")
+		return s.refuse(start, "comment without an end")
 	case !bytes.HasPrefix(text[n:], []byte("-->")):
-		return s.fail(start+len("<!--")+n, "\"--\" inside a comment")
+		return s.refuse(start+len("<!--")+n, "\"--\" inside a comment")
 	}
 	s.pos += len("<!--") + n + len("-->")
 	return nil
@@ -613,15 +637,15 @@ func (s *scanner) markup() error {
 	case s.pos == len(s.doc):
 		return s.fail(s.pos, "unexpected end inside <%s>", s.inside())
 	case s.doc[s.pos] != '<':
-		return s.fail(s.pos, "text between elements")
+		return s.refuse(s.pos, "text between elements")
 	case s.at("<![CDATA["):
-		return s.fail(s.pos, "CDATA between elements")
-	case s.at("<?xml"):
-		return s.fail(s.pos, "XML declaration that is not at the very start")
+		return s.refuse(s.pos, "CDATA between elements")
+	case s.atDeclaration():
+		return s.refuse(s.pos, "XML declaration that is not at the very start")
 	case s.at("<?"):
-		return s.fail(s.pos, "processing instruction")
+		return s.refuse(s.pos, "processing instruction")
 	case s.at("<!"):
-		return s.fail(s.pos, "markup declaration")
+		return s.refuse(s.pos, "markup declaration")
 	}
 	return nil
 }
@@ -644,7 +668,7 @@ func (s *scanner) tag() (tag, error) {
 	case len(t.name) > 0 && blank && !t.empty && len(s.name()) > 0:
 		return t, s.fail(t.start, "attribute on <%.64s>", t.name)
 	}
-	return t, s.fail(t.start, "malformed tag")
+	return t, s.refuse(t.start, "malformed tag")
 }
 
 // name reads the name of an element or attribute.
