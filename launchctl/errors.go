@@ -14,6 +14,10 @@ import (
 var (
 	// ErrNoTool: a program is not there, or is no program.
 	ErrNoTool = errors.New("program not found or not executable")
+	// ErrNoAnswer: a program did not answer in the time that its Runner, or
+	// the step of the work that it is part of, allows. It is no
+	// context.DeadlineExceeded: that is the end of the caller's own time.
+	ErrNoAnswer = errors.New("no answer")
 	// ErrNotLoaded: launchd has no job of that label in that domain.
 	ErrNotLoaded = errors.New("job is not loaded")
 	// ErrNoDomain: the domain is not there, such as gui/501 while that user
@@ -27,7 +31,8 @@ var (
 	ErrInProgress = errors.New("operation in progress")
 	// ErrUnknownSubcommand: this launchctl is too old for the verb.
 	ErrUnknownSubcommand = errors.New("unknown launchctl subcommand")
-	// ErrStillLoaded: launchd was told to forget the job and has not.
+	// ErrStillLoaded: launchd was told to forget the job, and has shown it
+	// after that.
 	ErrStillLoaded = errors.New("job is still loaded")
 	// ErrOtherPath: the label is taken by a job from another plist, which launchd keeps.
 	ErrOtherPath = errors.New("another plist is loaded under this label")
@@ -143,7 +148,13 @@ func meaning(verb string, err error) error {
 		return ErrNoDomain
 	case codeDisabled:
 		return ErrDisabled
-	case codeInProgress, codeAlreadyInProgress:
+	case codeInProgress:
+		if verb == "bootout" {
+			return ErrInProgress
+		}
+	case codeAlreadyInProgress:
+		// From bootout it is unverified, and taken for 36: Unload looks at
+		// the job, whatever bootout says.
 		return ErrInProgress
 	case 1:
 		if unknownSubcommand(exit.Stderr) {
@@ -159,6 +170,15 @@ func meaning(verb string, err error) error {
 // older than macOS 10.10, is unverified.
 func unknownSubcommand(stderr string) bool {
 	return strings.HasPrefix(stderr, "Unrecognized subcommand: ")
+}
+
+// cause is an error without the operation that met it.
+func cause(err error) error {
+	var op *opError
+	if errors.As(err, &op) {
+		return op.err
+	}
+	return err
 }
 
 // exitCode is the exit status inside an error, or -1.

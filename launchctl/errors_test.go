@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -153,6 +154,27 @@ func checkAnswer(t *testing.T, situation string, argv []string, code int, stderr
 	}
 	if (err == nil) != accept {
 		t.Errorf("%s: accepted: %t (%v)", situation, err == nil, err)
+	}
+}
+
+// Some exit statuses have a meaning only for the verb that is known to give them.
+func TestMeaningOfVerb(t *testing.T) {
+	verbs := []string{"bootout", "bootstrap", "kickstart", "print", "enable"}
+	tests := map[int]struct {
+		is   error
+		from []string
+	}{
+		3:  {ErrNotLoaded, verbs[:1]},
+		36: {ErrInProgress, verbs[:1]},
+		37: {ErrInProgress, verbs},
+	}
+	for code, tt := range tests {
+		for _, verb := range verbs {
+			got := meaning(verb, &ExitError{Args: []string{"launchctl", verb}, Code: code})
+			if want := slices.Contains(tt.from, verb); (got != nil) != want || want && got != tt.is {
+				t.Errorf("%d from %s: %v", code, verb, got)
+			}
+		}
 	}
 }
 

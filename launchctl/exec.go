@@ -15,7 +15,10 @@ import (
 )
 
 const (
-	defaultDeadline = 10 * time.Second
+	// defaultDeadline is far above the tens of milliseconds that launchctl
+	// takes, and far enough below the 15 seconds and more of a step of Load,
+	// Unload and Reload that one lost answer leaves time to ask again.
+	defaultDeadline = 5 * time.Second
 	maxStdout       = 4 << 20
 	maxStderr       = 8 << 10
 	// pipeDelay is how long output is awaited after a program has ended or
@@ -25,15 +28,17 @@ const (
 
 // Runner runs one external program to its end and returns what it wrote to
 // standard output. A program that ran and failed is an error with an
-// *ExitError inside; what it wrote until then is returned beside it.
+// *ExitError inside; what it wrote until then is returned beside it. One that
+// was stopped because ctx ended is ctx.Err(), one that took longer than the
+// Runner itself allows is an ErrNoAnswer.
 type Runner interface {
 	Run(ctx context.Context, name string, args ...string) (stdout []byte, err error)
 }
 
 // Exec is the Runner for real programs. Its zero value is ready to use.
 type Exec struct {
-	// Deadline bounds each program; 0 means 10 seconds. A context that ends
-	// earlier wins.
+	// Deadline bounds each program; 0 means 5 seconds. A program that takes
+	// longer is an ErrNoAnswer. A context that ends earlier wins.
 	Deadline time.Duration
 }
 
@@ -50,56 +55,59 @@ func (e Exec) Run(ctx context.Context, name string, args ...string) ([]byte, err
 		return nil, err
 	}
 	argv := append([]string{name}, args...)
-	start, deadline := time.Now(), cmp.Or(e.Deadline, defaultDeadline)
-	bounded, stop := context.WithTimeout(ctx, deadline)
+	start := time.Now()
+	bounded, stop := context.WithTimeoutCause(ctx, cmp.Or(e.Deadline, defaultDeadline), ErrNoAnswer)
 	defer stop()
 
 	stdout := &capped{max: maxStdout, overflow: stop}
 	stderr := &capped{max: maxStderr}
-	cmd := command(bounded, path, argv)
+	cmd, killed := command(bounded, path, argv)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	killed := false
-	cmd.Cancel = func() error {
-		killed = true
-		return killGroup(cmd.Process.Pid)
-	}
 	if err := cmd.Start(); err != nil {
-		return nil, startError(name, err)
+		return nil, startError(name, cmp.Or(whyEnded(ctx, bounded), err))
 	}
 	err = cmd.Wait()
-	// Usually nothing is left to kill. A system does not give the number to
-	// another group while one process of this one lives, nor at once after.
 
 	switch {
 	case stdout.full:
 		err = fmt.Errorf("%s: wrote more than %d bytes to standard output", quoteArgs(argv), maxStdout)
-	case killed && ctx.Err() == nil:
-		err = fmt.Errorf("%s: no answer within %s: %w", quoteArgs(argv), deadline, context.DeadlineExceeded)
-	case killed:
-		err = fmt.Errorf("%s: stopped after %s: %w", quoteArgs(argv), time.Since(start).Round(time.Millisecond), ctx.Err())
+	case *killed:
+		took := time.Since(start).Round(time.Millisecond)
+		err = fmt.Errorf("%s: stopped after %s: %w", quoteArgs(argv), took, whyEnded(ctx, bounded))
 	default:
 		err = exitError(argv, stderr, err)
 	}
 	return stdout.buf.Bytes(), err
 }
 
-// command is a program that is ready to be started, in a group of its own.
-func command(ctx context.Context, path string, argv []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, path)
+// command is a program that is ready to be started, in a group of its own. The
+// end of ctx kills the group; killed tells whether there was anybody to kill.
+func command(ctx context.Context, path string, argv []string) (cmd *exec.Cmd, killed *bool) {
+	killed = new(bool)
+	cmd = exec.CommandContext(ctx, path)
 	cmd.Args = argv
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = pipeDelay
-	return cmd
+	cmd.Cancel = func() error {
+		// Whatever the reason why a group of one's own cannot be killed:
+		// nobody in it is alive.
+		if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) != nil {
+			return os.ErrProcessDone
+		}
+		*killed = true
+		return nil
+	}
+	return cmd, killed
 }
 
-// killGroup kills a process group. The caller started its leader.
-func killGroup(pgid int) error {
-	err := syscall.Kill(-pgid, syscall.SIGKILL)
-	if errors.Is(err, syscall.ESRCH) {
-		return os.ErrProcessDone
+// whyEnded is why a context, or the bounded one made from it, has ended: nil
+// while neither has.
+func whyEnded(ctx, bounded context.Context) error {
+	if errors.Is(context.Cause(bounded), ErrNoAnswer) {
+		return ErrNoAnswer
 	}
-	return err
+	return ctx.Err()
 }
 
 // startError tells a program that cannot be run from other failures.

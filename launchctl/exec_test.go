@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -44,7 +45,8 @@ var poses = map[string]func(args []string) int{
 	// flood writes more than is allowed, then waits to be killed.
 	"flood": func([]string) int {
 		_, _ = os.Stdout.WriteString(strings.Repeat("x", 2*maxStdout))
-		select {}
+		time.Sleep(time.Minute)
+		return 0
 	},
 	// hang waits to be killed.
 	"hang": func(args []string) int {
@@ -185,7 +187,12 @@ func TestExecStderrCap(t *testing.T) {
 }
 
 func TestExecStdoutCap(t *testing.T) {
-	out, err := Exec{Deadline: time.Minute}.Run(t.Context(), posing(t, "flood"))
+	const bound = 10 * time.Second // the flood does not end by itself before
+	start := time.Now()
+	out, err := Exec{Deadline: bound}.Run(t.Context(), posing(t, "flood"))
+	if took := time.Since(start); took >= bound {
+		t.Errorf("took %s", took)
+	}
 	if err == nil || !strings.Contains(err.Error(), "wrote more than 4194304 bytes") {
 		t.Errorf("%v", err)
 	}
@@ -198,11 +205,35 @@ func TestExecDeadline(t *testing.T) {
 	l := watch(t)
 	start := time.Now()
 	_, err := Exec{Deadline: 300 * time.Millisecond}.Run(t.Context(), posing(t, "hang"), l.Addr().String())
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 300ms") {
+	if !errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), ": stopped after ") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %s", took)
+	}
+	// Over before the program is started.
+	_, err = Exec{Deadline: time.Nanosecond}.Run(t.Context(), posing(t, "hang"), l.Addr().String())
+	if !errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// One lost answer must leave time to ask again, in the shortest of the steps.
+func TestDefaultDeadline(t *testing.T) {
+	if shortest := min(stepCeiling, exitSlack); 2*defaultDeadline > shortest {
+		t.Errorf("two programs take %s, a step %s", 2*defaultDeadline, shortest)
+	}
+}
+
+// A program that has ended was not killed, even if the time is over then.
+func TestExecNobodyToKill(t *testing.T) {
+	self := posing(t, "report")
+	cmd, killed := command(t.Context(), self, []string{self, "0"})
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Cancel(); !errors.Is(err, os.ErrProcessDone) || *killed {
+		t.Errorf("%v, killed %t", err, *killed)
 	}
 }
 
@@ -212,10 +243,10 @@ func TestExecContextDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := Exec{}.Run(ctx, posing(t, "hang"), l.Addr().String())
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "stopped after") {
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "stopped after") {
 		t.Errorf("%v", err)
 	}
-	if _, err := (Exec{}).Run(ctx, posing(t, "hang"), l.Addr().String()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := (Exec{}).Run(ctx, posing(t, "hang"), l.Addr().String()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNoAnswer) {
 		t.Errorf("started after its time: %v", err)
 	}
 }
@@ -324,12 +355,17 @@ func TestExecNoTool(t *testing.T) {
 	if _, err := (Exec{}).Run(t.Context(), "no-such-program"); !errors.Is(err, ErrNoTool) {
 		t.Errorf("missing: %v", err)
 	}
-	// Its interpreter is missing: only the attempt shows it.
-	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
+	// Its interpreter is missing, or is no program: only the attempt shows it.
+	script, text := filepath.Join(t.TempDir(), "script"), filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Exec{}).Run(t.Context(), script); !errors.Is(err, ErrNoTool) {
-		t.Errorf("no interpreter: %v", err)
+	for interpreter, reason := range map[string]error{"/no/such/interpreter": fs.ErrNotExist, text: fs.ErrPermission} {
+		if err := os.WriteFile(script, []byte("#!"+interpreter+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (Exec{}).Run(t.Context(), script); !errors.Is(err, ErrNoTool) || !errors.Is(err, reason) {
+			t.Errorf("interpreter %s: %v", interpreter, err)
+		}
 	}
 }

@@ -77,13 +77,28 @@ type Job struct {
 
 	PID            int           // 0: no live process
 	MinimumRuntime time.Duration // launchd starts the job at most this often; 0: unknown
-	ExitTimeout    time.Duration // from SIGTERM to SIGKILL; 0: unknown
+	ExitTimeout    time.Duration // from SIGTERM to SIGKILL; 0: unknown, see StopTime
 	Runs           int           // how often the job was started
 
 	// LastExit says how the previous run ended, in launchctl's words:
-	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15". It stands
-	// beside a PID too, and is then about the run before.
+	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15" ("signal 15"
+	// where it comes from list). It stands beside a PID too, and is then
+	// about the run before.
 	LastExit string
+}
+
+// longestExitTimeout stands for an exit timeout that is not known: the default
+// of the old man page, of which today's prints show a quarter.
+const longestExitTimeout = 20 * time.Second
+
+// StopTime is how long launchd may take to end the job when it is told to
+// forget it: the job's exit timeout, or 20 seconds when that is unknown. (A
+// plist can also ask for no bound at all. How print shows that is unverified.)
+func (j Job) StopTime() time.Duration {
+	if j.ExitTimeout > 0 {
+		return j.ExitTimeout
+	}
+	return longestExitTimeout
 }
 
 // Client drives launchd, and asks lsof, through its Runner.

@@ -31,8 +31,9 @@ func ParseList(out []byte) (Job, error) {
 	return job, nil
 }
 
-// waitStatus puts the raw status of wait(2), which list alone shows, in the
-// form of print: 19200 is exit code 75.
+// waitStatus puts the raw status of wait(2), which list alone shows, into
+// words: 19200 is "75", as print has it. A signal is a number only, "signal 15",
+// where print has a name to it, "Terminated: 15".
 func waitStatus(raw string) string {
 	status, err := strconv.Atoi(raw)
 	if err != nil {

@@ -142,7 +142,7 @@ func (r *lsofReader) field(id byte, value string) {
 // process reads a process id.
 func (r *lsofReader) process(value string) int {
 	pid, err := strconv.Atoi(value)
-	if err != nil || pid < 0 {
+	if err != nil {
 		r.fail("no process id: %q", value)
 	}
 	return pid
@@ -155,7 +155,7 @@ func (r *lsofReader) endFile() {
 	if other || file.Address == "" {
 		return
 	}
-	if r.pid < 0 {
+	if r.pid < 0 { // as in the beginning, or by lsof's word
 		r.fail("a socket without a process")
 		return
 	}

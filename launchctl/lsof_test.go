@@ -63,7 +63,7 @@ func TestParseListenersEdges(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-	for _, text := range []string{"px\nf3\nn*:80\n", "p-1\nf3\nn*:80\n", "p\n", "f3\nn*:80\n"} {
+	for _, text := range []string{"px\nf3\nn*:80\n", "p-1\nf3\nn*:80\n", "p-1\nf3\nn*:80\np1\nf3\nn*:80\n", "p\n", "f3\nn*:80\n"} {
 		if got, err := ParseListeners([]byte(text)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%q: %v, %v; want ErrFormat", text, got, err)
 		}

@@ -14,14 +14,17 @@ import (
 // are about the job itself: the blocks between them repeat keys such as
 // "state" and "type" about other things.
 //
-// Values are printed as they are, so a value with a line break in it can look
-// like the lines that follow. Inside a block nothing but a line of one TAB and
-// a brace ends it, so a line such as "\tpid = 1" in a variable's value stays
-// part of that value. A value that closes its block itself leaves the real
-// closing brace over, or a key that is there twice, and is refused with
-// ErrFormat. A value made to look like the whole rest of the answer cannot be
-// told from it; what the answer says about a process is worth checking against
-// the process. (How launchctl prints a line break in a value is unverified.)
+// Values are taken to be printed as they are, which is unverified for line
+// breaks. A line break in an argument or a variable then can forge anything
+// that comes after it. A line of two TABs and "NAME => value" is one more
+// variable. A line of one TAB and a brace closes the block, the lines after it
+// are about the job, a pid among them, and a last line such as "\tz = {" swallows
+// what launchctl itself has to say. There is no telling by the layout. Refused
+// with ErrFormat is only what does not add up: a brace too many, or a key or
+// variable that is there twice. An innocent line break, with no such line after
+// it, does no harm and stays part of its value. So the answer is as good as the
+// word of those who can write the plist or set the domain's variables; what it
+// says about a process is to be checked against the process.
 func ParsePrint(out []byte) (Job, error) {
 	d, err := readDump(string(out))
 	if err != nil {

@@ -271,6 +271,34 @@ func TestParsePrintForgedLines(t *testing.T) {
 	}
 }
 
+// What a line break in a value can forge all the same: the comment of ParsePrint
+// does not promise more.
+func TestParsePrintForgeable(t *testing.T) {
+	print := func(value string) []byte {
+		return []byte("gui/501/l = {\n\tstate = not running\n\tenvironment = {\n\t\tA => " + value +
+			"\n\t\tXPC_SERVICE_NAME => l\n\t}\n\truns = 1\n}\n")
+	}
+	tests := map[string]Job{
+		"x\n\t}\n\tpid = 4242\n\tz = {": {
+			State: "not running", PID: 4242, Runs: 1, Environment: map[string]string{"A": "x"},
+		},
+		"x\n\t\tOLLAMA_HOST => 0.0.0.0": {
+			State: "not running", Runs: 1,
+			Environment: map[string]string{"A": "x", "OLLAMA_HOST": "0.0.0.0", "XPC_SERVICE_NAME": "l"},
+		},
+	}
+	for value, want := range tests {
+		got, err := ParsePrint(print(value))
+		if err != nil {
+			t.Errorf("%q: %v", value, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", value, diff)
+		}
+	}
+}
+
 func TestParsePrintRefuses(t *testing.T) {
 	tests := map[string]string{
 		"empty":               "",

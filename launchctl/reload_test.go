@@ -31,7 +31,11 @@ type launchd struct {
 	deaf       bool             // forgets no job
 	refuse     map[string][]int // by verb: exit statuses to give before it works
 	refuseEver map[string]int   // by verb: exit status to give always
-	hang       string           // verb that never ends
+	hang       string           // verb without an answer
+	hangs      int              // how often there is none; 0: always
+	obeys      bool             // what has no answer is done all the same
+	patience   time.Duration    // after which the Runner gives up; 0: never
+	shows      time.Duration    // exit timeout that print shows; 0: none
 	lost       bool             // a job that was bootstrapped does not start by itself
 	old        bool             // knows only load, unload and list
 	afterEIO   string           // a refused bootstrap leaves a job of this plist behind
@@ -76,8 +80,7 @@ func (l *launchd) Run(ctx context.Context, name string, args ...string) ([]byte,
 	l.calls = append(l.calls, call{time.Since(l.start), strings.Join(argv, " ")})
 	verb, args := args[0], args[1:]
 	if verb == l.hang {
-		<-ctx.Done()
-		return nil, ctx.Err()
+		return l.silence(ctx, verb, args)
 	}
 	if l.job != nil && !l.job.gone.IsZero() && !time.Now().Before(l.job.gone) {
 		l.job = nil
@@ -87,6 +90,26 @@ func (l *launchd) Run(ctx context.Context, name string, args ...string) ([]byte,
 		return nil, &ExitError{Args: argv, Code: code, Stderr: text}
 	}
 	return []byte(out), nil
+}
+
+// silence is what a Runner makes of a program without an answer.
+func (l *launchd) silence(ctx context.Context, verb string, args []string) ([]byte, error) {
+	if l.obeys {
+		l.answer(verb, args)
+	}
+	if l.hangs--; l.hangs == 0 {
+		l.hang = ""
+	}
+	var patience <-chan time.Time
+	if l.patience > 0 {
+		patience = time.After(l.patience)
+	}
+	select {
+	case <-patience:
+		return nil, fmt.Errorf("launchctl %s: stopped after %s: %w", verb, l.patience, ErrNoAnswer)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("launchctl %s: stopped: %w", verb, ctx.Err())
+	}
 }
 
 func (l *launchd) answer(verb string, args []string) (out string, code int, stderr string) {
@@ -156,6 +179,9 @@ func (l *launchd) print(name string) (string, int, string) {
 	if l.job.pid != 0 {
 		state = fmt.Sprintf("running\n\tpid = %d", l.job.pid)
 	}
+	if l.shows > 0 {
+		state += fmt.Sprintf("\n\texit timeout = %d", int(l.shows.Seconds()))
+	}
 	return fmt.Sprintf("%s = {\n\tpath = %s\n\tstate = %s\n}\n", name, l.job.path, state), 0, ""
 }
 
@@ -204,6 +230,9 @@ func (l *launchd) kickstart(name string) (string, int, string) {
 	return "", 0, ""
 }
 
+// shorter shortens the common words.
+var shorter = strings.NewReplacer(label+".plist", "L.plist", label, "L", filepath.Dir(plist), "~")
+
 // story is what was run, with repetitions in one line and the common words short.
 func (l *launchd) story() []string {
 	var lines []string
@@ -218,7 +247,7 @@ func (l *launchd) story() []string {
 	}
 	for _, c := range l.calls {
 		line := strings.TrimPrefix(c.line, "launchctl ")
-		line = strings.NewReplacer(label+".plist", "L.plist", label, "L", filepath.Dir(plist), "~").Replace(line)
+		line = shorter.Replace(line)
 		if line == last {
 			times++
 			continue
@@ -309,6 +338,15 @@ func TestReload(t *testing.T) {
 				"bootout gui/501/L", "print gui/501/L",
 				"bootstrap gui/501 ~/L.plist", "kickstart gui/501/L",
 			},
+		},
+		{
+			// Once accepted, launchd is at it.
+			name: "slow to go, the second bootout refused",
+			set: func(l *launchd) {
+				l.teardown, l.refuse = 1200*time.Millisecond, map[string][]int{"bootout": {0, 150}}
+			},
+			pid:  200,
+			took: 1310 * time.Millisecond,
 		},
 		{
 			name: "never goes",
@@ -547,7 +585,7 @@ func TestErrorText(t *testing.T) {
 	}{
 		"never goes": {
 			func(l *launchd) { l.deaf = true },
-			"unloading gui/501/homebrew.mxcl.ollama: job is still loaded after 15s",
+			"unloading gui/501/homebrew.mxcl.ollama: job is still loaded after 30s",
 		},
 		"never loads": {
 			func(l *launchd) { l.refuseEver = map[string]int{"bootstrap": 5} },
@@ -584,7 +622,9 @@ func TestLoad(t *testing.T) {
 		domains []Domain
 		want    Target
 		is      error
+		not     error // what the error must not be
 		code    int
+		text    string // of the error, if it matters; with short names
 		issued  []string
 	}{
 		{
@@ -623,6 +663,34 @@ func TestLoad(t *testing.T) {
 			},
 		},
 		{
+			// Not disabled, it loads without.
+			name: "enable refused", domains: DomainsFor(501, false), want: gui,
+			set:    func(l *launchd) { l.refuseEver = map[string]int{"enable": 125} },
+			issued: []string{"enable gui/501/L", "bootstrap gui/501 ~/L.plist", "kickstart gui/501/L"},
+		},
+		{
+			name: "enable refused, over ssh", domains: DomainsFor(501, false), want: user,
+			set: func(l *launchd) { l.domains, l.refuse = []Domain{User(501)}, map[string][]int{"enable": {1}} },
+			issued: []string{
+				"enable gui/501/L", "bootstrap gui/501 ~/L.plist",
+				"enable user/501/L", "bootstrap user/501 ~/L.plist", "kickstart user/501/L",
+			},
+		},
+		{
+			// What enable says must not put the job in a second domain.
+			name: "enable and bootstrap refused", domains: DomainsFor(501, false), want: gui, is: ErrDisabled, code: 119, not: ErrNoDomain,
+			set:    func(l *launchd) { l.refuseEver = map[string]int{"enable": 125, "bootstrap": 119} },
+			issued: []string{"enable gui/501/L", "bootstrap gui/501 ~/L.plist"},
+			text: "bootstrapping gui/501/L: launchctl bootstrap gui/501 ~/L.plist: exit status 119: bootstrap failed: 119: some text; " +
+				"and before, enabling gui/501/L: launchctl enable gui/501/L: exit status 125: enable failed: 125: some text",
+		},
+		{
+			// Loaded is loaded: a second domain is for a plist that is not.
+			name: "the domain goes before the start", domains: DomainsFor(501, false), want: gui, is: ErrNoDomain, code: 125,
+			set:    func(l *launchd) { l.refuseEver = map[string]int{"kickstart": 125} },
+			issued: []string{"enable gui/501/L", "bootstrap gui/501 ~/L.plist", "kickstart gui/501/L"},
+		},
+		{
 			name: "no domains given", want: Target{Label: label}, is: ErrNoDomain,
 		},
 	}
@@ -635,6 +703,9 @@ func TestLoad(t *testing.T) {
 				}
 				got, err := Client{l}.Load(t.Context(), tt.domains, label, plist)
 				checkError(t, err, tt.is, tt.code)
+				if tt.not != nil && errors.Is(err, tt.not) || tt.text != "" && shorter.Replace(err.Error()) != tt.text {
+					t.Errorf("got  %v\nwant %s", err, tt.text)
+				}
 				if got != tt.want {
 					t.Errorf("in %s, want %s", got, tt.want)
 				}
@@ -665,26 +736,62 @@ func TestLoadedThroughLink(t *testing.T) {
 	})
 }
 
+// A relative path, and a letter of another case on a disk that ignores that,
+// lead to the same file. A hard link stands for the second here.
+func TestSamePlist(t *testing.T) {
+	dir := t.TempDir()
+	file, other, twin := filepath.Join(dir, "file.plist"), filepath.Join(dir, "other.plist"), filepath.Join(dir, "File.plist")
+	for _, path := range []string{file, other} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(file, twin); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	const nowhere = "/no/such.plist"
+	tests := []struct {
+		loaded, wanted string
+		same           bool
+	}{
+		{file, file, true}, {file, "file.plist", true}, {"./file.plist", file, true}, {twin, file, true},
+		{"", file, true}, // an answer of list
+		{nowhere, nowhere, true}, {nowhere, "/not/there.plist", false},
+		{other, file, false}, {nowhere, file, false}, {file, nowhere, false},
+	}
+	for _, tt := range tests {
+		err := samePlist("trying", tt.loaded, tt.wanted)
+		if (err == nil) != tt.same || err != nil && !errors.Is(err, ErrOtherPath) {
+			t.Errorf("%q for %q: %v", tt.loaded, tt.wanted, err)
+		}
+	}
+}
+
 // A job that is on its way out is there, but not to stay.
 func TestLeavingJobIsNotLoaded(t *testing.T) {
+	for _, state := range []string{"SIGTERMed", "SIGKILLed"} {
+		synctest.Test(t, func(t *testing.T) { testLeaving(t, state) })
+	}
+}
+
+func testLeaving(t *testing.T, state string) {
 	looks := 0
-	synctest.Test(t, func(t *testing.T) {
-		client := Client{runnerFunc(func(_ context.Context, _ string, args ...string) ([]byte, error) {
-			switch args[0] {
-			case "bootstrap":
-				if looks < 3 {
-					return nil, &ExitError{Args: args, Code: 5}
-				}
-			case "print":
-				looks++
-				return fmt.Appendf(nil, "l = {\n\tpath = %s\n\tstate = SIGTERMed\n}\n", plist), nil
+	client := Client{runnerFunc(func(_ context.Context, _ string, args ...string) ([]byte, error) {
+		switch args[0] {
+		case "bootstrap":
+			if looks < 3 {
+				return nil, &ExitError{Args: args, Code: 5}
 			}
-			return nil, nil
-		})}
-		if _, err := client.Load(t.Context(), []Domain{target.Domain}, label, plist); err != nil || looks != 3 {
-			t.Errorf("%v after %d looks", err, looks)
+		case "print":
+			looks++
+			return fmt.Appendf(nil, "l = {\n\tpath = %s\n\tstate = %s\n}\n", plist, state), nil
 		}
-	})
+		return nil, nil
+	})}
+	if _, err := client.Load(t.Context(), []Domain{target.Domain}, label, plist); err != nil || looks != 3 {
+		t.Errorf("%s: %v after %d looks", state, err, looks)
+	}
 }
 
 func TestCancelled(t *testing.T) {
@@ -709,6 +816,9 @@ func TestCancelled(t *testing.T) {
 					err := Client{l}.Reload(ctx, target, Job{}, plist)
 					if !errors.Is(err, context.Canceled) || errors.Is(err, ErrStillLoaded) {
 						t.Errorf("%v", err)
+					}
+					if strings.Count(err.Error(), context.Canceled.Error()) != 1 {
+						t.Errorf("said twice: %v", err)
 					}
 					if took := time.Since(l.start); took != wait {
 						t.Errorf("took %s, want %s", took, wait)
@@ -736,17 +846,240 @@ func TestCallersDeadline(t *testing.T) {
 	})
 }
 
-// A step ends at its ceiling even if the program in it does not end.
+// A step ends at its ceiling even if the programs in it never answer, with a
+// Runner that bounds them and with one that does not. What that means for the
+// job is not known then.
 func TestHangingStep(t *testing.T) {
-	for verb, is := range map[string]error{"bootout": ErrStillLoaded, "print": ErrStillLoaded, "bootstrap": ErrNotLoaded} {
+	const op = " gui/501/homebrew.mxcl.ollama: "
+	tests := []struct {
+		verb     string
+		patience time.Duration
+		is       error // beside ErrNoAnswer
+		took     time.Duration
+		text     string
+	}{
+		{"bootout", 0, nil, 15 * time.Second, "unloading" + op + "cannot tell after 15s whether the job is loaded; last answer: no answer"},
+		{"bootout", 4 * time.Second, ErrStillLoaded, 15 * time.Second, "unloading" + op + "job is still loaded after 15s; last answer: launchctl bootout: stopped after 4s: no answer"},
+		{"print", 0, nil, 15 * time.Second, "unloading" + op + "cannot tell after 15s whether the job is loaded; last answer: no answer"},
+		{"print", 4 * time.Second, nil, 15 * time.Second, "unloading" + op + "cannot tell after 15s whether the job is loaded; last answer: launchctl print: stopped after 4s: no answer"},
+		{"bootstrap", 0, nil, 15 * time.Second, "bootstrapping" + op + "cannot tell after 15s whether the job is loaded; last answer: no answer"},
+		{"bootstrap", 4 * time.Second, ErrNotLoaded, 15 * time.Second, "bootstrapping" + op + "job is not loaded after 15s; last answer: no answer"},
+		{"kickstart", 0, nil, 15 * time.Second, "starting" + op + "no answer"},
+		{"kickstart", 4 * time.Second, nil, 15 * time.Second, "starting" + op + "no answer"},
+		// Nothing has happened to the job yet.
+		{"enable", 4 * time.Second, nil, 4 * time.Second, "enabling" + op + "launchctl enable: stopped after 4s: no answer"},
+	}
+	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			l := loaded()
-			l.hang = verb
-			err := Client{l}.Reload(t.Context(), target, Job{}, plist)
-			if took := time.Since(l.start); !errors.Is(err, is) || took != 15*time.Second {
-				t.Errorf("%s: %v after %s", verb, err, took)
+			l.hang, l.patience = tt.verb, tt.patience
+			err := Client{l}.Reload(t.Context(), target, Job{ExitTimeout: 5 * time.Second}, plist)
+			name := fmt.Sprintf("%s, patience %s", tt.verb, tt.patience)
+			if took := time.Since(l.start); took != tt.took {
+				t.Errorf("%s: took %s", name, took)
+			}
+			if !errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			for _, sentinel := range []error{ErrStillLoaded, ErrNotLoaded} {
+				if errors.Is(err, sentinel) != (tt.is == sentinel) {
+					t.Errorf("%s: %v: is %q: %t", name, err, sentinel, errors.Is(err, sentinel))
+				}
+			}
+			if text := err.Error(); text != tt.text {
+				t.Errorf("%s:\ngot  %s\nwant %s", name, text, tt.text)
 			}
 		})
+	}
+}
+
+// One command without an answer, whether it did its work or not, does not stop
+// a Reload between the old job and the new one.
+func TestOneLostAnswer(t *testing.T) {
+	for _, verb := range []string{"bootout", "print", "bootstrap", "kickstart"} {
+		for _, obeys := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				l := loaded()
+				l.hang, l.hangs, l.obeys, l.patience = verb, 1, obeys, 5*time.Second
+				l.teardown = 5 * time.Second
+				err := Client{l}.Reload(t.Context(), target, Job{ExitTimeout: 5 * time.Second}, plist)
+				if err != nil || l.job == nil || l.job.pid != 200 {
+					t.Errorf("%s, done %t: %v, job %+v", verb, obeys, err, l.job)
+				}
+				if took := time.Since(l.start); took > 12*time.Second {
+					t.Errorf("%s, done %t: took %s", verb, obeys, took)
+				}
+			})
+		}
+	}
+}
+
+// With a Runner that bounds its programs too, the end of the caller's context
+// is the end of the caller's context.
+func TestCallersDeadlineBeforeAnswer(t *testing.T) {
+	for _, verb := range []string{"enable", "bootout", "print", "bootstrap", "kickstart"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := loaded()
+			l.hang, l.patience = verb, 5*time.Second
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			defer cancel()
+			err := Client{l}.Reload(ctx, target, Job{}, plist)
+			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrStillLoaded) {
+				t.Errorf("%s: %v", verb, err)
+			}
+			if took := time.Since(l.start); took != 4*time.Second {
+				t.Errorf("%s: took %s", verb, took)
+			}
+		})
+	}
+}
+
+// Unload waits for as long as launchd may take, and knows how long that is
+// from the caller or from launchd.
+func TestUnloadExitTimeout(t *testing.T) {
+	const s = time.Second
+	tests := []struct{ given, shown, ceiling time.Duration }{
+		{0, 0, 30 * s},
+		{0, 5 * s, 15 * s},
+		{5 * s, 0, 15 * s},
+		{5 * s, 30 * s, 40 * s},
+		{30 * s, 5 * s, 40 * s},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			l := loaded()
+			l.shows, l.teardown = tt.shown, tt.ceiling-s
+			if err := (Client{l}).Unload(t.Context(), target, tt.given, plist); err != nil {
+				t.Errorf("given %s, shown %s: %v", tt.given, tt.shown, err)
+			}
+		})
+		synctest.Test(t, func(t *testing.T) {
+			l := loaded()
+			l.shows, l.deaf = tt.shown, true
+			err := Client{l}.Unload(t.Context(), target, tt.given, plist)
+			if took := time.Since(l.start); !errors.Is(err, ErrStillLoaded) || took != tt.ceiling {
+				t.Errorf("given %s, shown %s: %v after %s", tt.given, tt.shown, err, took)
+			}
+		})
+	}
+}
+
+func TestStopTime(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 20 * time.Second, 5 * time.Second: 5 * time.Second, time.Minute: time.Minute} {
+		if got := (Job{ExitTimeout: timeout}).StopTime(); got != want {
+			t.Errorf("exit timeout %s: %s, want %s", timeout, got, want)
+		}
+	}
+}
+
+// What Unload says of a job that print does not show is what it knows.
+func TestUnloadWithoutALook(t *testing.T) {
+	tests := []struct {
+		name   string
+		set    func(l *launchd)
+		print  string // answer of print, if not launchd's
+		is     error
+		not    error
+		text   string
+		issued []string
+	}{
+		{
+			name: "print fails", set: func(l *launchd) { l.refuseEver = map[string]int{"print": 118} }, not: ErrStillLoaded,
+			text: "unloading gui/501/homebrew.mxcl.ollama: cannot tell after 15s whether the job is loaded; " +
+				"last answer: launchctl print gui/501/homebrew.mxcl.ollama: exit status 118: print failed: 118: some text",
+		},
+		{
+			name: "print makes no sense", set: func(l *launchd) { l.deaf, l.job.path = true, "x\n}" }, is: ErrFormat, not: ErrStillLoaded,
+			text: "unloading gui/501/homebrew.mxcl.ollama: cannot tell after 15s whether the job is loaded; " +
+				"last answer: answer not understood: no state",
+		},
+		{
+			name: "print makes no sense, then the job is gone",
+			set:  func(l *launchd) { l.teardown, l.job.path = 25*time.Millisecond, "x\n}" },
+		},
+		{
+			name: "print fails, and bootout too",
+			set:  func(l *launchd) { l.refuseEver = map[string]int{"print": 118, "bootout": 150} }, not: ErrStillLoaded,
+			text: "unloading gui/501/homebrew.mxcl.ollama: cannot tell after 15s whether the job is loaded; " +
+				"last answer: launchctl print gui/501/homebrew.mxcl.ollama: exit status 118: print failed: 118: some text; " +
+				"last answer: launchctl bootout gui/501/homebrew.mxcl.ollama: exit status 150: bootout failed: 150: some text",
+		},
+		{
+			name: "print fails once, and bootout",
+			set: func(l *launchd) {
+				l.refuse, l.refuseEver = map[string][]int{"print": {118}}, map[string]int{"bootout": 150}
+			},
+			text:   "booting out gui/501/homebrew.mxcl.ollama: launchctl bootout gui/501/homebrew.mxcl.ollama: exit status 150: bootout failed: 150: some text",
+			issued: []string{"bootout gui/501/L", "print gui/501/L ×2"},
+		},
+		{
+			name: "bootout and print fail once, and the job is gone",
+			set: func(l *launchd) {
+				l.job, l.refuse = nil, map[string][]int{"print": {118}, "bootout": {150}}
+			},
+			issued: []string{"bootout gui/501/L", "print gui/501/L ×2"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := loaded()
+				tt.set(l)
+				err := Client{l}.Unload(t.Context(), target, 5*time.Second, plist)
+				switch {
+				case tt.text == "" && err != nil, tt.text != "" && (err == nil || err.Error() != tt.text):
+					t.Errorf("got  %v\nwant %s", err, tt.text)
+				case tt.is != nil && !errors.Is(err, tt.is), tt.not != nil && errors.Is(err, tt.not):
+					t.Errorf("kind of %v", err)
+				}
+				if tt.issued != nil {
+					checkStory(t, l, tt.issued...)
+				}
+			})
+		})
+	}
+}
+
+// An answer that comes with the end of the step is an answer.
+func TestAnswerAtTheEndOfTheStep(t *testing.T) {
+	s := newStep(t.Context(), time.Hour)
+	s.cancel(errStepOver)
+	client := Client{runnerFunc(func(context.Context, string, ...string) ([]byte, error) {
+		return nil, &ExitError{Args: []string{"launchctl"}, Code: 5}
+	})}
+	if err := client.Bootout(s, target); exitCode(err) != 5 || errors.Is(err, ErrNoAnswer) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A print that the end of the step cuts short takes back nothing that the ones
+// before it have shown.
+func TestLooks(t *testing.T) {
+	going, over := newStep(t.Context(), time.Hour), newStep(t.Context(), time.Hour)
+	defer going.close()
+	over.cancel(errStepOver)
+	broken := errors.New("broken")
+	var l looks
+	l.note(over, ErrNoAnswer)
+	if l.told || l.unclear != ErrNoAnswer {
+		t.Errorf("nothing else known: %+v", l)
+	}
+	l.note(going, broken)
+	l.note(over, ErrNoAnswer)
+	if l.told || l.unclear != broken {
+		t.Errorf("after an error: %+v", l)
+	}
+	for _, err := range []error{nil, ErrNotLoaded, ErrNoDomain} {
+		l = looks{unclear: broken}
+		l.note(going, err)
+		l.note(over, ErrNoAnswer)
+		if !l.told || l.unclear != nil {
+			t.Errorf("after %v: %+v", err, l)
+		}
+	}
+	l.note(going, broken)
+	if !l.told || l.unclear != broken {
+		t.Errorf("told, then unclear: %+v", l)
 	}
 }
 

@@ -78,6 +78,9 @@ func (c Client) Kickstart(ctx context.Context, t Target) error {
 func (c Client) launchctl(ctx context.Context, op, verb string, args ...string) ([]byte, error) {
 	out, err := c.Runner.Run(ctx, "launchctl", append([]string{verb}, args...)...)
 	if err != nil {
+		if stepOver(ctx, err) {
+			err = ErrNoAnswer
+		}
 		return nil, &opError{op: op, kind: meaning(verb, err), err: err}
 	}
 	return out, nil
