@@ -110,9 +110,8 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m bind.Machine, 
 	}
 	r := newReport("fix", w.Goal, out.State, &plan.State)
 	r.DryRun, r.Changed, r.Backup, r.RolledBack = w.DryRun, out.Changed, out.Backup, out.RolledBack
-	r.Diff = plan.Diff()
 	if w.DryRun {
-		r.Steps = plan.Steps()
+		r.Diff, r.Steps = plan.Diff(), plan.Steps()
 	}
 	if err == nil && w.DryRun && plan.Changes() {
 		err = errNotWanted

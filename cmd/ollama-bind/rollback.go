@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -54,7 +55,7 @@ func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome
 	}
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
-	r.Diff, r.ContainerURL, r.Unset = plan.Diff(), nil, plan.Unset
+	r.ContainerURL, r.Unset = nil, plan.Unset
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	}
@@ -143,7 +144,7 @@ func (p program) printBackups(l listing) {
 	}
 	var rows [][]string
 	for _, e := range l.Backups {
-		rows = append(rows, []string{e.ID, describe(e), p.tell.tilde(firstOf(e.Files))})
+		rows = append(rows, []string{e.ID, describe(e), p.tell.tilde(strings.Join(e.Files, ", "))})
 	}
 	p.tell.rows(rows)
 }
@@ -156,11 +157,4 @@ func describe(e entry) string {
 		return "before " + e.Command
 	}
 	return "before " + e.Command + " to " + e.Host
-}
-
-func firstOf(files []string) string {
-	if len(files) == 0 {
-		return ""
-	}
-	return files[0]
 }
