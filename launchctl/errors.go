@@ -12,6 +12,9 @@ import (
 // Errors to look for with errors.Is. Where a program gave the reason, the
 // error holds its *ExitError too.
 var (
+	// ErrNoTarget says that a domain or a label is missing.
+	ErrNoTarget = errors.New("no domain target or no label")
+
 	// ErrNoTool: a program is not there, or is no program.
 	ErrNoTool = errors.New("program not found or not executable")
 	// ErrNoAnswer: a program did not answer in the time that its Runner, or

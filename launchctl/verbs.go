@@ -47,7 +47,7 @@ func (c Client) Disabled(ctx context.Context, d Domain) (map[string]bool, error)
 // Enable removes what keeps a job from being loaded. It lasts, needs no job of
 // that label, and starts and stops nothing.
 func (c Client) Enable(ctx context.Context, t Target) error {
-	_, err := c.launchctl(ctx, "enabling "+t.String(), "enable", t.String())
+	_, err := c.tell(ctx, "enabling "+t.String(), "enable", t)
 	return err
 }
 
@@ -55,7 +55,7 @@ func (c Client) Enable(ctx context.Context, t Target) error {
 // has: [Client.Unload] waits. The job is named by its label because the answer
 // to a path does not tell "not loaded" from other failures.
 func (c Client) Bootout(ctx context.Context, t Target) error {
-	_, err := c.launchctl(ctx, "booting out "+t.String(), "bootout", t.String())
+	_, err := c.tell(ctx, "booting out "+t.String(), "bootout", t)
 	return err
 }
 
@@ -70,8 +70,17 @@ func (c Client) Bootstrap(ctx context.Context, t Target, plist string) error {
 // runs already. There is no -k: that restarts the process without reading the
 // plist again.
 func (c Client) Kickstart(ctx context.Context, t Target) error {
-	_, err := c.launchctl(ctx, "starting "+t.String(), "kickstart", t.String())
+	_, err := c.tell(ctx, "starting "+t.String(), "kickstart", t)
 	return err
+}
+
+// tell runs a verb on one job. A target without a label is refused: launchctl may
+// take "gui/501/" for the whole domain, and bootout would end the login session.
+func (c Client) tell(ctx context.Context, op, verb string, t Target) ([]byte, error) {
+	if t.Label == "" || t.Domain == "" {
+		return nil, &opError{op: op, err: ErrNoTarget}
+	}
+	return c.launchctl(ctx, op, verb, t.String())
 }
 
 // launchctl runs one verb and gives its failure the operation and its meaning.

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -153,6 +154,9 @@ func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, 
 // standing are the warnings that hold for as long as the state is what it is.
 func standing(m bind.Machine, s bind.State, g bind.Goal) []warning {
 	all := lasting(m, s, g)
+	for _, text := range homebrew.Suspicious(s.EnvFile.File.Data, ollama.Variable) {
+		all = append(all, warning{"env-file-suspicious", s.EnvFile.File.Path + ": " + text})
+	}
 	if s.Agent.Rival != nil {
 		all = append(all, warning{"two-jobs", fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go",
 			s.Agent.Target, s.Agent.Rival)})

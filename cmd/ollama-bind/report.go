@@ -148,6 +148,9 @@ func withPlace(l layer, s bind.State) any {
 	case bind.SocketLayer:
 		return newSocketLayer(l, s)
 	}
+	if s.EnvFile.File.Path == "" {
+		return fileLayer{l, nil}
+	}
 	return fileLayer{l, &s.EnvFile.File.Path}
 }
 

@@ -15,8 +15,10 @@ func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rollback",
 		Usage: "put back, byte for byte, what the last fix changed, and prove the socket again",
-		Description: "Restores the file from its backup, makes launchd load it anew, and waits until the\n" +
-			"service listens where it did before. Run again, it changes nothing.",
+		Description: "Restores the files from their backup, or removes the env file that fix has made,\n" +
+			"makes launchd load the LaunchAgent anew, and waits until the service listens where it\n" +
+			"did before. Run again, it takes an earlier fix back that is still in effect, if there\n" +
+			"is one, and else changes nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
 			&cli.StringFlag{Name: "to", Usage: "go back to what the backup `ID` holds"},
@@ -80,6 +82,9 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 		p.tell.printf("the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
 	case !out.State.Agent.Loaded:
 		p.tell.printf("restored; the service is not loaded, and was left so")
+		return
+	case plan.Unproved && plan.Reload:
+		p.tell.printf("restored; the service did not answer before the fix, so it was only loaded again")
 	case !plan.Reload:
 		p.tell.printf("restored; the service had no need to be restarted")
 	default:

@@ -37,15 +37,23 @@ func (p program) status(c *cli.Context) error {
 	goal := bind.GoalFor(host, true)
 	state, err := m.Observe(ctx, bind.Subject{Plist: c.String("plist")}, goal)
 	if err != nil {
-		return err
+		var was bool
+		if state, was = m.Remains(err, goal); !was {
+			return err
+		}
 	}
 	r := newReport("status", goal, state, nil)
 	r.OK = state.Reached(goal)
+	if err != nil {
+		r.Error = newErrorObject(p.tell, err)
+	}
 	r.Warnings = append(r.Warnings, standing(m, state, goal)...)
-	if d, err := m.Drift(state, goal); err == nil {
+	if d, err := m.Drift(state, goal); err != nil {
+		r.Warnings = append(r.Warnings, warning{"backups-unreadable", err.Error()})
+	} else {
 		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
 	}
-	if !r.OK {
+	if err == nil && !r.OK {
 		err = errNotWanted
 	}
 	if c.Bool("json") {

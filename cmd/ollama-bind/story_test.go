@@ -45,6 +45,7 @@ import (
 //	second LABEL           loads a second service under another label
 //	chown UID PATH, linked, waitgone, waitlistening
 //	mode OCTAL FILE        wants that mode
+//	replace OLD NEW FILE   replaces text in a file; tamper OLD NEW: in all receipts
 //	localise FROM TO       copies a plist, as it stands on this Mac
 //	badenv FILE TEXT       writes a text with Go's escapes
 //	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
@@ -77,7 +78,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
 	},
-	"mode": cmdMode,
+	"mode":    cmdMode,
+	"replace": cmdReplace,
+	"tamper":  cmdTamper,
 	"localise": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
 	},
@@ -538,4 +541,20 @@ func cmdRelabel(ts *testscript.TestScript, neg bool, args []string) {
 	*ts.Value(labelKey).(*string) = args[0]
 	ts.Setenv("LABEL", args[0])
 	ts.Setenv("PLIST", filepath.Join(theMac(ts).Agents(), args[0]+".plist"))
+}
+
+func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s does not hold %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(args[2], []byte(strings.ReplaceAll(text, args[0], args[1])), 0o644))
+}
+
+func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {
+	all, err := filepath.Glob(filepath.Join(ts.Getenv("OLLAMA_BIND_STATE_DIR"), "backups", "*", "receipt.json"))
+	ts.Check(err)
+	for _, receipt := range all {
+		cmdReplace(ts, neg, []string{args[0], args[1], receipt})
+	}
 }

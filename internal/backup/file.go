@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -157,7 +158,8 @@ func (f File) Remove() error {
 // writeBeside writes a temporary file into f's own folder. Its name is hidden
 // and does not end in .plist: launchd loads every *.plist it finds there.
 func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error) {
-	temp, err := os.CreateTemp(filepath.Dir(f.Real), ".ollama-bind-*.tmp")
+	sweep(filepath.Dir(f.Real), temporary)
+	temp, err := os.CreateTemp(filepath.Dir(f.Real), temporary+"*.tmp")
 	if err != nil {
 		return "", err
 	}
@@ -177,6 +179,23 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 		return "", err
 	}
 	return temp.Name(), temp.Close()
+}
+
+// temporary is how the names of temporary files begin.
+const temporary = ".ollama-bind-"
+
+// sweep removes what a run that was killed has left in dir. Whoever calls it
+// holds the lock, so no other run is still at work on any of it.
+func sweep(dir, prefix string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			os.RemoveAll(filepath.Join(dir, e.Name())) // what cannot be removed does no harm
+		}
+	}
 }
 
 // dress gives temp the mode and the owner that the replacement shall have.

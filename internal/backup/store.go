@@ -24,7 +24,10 @@ const StateDirVariable = "OLLAMA_BIND_STATE_DIR"
 // and reads.
 const receiptVersion = 1
 
-const receiptName = "receipt.json"
+const (
+	receiptName = "receipt.json"
+	doneName    = "done"
+)
 
 // What can be wrong with a backup.
 var (
@@ -44,9 +47,13 @@ type Receipt struct {
 	Label         string    `json:"label"`
 	Domain        string    `json:"domain"`        // where launchd held the job; empty if nowhere
 	SocketBefore  string    `json:"socket_before"` // where the job listened; empty if nowhere
+	WasUp         bool      `json:"was_up"`        // whether the service answered
 	Undoes        string    `json:"undoes"`        // ID of the backup that a rollback went back to
+	Supersedes    string    `json:"supersedes"`    // ID of a backup that this one has taken over
 	Files         []Saved   `json:"files"`
 
+	// Done is set when the change was carried out to its end.
+	Done bool `json:"-"`
 	// Err is set, and all but ID empty, when the receipt could not be read.
 	Err error `json:"-"`
 }
@@ -141,6 +148,7 @@ var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
 // write fills a hidden folder and renames it when all is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
+	sweep(s.backups(), ".unfinished-")
 	temp, err := os.MkdirTemp(s.backups(), ".unfinished-")
 	if err != nil {
 		return err
@@ -228,7 +236,18 @@ func (s Store) Load(id string) (Receipt, error) {
 	if r.SchemaVersion != receiptVersion || r.ID != id || len(r.Files) == 0 {
 		return Receipt{}, fmt.Errorf("backup %q: %w: its receipt is not in a form that this version writes", id, ErrDamaged)
 	}
+	_, err = os.Lstat(filepath.Join(s.backups(), id, doneName))
+	r.Done = err == nil
 	return r, nil
+}
+
+// Finish notes that the change of a backup was carried out to its end, so that a
+// later run can tell it from one that was killed.
+func (s Store) Finish(id string) error {
+	if !idForm.MatchString(id) {
+		return fmt.Errorf("backup %q: %w", id, ErrNoBackup)
+	}
+	return writeSynced(filepath.Join(s.backups(), id, doneName), nil)
 }
 
 // Bytes returns what f held before the change of r, nil if it was not there.

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 		return out, err
 	}
 	if len(p.Edits) > 0 {
-		receipt, err := m.Store.Save(p.receipt(), p.Edits)
+		receipt, err := m.Store.Save(m.inherit(p.receipt(), p.Edits))
 		if err != nil {
 			return out, problem(Failed, "backup-failed", diskHint(err, m.Home), "%w; nothing was changed", err)
 		}
@@ -56,6 +57,9 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 	state, err := t.do(attempt)
 	if err == nil {
 		out.State, out.Changed = state, true
+		if out.Backup != "" {
+			m.Store.Finish(out.Backup) // without it a later rollback starts a stopped service once more
+		}
 		return out, nil
 	}
 	log := mark.since()
@@ -116,7 +120,8 @@ func (p Plan) receipt() backup.Receipt {
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
-	if before, ok := p.before(); ok && p.State.fileDecides() {
+	before, up := p.before()
+	if r.WasUp = up; up && p.State.fileDecides() {
 		r.SocketBefore = before.Host.Socket()
 	}
 	return r
@@ -210,6 +215,9 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 		return s, err
 	}
 	s.Agent.Loaded, s.Agent.Target, s.Agent.Label = true, target, target.Label
+	if t.plan.Unproved {
+		return t.machine.hope(ctx, s, t.plan.Goal), nil
+	}
 	return t.machine.prove(ctx, s, t.plan.Goal)
 }
 
@@ -243,11 +251,13 @@ func (t *transaction) load(ctx context.Context) (launchctl.Target, error) {
 	if a.Loaded {
 		return a.Target, launchd.Reload(ctx, a.Target, t.plan.State.Job.Job, a.Plist)
 	}
-	label := t.plan.State.Plist.Agent.Label
-	if label == "" {
-		label = a.Label
-	}
-	return launchd.Load(ctx, t.plan.domains(), label, a.Plist)
+	return launchd.Load(ctx, t.plan.domains(), t.plan.label(), a.Plist)
+}
+
+// label is the job's: the one that the property list gives it, or, where that
+// cannot be understood, the one by which it was looked for.
+func (p Plan) label() string {
+	return cmp.Or(p.State.Plist.Agent.Label, p.State.Agent.Label)
 }
 
 // undo puts the files back, and makes launchd hold what it held before if it was
@@ -294,7 +304,7 @@ func (t *transaction) loadBack(ctx context.Context) error {
 func (t *transaction) unloadAgain(ctx context.Context) error {
 	var errs []error
 	for _, d := range t.plan.domains() {
-		target := launchctl.Target{Domain: d, Label: t.plan.State.Plist.Agent.Label}
+		target := launchctl.Target{Domain: d, Label: t.plan.label()}
 		err := t.machine.Launchd.Unload(ctx, target, 0, t.plan.State.Agent.Plist)
 		if err != nil && !errors.Is(err, launchctl.ErrNoDomain) {
 			errs = append(errs, err)

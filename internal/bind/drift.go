@@ -3,9 +3,11 @@ package bind
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
 // Drift is what has become of the last fix.
@@ -24,24 +26,48 @@ func (m Machine) Drift(s State, g Goal) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	last := lastFix(all)
-	if s.Reached(g) && s.judgeEnvFile(g).State == OK {
-		return intact(last), nil
-	}
-	if last == nil {
-		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", "ollama-bind fix"}, nil
+	last := lastFix(slices.DeleteFunc(all, func(r backup.Receipt) bool { return !about(r, s.Agent) }))
+	switch {
+	case last == nil && s.Reached(g):
+		return Drift{ID: "intact", Message: "bound, though not by a fix that is known here"}, nil
+	case last == nil:
+		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", fixCommand(g)}, nil
 	}
 	return s.drift(g, *last), nil
 }
 
-func intact(last *backup.Receipt) Drift {
-	if last == nil {
-		return Drift{ID: "intact", Message: "bound, though not by a fix that is known here"}
+// Remains is what can be said where Observe has found no service, if there was a
+// fix: Homebrew deletes the property list whenever it stops the service.
+func (m Machine) Remains(err error, g Goal) (State, bool) {
+	var p *Problem
+	all, listErr := m.Store.List()
+	if !errors.As(err, &p) || p.ID != "no-agent" || listErr != nil || lastFix(all) == nil {
+		return State{}, false
 	}
-	return Drift{ID: "intact", Message: "fixed, and intact since " + day(*last)}
+	return m.remains(g), true
 }
 
-func day(r backup.Receipt) string { return r.Created.Local().Format("2006-01-02 15:04") }
+// about reports whether a receipt is one of this agent's. Homebrew may have given
+// it another label since.
+func about(r backup.Receipt, a Agent) bool {
+	if homebrew.IsLabel(r.Label) {
+		return a.Label == "" || homebrew.IsLabel(a.Label)
+	}
+	return r.Label == a.Label
+}
+
+// fixCommand is the command that reaches the goal.
+func fixCommand(g Goal) string {
+	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
+		return "ollama-bind fix"
+	}
+	return "ollama-bind fix --host " + *g.Value
+}
+
+// rewrite makes Homebrew write the property list anew. A restart would not do: it
+// runs the service from the keg where the file is gone, and start does nothing
+// while the service runs.
+const rewrite = "brew services stop ollama && brew services start ollama"
 
 // lastFix is the newest fix that no rollback has taken back.
 func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
@@ -55,55 +81,64 @@ func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
 	return nil
 }
 
-func (s State) drift(g Goal, last backup.Receipt) Drift {
-	for _, look := range []func(Goal, backup.Receipt) Drift{s.plistDrift, s.jobDrift, s.envFileDrift} {
-		if d := look(g, last); d.ID != "" {
+// drift looks at each layer in turn. What the fix has set is what counts, whatever
+// address was asked about.
+func (s State) drift(asked Goal, last backup.Receipt) Drift {
+	fixed := GoalFor(ollama.ParseHost(last.Host), true)
+	for _, d := range []Drift{s.plistDrift(fixed), s.jobDrift(fixed), s.envFileDrift(fixed, last)} {
+		if d.ID != "" {
 			return d
 		}
 	}
-	return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", "ollama-bind fix"}
+	day := last.Created.Local().Format("2006-01-02 15:04")
+	switch {
+	case !s.Reached(fixed):
+		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", fixCommand(fixed)}
+	case !s.Reached(asked):
+		return Drift{"other-address", PlistLayer, "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about", ""}
+	}
+	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
 }
 
-func (s State) plistDrift(g Goal, last backup.Receipt) Drift {
+func (s State) plistDrift(fixed Goal) Drift {
 	switch {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return Drift{"plist-deleted", PlistLayer,
-			"`brew services stop` or `brew services cleanup` has deleted the property list since the fix", "brew services start ollama"}
+			"`brew services stop` or `brew services cleanup` has deleted the property list since the fix", rewrite}
 	case s.Plist.Err != nil:
-		return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix, and broken it", "brew services restart ollama"}
-	case g.Matches(s.Plist.Value()):
+		return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix, and broken it", rewrite}
+	case fixed.Matches(s.Plist.Value()):
 		return Drift{}
 	case homebrew.Generated(s.Plist.File.Data):
 		return Drift{"plist-regenerated", PlistLayer,
-			"Homebrew has written the property list anew since the fix, without the setting", "ollama-bind fix"}
+			"Homebrew has written the property list anew since the fix, without the setting", fixCommand(fixed)}
 	}
-	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", "ollama-bind fix"}
+	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", fixCommand(fixed)}
 }
 
-func (s State) jobDrift(g Goal, last backup.Receipt) Drift {
+func (s State) jobDrift(fixed Goal) Drift {
 	switch {
 	case s.Job.Err == nil && !s.Job.Loaded:
 		return Drift{"job-not-loaded", JobLayer, "the service has been stopped since the fix", "brew services start ollama"}
-	case s.Job.Loaded && s.Job.knowsEnvironment() && !g.Matches(s.Job.Value()):
+	case s.Job.Loaded && s.Job.knowsEnvironment() && !fixed.Matches(s.Job.Value()):
 		return Drift{"job-older-environment", JobLayer,
-			"the service runs with an older environment than its property list has", "ollama-bind fix"}
+			"the service runs with an older environment than its property list has", fixCommand(fixed)}
 	}
 	return Drift{}
 }
 
-func (s State) envFileDrift(g Goal, last backup.Receipt) Drift {
-	layer := s.judgeEnvFile(g)
-	known := false
-	for _, f := range last.Files {
-		known = known || f.Layer == EnvFileLayer
-	}
+func (s State) envFileDrift(fixed Goal, last backup.Receipt) Drift {
+	layer := s.judgeEnvFile(fixed)
+	known := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == EnvFileLayer })
 	switch {
 	case layer.State == OK || layer.State == Unsupported || layer.State == Skipped:
 		return Drift{}
+	case layer.State == Unknown:
+		return Drift{"env-file-unusable", EnvFileLayer, "Homebrew's env file cannot be used: " + layer.Detail, ""}
 	case !known && layer.State == Missing:
-		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", "ollama-bind fix"}
+		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", fixCommand(fixed)}
 	case layer.State == Missing:
-		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", "ollama-bind fix"}
+		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", fixCommand(fixed)}
 	}
-	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", "ollama-bind fix"}
+	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", fixCommand(fixed)}
 }

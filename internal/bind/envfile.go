@@ -139,8 +139,8 @@ func (m Machine) refuseEnvFile(e EnvFile) error {
 	var malformed *homebrew.EnvError
 	switch {
 	case errors.As(e.Err, &malformed):
-		return problem(Failed, "env-file-malformed", "mend the file, or go on without it: "+withoutEnvFile,
-			"reading %s: %w: Homebrew would fail on it at the next restart", e.File.Path, e.Err)
+		return problem(Failed, "env-file-malformed", withoutEnvFile,
+			"%s is not as Homebrew needs it, which may fail on it at the next restart: %w; mend it, or go on without it", e.File.Path, e.Err)
 	case errors.Is(e.Err, errNoEnvFile):
 		return problem(Failed, "env-file-nowhere", withoutEnvFile, "finding Homebrew's env file: %w", e.Err)
 	case errors.Is(e.Err, fs.ErrNotExist):

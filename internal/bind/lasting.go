@@ -15,7 +15,11 @@ func (m Machine) Lasting(s State, g Goal) string {
 	}
 	if s.Agent.Loaded && homebrew.IsLabel(s.Agent.Label) && !m.atLogin(s.Agent.Plist) {
 		return "the service was started with `brew services run`, from " + s.Agent.Plist +
-			": it does not start at login; `brew services start ollama` makes it so"
+			": it does not start at login, and a file in LaunchAgents, if there is one, was not touched; `" + rewrite + "` puts that right"
+	}
+	if s.EnvFile.Err != nil && s.envFileUse() == honoured {
+		return "Homebrew's env file " + s.EnvFile.File.Path + " cannot be used (" + bare(s.EnvFile.Err).Error() +
+			"), so the setting is dropped at the next `brew services restart ollama`, if that does not fail on the file"
 	}
 	switch s.envFileUse() {
 	case forOthers:

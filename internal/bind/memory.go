@@ -2,6 +2,9 @@ package bind
 
 import (
 	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
@@ -13,6 +16,8 @@ import (
 type memory struct {
 	backup.Receipt
 	files map[string]remembered // by layer
+	// takenBack is set when a rollback to it was carried out to its end.
+	takenBack bool
 }
 
 // remembered is one file of a backup.
@@ -37,9 +42,30 @@ func (r remembered) value() (*string, error) {
 	return Plist{Agent: doc}.Value(), err
 }
 
+func (m Machine) wasTakenBack(r backup.Receipt) bool {
+	all, err := m.Store.List()
+	return err == nil && slices.ContainsFunc(all, func(o backup.Receipt) bool { return o.Undoes == r.ID && o.Done })
+}
+
+// placeOf reports whether path is one where that layer may be: a receipt says
+// what gets overwritten, or removed.
+func placeOf(layer, path string) bool {
+	switch layer {
+	case EnvFileLayer:
+		return filepath.IsAbs(path) && strings.HasSuffix(path, homebrew.EnvFileEnding)
+	case PlistLayer, oldPlistLayer:
+		return filepath.IsAbs(path) && filepath.Ext(path) == ".plist"
+	}
+	return false
+}
+
 func (m Machine) remember(r backup.Receipt) (memory, error) {
-	mem := memory{r, map[string]remembered{}}
+	mem := memory{Receipt: r, files: map[string]remembered{}, takenBack: m.wasTakenBack(r)}
 	for _, f := range r.Files {
+		if !placeOf(f.Layer, f.Path) {
+			return mem, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "backup %q: %w: %q is no place for the %s",
+				r.ID, backup.ErrDamaged, f.Path, f.Layer)
+		}
 		data, err := m.Store.Bytes(r, f)
 		if err != nil {
 			return mem, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "%w", err)
@@ -100,9 +126,9 @@ func (mem memory) completed(g Goal, s State) Goal {
 type trace int
 
 const (
-	other  trace = iota // neither: somebody else has changed it since
-	before              // as it was before the change
-	after               // as the change left it
+	traceOther  trace = iota // neither: somebody else has changed it since
+	traceBefore              // as it was before the change
+	traceAfter               // as the change left it
 )
 
 func traceOf(f backup.Saved, now backup.File) trace {
@@ -112,11 +138,11 @@ func traceOf(f backup.Saved, now backup.File) trace {
 	}
 	switch {
 	case sum == f.After && (sum != f.Before || now.Mode != f.Mode):
-		return after
+		return traceAfter
 	case sum == f.Before:
-		return before
+		return traceBefore
 	}
-	return other
+	return traceOther
 }
 
 // receiptFor finds the backup that rollback goes back to: the one with the
@@ -143,30 +169,33 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 // inEffect chooses among receipts, newest first, by what the files hold now: a
 // fix counts when the files are as it left them, and one that no rollback has
 // taken back before one that seems taken back (that rollback was killed before
-// it wrote). Where all is as some fix found it, there is nothing left to do.
-// Last comes a fix whose files somebody else has changed since.
+// it wrote). Where all is as some fix found it, there is nothing left to do,
+// unless a later one knows of other files, which somebody else has changed since.
 func inEffect(all []backup.Receipt) (backup.Receipt, error) {
-	undone := map[string]bool{}
+	undone, superseded := map[string]bool{}, map[string]bool{}
 	var inForce, takenBack, nothingLeft, changedSince, damaged *backup.Receipt
 	for i := range all {
 		r := &all[i]
-		undone[r.Undoes] = true
+		undone[r.Undoes], superseded[r.Supersedes] = true, true
 		if r.Err != nil {
 			first(&damaged, r)
 		}
-		if r.Err != nil || r.Command != "fix" {
+		if r.Err != nil || r.Command != "fix" || superseded[r.ID] {
 			continue
 		}
 		switch t := traceNow(*r); {
-		case t == after && !undone[r.ID]:
+		case t == traceAfter && !undone[r.ID]:
 			first(&inForce, r)
-		case t == after:
+		case t == traceAfter:
 			first(&takenBack, r)
-		case t == before:
+		case t == traceBefore:
 			first(&nothingLeft, r)
 		case !undone[r.ID]:
 			first(&changedSince, r)
 		}
+	}
+	if changedSince != nil && nothingLeft != nil && !covers(nothingLeft.Files, changedSince.Files) {
+		nothingLeft = nil
 	}
 	switch r := cmp.Or(inForce, takenBack, nothingLeft); {
 	case r != nil:
@@ -179,6 +208,16 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 	return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind rollback --list", "no fix is left to be taken back; choose a backup with --to")
 }
 
+// covers reports whether all has every path of some.
+func covers(all, some []backup.Saved) bool {
+	for _, f := range some {
+		if !slices.ContainsFunc(all, func(o backup.Saved) bool { return o.Path == f.Path }) {
+			return false
+		}
+	}
+	return true
+}
+
 func first(slot **backup.Receipt, r *backup.Receipt) {
 	if *slot == nil {
 		*slot = r
@@ -188,21 +227,54 @@ func first(slot **backup.Receipt, r *backup.Receipt) {
 // traceNow is how all files of a change stand to it by now: after it if any file
 // is, other if any file is. A file that is gone holds nothing of the change.
 func traceNow(r backup.Receipt) trace {
-	all := before
+	all := traceBefore
 	for _, f := range r.Files {
 		now, err := backup.ReadAbsent(f.Path)
 		if err != nil {
-			return other
+			return traceOther
 		}
 		if now.Absent {
 			continue
 		}
 		switch traceOf(f, now) {
-		case other:
-			return other
-		case after:
-			all = after
+		case traceOther:
+			return traceOther
+		case traceAfter:
+			all = traceAfter
 		}
 	}
 	return all
+}
+
+// inherit takes the last fix over into a new one that completes it: what that fix
+// has changed, this one does not touch, and is still there. One rollback then
+// takes all of it back. Without such a fix, r and the edits stay as they are.
+func (m Machine) inherit(r backup.Receipt, edits []backup.Change) (backup.Receipt, []backup.Change) {
+	all, err := m.Store.List()
+	if err != nil {
+		return r, edits // a backup of its own is still a backup
+	}
+	last := lastFix(all)
+	if r.Command != "fix" || last == nil || !equivalent(&last.Host, &r.Host) {
+		return r, edits
+	}
+	mem, err := m.remember(*last)
+	if err != nil {
+		return r, edits
+	}
+	taken := slices.Clone(edits)
+	for _, saved := range last.Files {
+		layer, f := saved.Layer, mem.files[saved.Layer]
+		now, err := backup.ReadAbsent(f.Path)
+		if err != nil || traceOf(f.Saved, now) != traceAfter || slices.ContainsFunc(edits, func(c backup.Change) bool { return c.Layer == layer }) {
+			continue
+		}
+		then := backup.File{Path: f.Path, Real: now.Real, Absent: f.Created(), Data: f.data, Mode: f.Mode}
+		taken = append(taken, backup.Change{Layer: layer, File: then, After: now.Data, Mode: now.Mode, Folders: f.Folders})
+		if layer == PlistLayer {
+			r.SocketBefore, r.WasUp, r.Domain = last.SocketBefore, last.WasUp, last.Domain
+		}
+		r.Supersedes = last.ID
+	}
+	return r, taken
 }

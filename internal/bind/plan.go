@@ -33,6 +33,9 @@ type Plan struct {
 	// Unset is set when a rollback takes the setting out of files that were
 	// written anew since, in place of restoring them byte for byte.
 	Unset bool
+	// Unproved is set when a rollback leads back to a service that did not answer:
+	// it is loaded again, and whether it answers is not what decides.
+	Unproved bool
 }
 
 // Changes reports whether there is anything to do.
@@ -157,7 +160,7 @@ func (m Machine) refuse(s State) error {
 	path, file := s.Agent.Plist, s.Plist.File
 	switch {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Loaded:
-		return problem(NothingHere, "plist-missing", "brew services restart ollama",
+		return problem(NothingHere, "plist-missing", rewrite,
 			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
 		return problem(NothingHere, "plist-missing", "ls -l "+quote(filepath.Dir(path)), "there is no property list %s", path)

@@ -17,16 +17,38 @@ import (
 // file away.
 func (m Machine) observeFor(ctx context.Context, mem memory, g Goal) (State, error) {
 	named := Subject{Plist: mem.files[PlistLayer].Path, Label: mem.Label}
-	_, err := os.Lstat(named.Plist)
-	if err == nil || !homebrew.IsLabel(mem.Label) {
+	if !homebrew.IsLabel(mem.Label) {
 		return m.Observe(ctx, named, g)
 	}
 	s, err := m.Observe(ctx, Subject{}, g)
 	var p *Problem
-	if errors.As(err, &p) && p.Kind == NothingHere && named.Plist != "" {
+	absent := errors.As(err, &p) && p.ID == "no-agent"
+	if named.Plist != "" && (absent || err == nil && !s.Agent.Loaded && isThere(named.Plist)) {
 		return m.Observe(ctx, named, g)
 	}
+	if absent {
+		return m.remains(g), nil
+	}
 	return s, err
+}
+
+// remains is the state of a service of which there is nothing left but, maybe,
+// Homebrew's env file.
+func (m Machine) remains(g Goal) State {
+	return State{
+		Agent:   Agent{Candidate: homebrew.Candidates(m.Home, m.Daemons)[0]},
+		EnvFile: readEnvFile(m.EnvFile),
+		Plist:   Plist{Err: fs.ErrNotExist},
+		Socket:  Socket{Port: g.Host.Port, APIErr: errNotAsked},
+	}
+}
+
+// errNotAsked stands where nobody asked Ollama.
+var errNotAsked = errors.New("there is no service to ask")
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // Rollback brings back what the most recent fix, or the change with the given
@@ -68,8 +90,8 @@ func (m Machine) PlanRollback(s State, g Goal, mem memory, force bool) (Plan, er
 	if err := m.refuseRollback(s); err != nil {
 		return p, err
 	}
-	r := returning{State: s, goal: g, memory: mem, force: force}
-	p.Unset = r.rewritten()
+	r := returning{State: s, machine: m, goal: g, memory: mem, force: force}
+	p.Unset, p.Unproved = r.rewritten(), !mem.WasUp
 	edits, err := r.edits()
 	if err != nil {
 		return p, err
@@ -96,8 +118,6 @@ func (m Machine) refuseRollback(s State) error {
 		return refuseUnread(s.Agent.Plist, s.Plist.Err)
 	case file.UID != m.UID:
 		return m.refuseOwner("rollback", s.Agent.Plist, file.UID)
-	case !s.EnvFile.File.Absent && s.EnvFile.File.Path != "" && s.EnvFile.File.UID != m.UID:
-		return m.refuseOwner("rollback", s.EnvFile.File.Path, s.EnvFile.File.UID)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
 		return problem(Failed, "other-plist", "ollama-bind status",
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
@@ -108,22 +128,26 @@ func (m Machine) refuseRollback(s State) error {
 // returning is a rollback being planned.
 type returning struct {
 	State
-	goal   Goal
-	memory memory
-	force  bool
+	machine Machine
+	goal    Goal
+	memory  memory
+	force   bool
 }
 
 // reload reports whether launchd has to read the property list anew. A job that
 // is loaded has to be as it was, down to the socket. One that is not loaded is
-// started if it ran when the fix came: that fix, or its undoing, was killed, and
-// nobody else leaves the file behind. One that did not run is left alone.
+// started if it ran when the fix came and that was not taken back since: the fix,
+// its undoing or a rollback was killed, and nobody else leaves the file behind.
+// One that did not run is left alone.
 func (r returning) reload(edits []backup.Change) bool {
 	_, known := r.memory.files[PlistLayer]
 	switch {
-	case !known || r.gone():
+	case !known || r.gone() && !r.Agent.Loaded:
 		return false
 	case !r.Agent.Loaded:
-		return r.memory.SocketBefore != ""
+		return r.memory.WasUp && !r.memory.takenBack
+	case !r.memory.WasUp && r.Job.knowsEnvironment():
+		return !r.goal.Matches(r.Job.Value())
 	case !r.Job.knowsEnvironment() && slices.ContainsFunc(edits, func(c backup.Change) bool { return c.Layer == PlistLayer }):
 		return true
 	}
@@ -142,13 +166,13 @@ func (r returning) rewritten() bool {
 	case r.Agent.Plist != f.Path:
 		return true
 	}
-	return !r.force && traceOf(f.Saved, r.Plist.File) == other && homebrew.Generated(r.Plist.File.Data)
+	return !r.force && traceOf(f.Saved, r.Plist.File) == traceOther && homebrew.Generated(r.Plist.File.Data)
 }
 
 // edits are in the order of fix: the env file first.
 func (r returning) edits() ([]backup.Change, error) {
 	var all []backup.Change
-	for _, edit := range []func() (*backup.Change, error){r.envFile, r.plist} {
+	for _, edit := range []func() (*backup.Change, error){r.envFile, r.oldPlist, r.plist} {
 		c, err := edit()
 		if err != nil {
 			return nil, err
@@ -166,7 +190,11 @@ func (r returning) envFile() (*backup.Change, error) {
 	switch {
 	case !known || now.Absent && f.Created():
 		return nil, nil
-	case r.EnvFile.Err == nil && traceOf(f.Saved, now) == other && r.rewritten():
+	case r.EnvFile.Err != nil && now.Data == nil:
+		return nil, problem(Failed, "env-file-unreadable", "ls -ld "+quote(f.Path), "reading %s: %w", f.Path, bare(r.EnvFile.Err))
+	case !now.Absent && now.UID != r.machine.UID:
+		return nil, r.machine.refuseOwner("rollback", f.Path, now.UID)
+	case r.EnvFile.Err == nil && traceOf(f.Saved, now) == traceOther && r.rewritten():
 		after, err := setEnvLine(now.Data, r.goal.Lasting)
 		if err != nil {
 			return nil, problem(Failed, "env-file-refused", "ollama-bind rollback --force", "editing %s: %w", f.Path, err)
@@ -180,8 +208,11 @@ func (r returning) plist() (*backup.Change, error) {
 	f, known := r.memory.files[PlistLayer]
 	now := r.Plist.File
 	switch {
-	case !known || r.gone() || r.rewritten() && r.goal.Matches(r.Plist.Value()):
+	case !known || r.gone() && !r.Agent.Loaded || r.rewritten() && r.goal.Matches(r.Plist.Value()):
 		return nil, nil
+	case r.gone(): // under a job that can only be loaded again from its file
+		absent, err := backup.ReadAbsent(f.Path)
+		return &backup.Change{Layer: PlistLayer, File: absent, After: f.data, Mode: f.Mode}, err
 	case r.rewritten():
 		after, err := setValue(now.Data, r.goal.Value)
 		if err != nil {
@@ -192,12 +223,32 @@ func (r returning) plist() (*backup.Change, error) {
 	return r.restore(f, now)
 }
 
+// oldPlistLayer is the property list that the service had before Homebrew gave it
+// another one. launchd would load it at the next login.
+const oldPlistLayer = "plist-old"
+
+func (r returning) oldPlist() (*backup.Change, error) {
+	f, known := r.memory.files[PlistLayer]
+	if !known || r.Agent.Plist == f.Path {
+		return nil, nil
+	}
+	now, err := backup.ReadAbsent(f.Path)
+	if err != nil || now.Absent {
+		return nil, err
+	}
+	c, err := r.restore(f, now)
+	if c != nil {
+		c.Layer = oldPlistLayer
+	}
+	return c, err
+}
+
 // restore brings the saved bytes back.
 func (r returning) restore(f remembered, now backup.File) (*backup.Change, error) {
 	switch t := traceOf(f.Saved, now); {
-	case t == before:
+	case t == traceBefore:
 		return nil, nil
-	case t == other && !r.force:
+	case t == traceOther && !r.force:
 		return nil, problem(Failed, "changed-since", "ollama-bind rollback --force",
 			"%s was changed after the fix of %s; nothing was changed", f.Path, r.memory.Created.Format("2006-01-02 15:04:05 MST"))
 	}

@@ -100,7 +100,7 @@ func lineEnding(data []byte) string {
 }
 
 func unsetLines(data []byte, name string) []byte {
-	var kept []byte
+	kept := []byte{} // not nil: a file without lines is still a file
 	for line := range bytes.Lines(data) {
 		if s, ok := parseLine(line); !ok || s.name != name {
 			kept = append(kept, line...)

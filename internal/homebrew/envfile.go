@@ -12,6 +12,9 @@ import (
 // real one has a handful of lines.
 const MaxEnvFile = 1 << 20
 
+// EnvFileEnding is how the path of every env file for Ollama ends.
+const EnvFileEnding = "/services/ollama.env"
+
 // EnvFile is the file in which Homebrew 6.0.15 and later looks for variables
 // to add to the service's environment. It is "" when no one place is meant,
 // because a path is relative or home is unknown.
@@ -28,7 +31,7 @@ func EnvFile(home string, getenv func(string) string) string {
 	if !filepath.IsAbs(dir) {
 		return ""
 	}
-	return dir + "/services/ollama.env"
+	return dir + EnvFileEnding
 }
 
 // configHome joins text, as bin/brew does, and does not clean it: ".." behind a

@@ -1,0 +1,29 @@
+package launchctl
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// mute fails the test when it is asked to run anything.
+type mute struct{ t *testing.T }
+
+func (m mute) Run(_ context.Context, name string, args ...string) ([]byte, error) {
+	m.t.Errorf("ran %s %v", name, args)
+	return nil, nil
+}
+
+// TestNoTarget keeps a missing label from becoming the name of a whole domain.
+func TestNoTarget(t *testing.T) {
+	c := Client{mute{t}}
+	for _, target := range []Target{{}, {Domain: GUI(501)}, {Label: "a"}} {
+		for verb, do := range map[string]func(context.Context, Target) error{
+			"enable": c.Enable, "bootout": c.Bootout, "kickstart": c.Kickstart,
+		} {
+			if err := do(t.Context(), target); !errors.Is(err, ErrNoTarget) {
+				t.Errorf("%s of %q: %v", verb, target, err)
+			}
+		}
+	}
+}
