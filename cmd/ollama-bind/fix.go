@@ -191,9 +191,7 @@ func (p program) printFix(r report, plan bind.Plan, out bind.Outcome) {
 		p.tell.printf("")
 		p.printOutcome(r, plan)
 	}
-	for _, w := range r.Warnings {
-		p.tell.warning(w.Message)
-	}
+	p.tell.warnings(r.Warnings)
 }
 
 func (p program) printDryRun(r report, plan bind.Plan) {

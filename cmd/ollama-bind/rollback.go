@@ -48,10 +48,10 @@ func (p program) rollback(c *cli.Context) error {
 		return p.listBackups(c, m)
 	}
 	plan, out, err := m.Rollback(ctx, c.String("to"), c.Bool("force"))
-	return p.reportRollback(c, plan, out, err)
+	return p.reportRollback(c, m, plan, out, err)
 }
 
-func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome, err error) error {
+func (p program) reportRollback(c *cli.Context, m bind.Machine, plan bind.Plan, out bind.Outcome, err error) error {
 	if plan.State.Agent.Plist == "" { // nothing was found to report on
 		return err
 	}
@@ -60,6 +60,8 @@ func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome
 	r.ContainerURL, r.Unset = nil, plan.Unset
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
+	} else if m.LeftToTakeBack() {
+		r.Warnings = append(r.Warnings, warning{"earlier-fix", "an earlier fix is still in effect, in part at least: run `ollama-bind rollback` again to take that back"})
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
@@ -72,6 +74,7 @@ func (p program) reportRollback(c *cli.Context, plan bind.Plan, out bind.Outcome
 }
 
 func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
+	defer p.tell.warnings(r.Warnings)
 	p.tell.printRows(r, out.State)
 	p.tell.printf("")
 	switch {

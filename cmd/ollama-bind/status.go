@@ -86,7 +86,5 @@ func (p program) printStatus(r report, s bind.State) {
 	if r.ContainerURL != nil {
 		p.tell.printf("from a container: %s", *r.ContainerURL)
 	}
-	for _, w := range r.Warnings {
-		p.tell.warning(w.Message)
-	}
+	p.tell.warnings(r.Warnings)
 }

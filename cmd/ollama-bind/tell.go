@@ -67,7 +67,11 @@ func (t teller) json(v any) {
 	e.Encode(v) // fails only if stdout is gone, and nobody is left to tell
 }
 
-func (t teller) warning(text string) { t.note("warning", t.tilde(text)) }
+func (t teller) warnings(all []warning) {
+	for _, w := range all {
+		t.note("warning", t.tilde(w.Message))
+	}
+}
 
 func (t teller) waiting(pid int) {
 	who := "another run"

@@ -44,7 +44,7 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 		return out, err
 	}
 	if len(p.Edits) > 0 {
-		receipt, err := m.Store.Save(m.inherit(p.receipt(), p.Edits))
+		receipt, err := m.Store.Save(m.inherit(p))
 		if err != nil {
 			return out, problem(Failed, "backup-failed", diskHint(err, m.Home), "%w; nothing was changed", err)
 		}

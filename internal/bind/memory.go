@@ -224,6 +224,16 @@ func first(slot **backup.Receipt, r *backup.Receipt) {
 	}
 }
 
+// LeftToTakeBack reports whether another rollback would find something to do.
+func (m Machine) LeftToTakeBack() bool {
+	all, err := m.Store.List()
+	if err != nil {
+		return false
+	}
+	r, err := inEffect(all)
+	return err == nil && traceNow(r) != traceBefore
+}
+
 // traceNow is how all files of a change stand to it by now: after it if any file
 // is, other if any file is. A file that is gone holds nothing of the change.
 func traceNow(r backup.Receipt) trace {
@@ -248,8 +258,9 @@ func traceNow(r backup.Receipt) trace {
 
 // inherit takes the last fix over into a new one that completes it: what that fix
 // has changed, this one does not touch, and is still there. One rollback then
-// takes all of it back. Without such a fix, r and the edits stay as they are.
-func (m Machine) inherit(r backup.Receipt, edits []backup.Change) (backup.Receipt, []backup.Change) {
+// takes all of it back. Without such a fix, it is the plan's own receipt and edits.
+func (m Machine) inherit(p Plan) (backup.Receipt, []backup.Change) {
+	r, edits := p.receipt(), p.Edits
 	all, err := m.Store.List()
 	if err != nil {
 		return r, edits // a backup of its own is still a backup
@@ -264,17 +275,32 @@ func (m Machine) inherit(r backup.Receipt, edits []backup.Change) (backup.Receip
 	}
 	taken := slices.Clone(edits)
 	for _, saved := range last.Files {
-		layer, f := saved.Layer, mem.files[saved.Layer]
-		now, err := backup.ReadAbsent(f.Path)
-		if err != nil || traceOf(f.Saved, now) != traceAfter || slices.ContainsFunc(edits, func(c backup.Change) bool { return c.Layer == layer }) {
-			continue
+		again := slices.IndexFunc(edits, func(c backup.Change) bool { return c.Layer == saved.Layer })
+		if again < 0 {
+			c, ok := takeOver(mem.files[saved.Layer])
+			if !ok {
+				return p.receipt(), edits // that file has a story of its own
+			}
+			taken = append(taken, c...)
 		}
-		then := backup.File{Path: f.Path, Real: now.Real, Absent: f.Created(), Data: f.data, Mode: f.Mode}
-		taken = append(taken, backup.Change{Layer: layer, File: then, After: now.Data, Mode: now.Mode, Folders: f.Folders})
-		if layer == PlistLayer {
+		if saved.Layer == PlistLayer && (again < 0 || backup.Sum(edits[again].File.Data) == saved.Before) {
 			r.SocketBefore, r.WasUp, r.Domain = last.SocketBefore, last.WasUp, last.Domain
 		}
-		r.Supersedes = last.ID
 	}
+	r.Supersedes = last.ID
 	return r, taken
+}
+
+// takeOver is the change that a fix has made to a file, if there is anything left
+// of it. ok is false when somebody else has changed the file since.
+func takeOver(f remembered) (c []backup.Change, ok bool) {
+	now, err := backup.ReadAbsent(f.Path)
+	if err != nil {
+		return nil, false
+	}
+	if t := traceOf(f.Saved, now); now.Absent || t != traceAfter {
+		return nil, now.Absent || t == traceBefore
+	}
+	then := backup.File{Path: f.Path, Real: now.Real, Absent: f.Created(), Data: f.data, Mode: f.Mode}
+	return []backup.Change{{Layer: f.Layer, File: then, After: now.Data, Mode: now.Mode, Folders: f.Folders}}, true
 }
