@@ -761,6 +761,8 @@ func TestBrewEndsWithTheMac(t *testing.T) {
 	m := newBrewMac(t, Options{ExitTimeout: time.Hour})
 	m.Fault("ignore-term", "")
 	mustBrew(t, m, "services", "start", "ollama")
+	// It ignores SIGTERM from when it is up, and not before.
+	check(t, m.WaitVersion(fmt.Sprintf("127.0.0.1:%d", m.Port), 20*time.Second))
 	pids := m.Processes()
 	restart := exec.Command(filepath.Join(m.Bin(), "brew"), "services", "restart", "ollama")
 	restart.Env = m.Env()
