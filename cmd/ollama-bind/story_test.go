@@ -111,6 +111,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+refusing)
+	env.Setenv("GORACE", "atexit_sleep_ms=10") // not the whole second that it takes by default
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
 	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
@@ -419,7 +420,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(ts.Getenv("PROGRAM_DIR"), args[0])
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR"} {
+	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR", "GORACE"} {
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
 	}
 	for _, pair := range theMac(ts).Env() {
