@@ -231,7 +231,7 @@ func (p program) printOutcome(r report, plan bind.Plan) {
 		p.tell.printf("now bound to %s", *r.Want)
 	}
 	if plan.Held {
-		p.tell.printf("to restart it:    ollama-bind fix")
+		p.tell.printf("to restart it:    %s", bind.FixCommand(plan.Goal))
 	}
 	if r.ContainerURL != nil {
 		p.tell.printf("from a container: %s", *r.ContainerURL)

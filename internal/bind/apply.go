@@ -87,13 +87,21 @@ func (p Plan) enoughTime(ctx context.Context) error {
 	case !ok || !p.Reload:
 		return nil
 	case left < leastTime:
-		return problem(Failed, "timeout-too-short", fmt.Sprintf("ollama-bind %s --timeout 30s", p.Command),
+		return problem(Failed, "timeout-too-short", p.again()+" --timeout 30s",
 			"too little of the time that --timeout allows is left to restart the service; nothing was changed")
 	case p.State.Job.PID != 0 && stop > max(usual, left):
-		return problem(Failed, "timeout-too-short", fmt.Sprintf("ollama-bind %s --timeout %s", p.Command, undoShare*stop),
+		return problem(Failed, "timeout-too-short", fmt.Sprintf("%s --timeout %s", p.again(), undoShare*stop),
 			"the service may take %s to stop, which is longer than --timeout allows; nothing was changed", stop)
 	}
 	return nil
+}
+
+// again is the command to run once more.
+func (p Plan) again() string {
+	if p.Command == "fix" {
+		return FixCommand(p.Goal)
+	}
+	return "ollama-bind " + p.Command
 }
 
 // keepTimeToUndo ends a part of the remaining time early.
@@ -339,7 +347,7 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 	case interrupted:
 		return problem(Interrupted, "interrupted", "", "interrupted; nothing was changed")
 	case errors.Is(err, backup.ErrChanged):
-		return problem(Failed, "changed-meanwhile", "ollama-bind "+t.plan.Command, "%w; nothing was changed", err)
+		return problem(Failed, "changed-meanwhile", t.plan.again(), "%w; nothing was changed", err)
 	case errors.As(err, &write):
 		dir := filepath.Dir(write.edit.File.Real)
 		return problem(Failed, "write-failed", diskHint(err, dir), "%w; nothing was changed", err)

@@ -31,7 +31,7 @@ func (m Machine) Drift(s State, g Goal) (Drift, error) {
 	case last == nil && s.Reached(g):
 		return Drift{ID: "intact", Message: "bound, though not by a fix that is known here"}, nil
 	case last == nil:
-		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", fixCommand(g)}, nil
+		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", FixCommand(g)}, nil
 	}
 	return s.drift(g, *last), nil
 }
@@ -56,8 +56,8 @@ func about(r backup.Receipt, a Agent) bool {
 	return r.Label == a.Label
 }
 
-// fixCommand is the command that reaches the goal.
-func fixCommand(g Goal) string {
+// FixCommand is the command that reaches the goal.
+func FixCommand(g Goal) string {
 	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
 		return "ollama-bind fix"
 	}
@@ -93,7 +93,7 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	day := last.Created.Local().Format("2006-01-02 15:04")
 	switch {
 	case !s.Reached(fixed):
-		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", fixCommand(fixed)}
+		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):
 		return Drift{"other-address", PlistLayer, "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about", ""}
 	}
@@ -111,9 +111,9 @@ func (s State) plistDrift(fixed Goal) Drift {
 		return Drift{}
 	case homebrew.Generated(s.Plist.File.Data):
 		return Drift{"plist-regenerated", PlistLayer,
-			"Homebrew has written the property list anew since the fix, without the setting", fixCommand(fixed)}
+			"Homebrew has written the property list anew since the fix, without the setting", FixCommand(fixed)}
 	}
-	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", fixCommand(fixed)}
+	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", FixCommand(fixed)}
 }
 
 func (s State) jobDrift(fixed Goal) Drift {
@@ -122,7 +122,7 @@ func (s State) jobDrift(fixed Goal) Drift {
 		return Drift{"job-not-loaded", JobLayer, "the service has been stopped since the fix", "brew services start ollama"}
 	case s.Job.Loaded && s.Job.knowsEnvironment() && !fixed.Matches(s.Job.Value()):
 		return Drift{"job-older-environment", JobLayer,
-			"the service runs with an older environment than its property list has", fixCommand(fixed)}
+			"the service runs with an older environment than its property list has", FixCommand(fixed)}
 	}
 	return Drift{}
 }
@@ -136,9 +136,9 @@ func (s State) envFileDrift(fixed Goal, last backup.Receipt) Drift {
 	case layer.State == Unknown:
 		return Drift{"env-file-unusable", EnvFileLayer, "Homebrew's env file cannot be used: " + layer.Detail, ""}
 	case !known && layer.State == Missing:
-		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", fixCommand(fixed)}
+		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", FixCommand(fixed)}
 	case layer.State == Missing:
-		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", fixCommand(fixed)}
+		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", FixCommand(fixed)}
 	}
-	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", fixCommand(fixed)}
+	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", FixCommand(fixed)}
 }

@@ -80,6 +80,8 @@ func (s State) judgeEnvFile(g Goal) Layer {
 		l.State, l.Detail = Unsupported, "this Homebrew is older than 6.0.15 and ignores it"
 	case s.EnvFile.File.Mode&writableByOthers != 0:
 		l.State, l.Detail = Differs, fmt.Sprintf("others can write to it (mode %04o), so Homebrew skips it", s.EnvFile.File.Mode)
+	case equivalent(l.Value, g.Lasting) && l.Value != nil && !s.Brew.Known:
+		l.State, l.Detail = OK, "no Homebrew found that could be asked whether it reads it"
 	case equivalent(l.Value, g.Lasting):
 		l.State = OK
 	case s.EnvFile.File.Absent:
@@ -96,7 +98,7 @@ func (m Machine) editEnvFile(s State, g Goal) ([]backup.Change, error) {
 	if !g.Persist || use == forOthers || use == notForRoot {
 		return nil, nil
 	}
-	if err := m.refuseEnvFile(s.EnvFile); err != nil {
+	if err := m.refuseEnvFile(s.EnvFile, g); err != nil {
 		return nil, err
 	}
 	f := s.EnvFile.File
@@ -105,7 +107,7 @@ func (m Machine) editEnvFile(s State, g Goal) ([]backup.Change, error) {
 	}
 	after, err := setEnvLine(f.Data, g.Lasting)
 	if err != nil {
-		return nil, problem(Failed, "env-file-refused", withoutEnvFile, "editing %s: %w", f.Path, err)
+		return nil, problem(Failed, "env-file-refused", FixCommand(g)+" --no-persist", "editing %s: %w", f.Path, err)
 	}
 	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ writableByOthers}
 	if f.Absent {
@@ -129,20 +131,18 @@ func sameValue(data []byte, value string) bool {
 	return err == nil && ok && equivalent(&now, &value)
 }
 
-// withoutEnvFile is the way on when the env file is not to be touched.
-const withoutEnvFile = "ollama-bind fix --no-persist"
-
 // refuseEnvFile says why the env file must not be touched. A file that Homebrew
 // chokes on takes the whole service down at its next restart, so it is said even
 // where our own line would be fine.
-func (m Machine) refuseEnvFile(e EnvFile) error {
+func (m Machine) refuseEnvFile(e EnvFile, g Goal) error {
+	withoutIt := FixCommand(g) + " --no-persist"
 	var malformed *homebrew.EnvError
 	switch {
 	case errors.As(e.Err, &malformed):
-		return problem(Failed, "env-file-malformed", withoutEnvFile,
+		return problem(Failed, "env-file-malformed", withoutIt,
 			"%s is not as Homebrew needs it, which may fail on it at the next restart: %w; mend it, or go on without it", e.File.Path, e.Err)
 	case errors.Is(e.Err, errNoEnvFile):
-		return problem(Failed, "env-file-nowhere", withoutEnvFile, "finding Homebrew's env file: %w", e.Err)
+		return problem(Failed, "env-file-nowhere", withoutIt, "finding Homebrew's env file: %w", e.Err)
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return problem(Failed, "env-file-dangling", "ls -l "+quote(e.File.Path), "reading %s: the link leads nowhere", e.File.Path)
 	case e.Err != nil:
