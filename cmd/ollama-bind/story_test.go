@@ -46,6 +46,7 @@ import (
 //	chown UID PATH, linked, waitgone, waitlistening
 //	mode OCTAL FILE        wants that mode
 //	replace OLD NEW FILE   replaces text in a file; tamper OLD NEW: in all receipts
+//	unfinish               makes all runs so far look as if they had been killed
 //	localise FROM TO       copies a plist, as it stands on this Mac
 //	badenv FILE TEXT       writes a text with Go's escapes
 //	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
@@ -78,9 +79,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
 	},
-	"mode":    cmdMode,
-	"replace": cmdReplace,
-	"tamper":  cmdTamper,
+	"mode":     cmdMode,
+	"replace":  cmdReplace,
+	"tamper":   cmdTamper,
+	"unfinish": cmdUnfinish,
 	"localise": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
 	},
@@ -557,5 +559,16 @@ func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for _, receipt := range all {
 		cmdReplace(ts, neg, []string{args[0], args[1], receipt})
+	}
+}
+
+func cmdUnfinish(ts *testscript.TestScript, neg bool, args []string) {
+	all, err := filepath.Glob(filepath.Join(ts.Getenv("OLLAMA_BIND_STATE_DIR"), "backups", "*", "done"))
+	ts.Check(err)
+	if len(all) == 0 {
+		ts.Fatalf("no run was finished so far")
+	}
+	for _, mark := range all {
+		ts.Check(os.Remove(mark))
 	}
 }

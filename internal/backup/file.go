@@ -12,7 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"syscall"
 )
 
@@ -146,6 +146,7 @@ func (f File) create(data []byte, mode fs.FileMode) error {
 // Remove takes the file away, unless it is no longer what was read; then the
 // error wraps ErrChanged.
 func (f File) Remove() error {
+	sweep(filepath.Dir(f.Real), temporaryFile)
 	if err := f.unchanged(); err != nil {
 		return err
 	}
@@ -158,8 +159,8 @@ func (f File) Remove() error {
 // writeBeside writes a temporary file into f's own folder. Its name is hidden
 // and does not end in .plist: launchd loads every *.plist it finds there.
 func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error) {
-	sweep(filepath.Dir(f.Real), temporary)
-	temp, err := os.CreateTemp(filepath.Dir(f.Real), temporary+"*.tmp")
+	sweep(filepath.Dir(f.Real), temporaryFile)
+	temp, err := os.CreateTemp(filepath.Dir(f.Real), ".ollama-bind-*.tmp")
 	if err != nil {
 		return "", err
 	}
@@ -181,18 +182,21 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 	return temp.Name(), temp.Close()
 }
 
-// temporary is how the names of temporary files begin.
-const temporary = ".ollama-bind-"
+// The names that os.CreateTemp and os.MkdirTemp make of our patterns.
+var (
+	temporaryFile    = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
+	unfinishedBackup = regexp.MustCompile(`^\.unfinished-\d+$`)
+)
 
-// sweep removes what a run that was killed has left in dir. Whoever calls it
-// holds the lock, so no other run is still at work on any of it.
-func sweep(dir, prefix string) {
+// sweep removes what a run that was killed has left in dir, and nothing else.
+// Whoever calls it holds the lock, so no other run is still at work on any of it.
+func sweep(dir string, ours *regexp.Regexp) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
+		if ours.MatchString(e.Name()) && e.IsDir() == (ours == unfinishedBackup) {
 			os.RemoveAll(filepath.Join(dir, e.Name())) // what cannot be removed does no harm
 		}
 	}

@@ -148,7 +148,7 @@ var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
 // write fills a hidden folder and renames it when all is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
-	sweep(s.backups(), ".unfinished-")
+	sweep(s.backups(), unfinishedBackup)
 	temp, err := os.MkdirTemp(s.backups(), ".unfinished-")
 	if err != nil {
 		return err

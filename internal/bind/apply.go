@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -366,6 +367,8 @@ func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *
 	state, hint := "the service is in an unknown state", "ollama-bind status"
 	switch {
 	case now.Job.Err != nil:
+	case !now.Agent.Loaded && errors.Is(now.Plist.Err, fs.ErrNotExist):
+		state, hint = "the service is not loaded now, and its property list is gone", "brew services start ollama"
 	case !now.Agent.Loaded:
 		state = "the service is not loaded now"
 		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], quote(t.plan.State.Agent.Plist))

@@ -41,10 +41,17 @@ func (m Machine) Drift(s State, g Goal) (Drift, error) {
 func (m Machine) Remains(err error, g Goal) (State, bool) {
 	var p *Problem
 	all, listErr := m.Store.List()
-	if !errors.As(err, &p) || p.ID != "no-agent" || listErr != nil || lastFix(all) == nil {
+	last := lastFix(all)
+	if !errors.As(err, &p) || p.ID != "no-agent" || listErr != nil || last == nil {
 		return State{}, false
 	}
-	return m.remains(g), true
+	s := m.remains(g)
+	for _, f := range last.Files {
+		if f.Layer == PlistLayer {
+			s.Agent.Label, s.Agent.Plist = last.Label, f.Path
+		}
+	}
+	return s, true
 }
 
 // about reports whether a receipt is one of this agent's. Homebrew may have given
@@ -73,7 +80,7 @@ const rewrite = "brew services stop ollama && brew services start ollama"
 func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
 	undone := map[string]bool{}
 	for _, r := range newestFirst {
-		undone[r.Undoes] = true
+		undone[r.Undoes] = undone[r.Undoes] || r.Done // a rollback that was killed has taken nothing back
 		if r.Err == nil && r.Command == "fix" && !undone[r.ID] {
 			return &r
 		}

@@ -176,7 +176,8 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 	var inForce, takenBack, nothingLeft, changedSince, damaged *backup.Receipt
 	for i := range all {
 		r := &all[i]
-		undone[r.Undoes], superseded[r.Supersedes] = true, true
+		undone[r.Undoes] = undone[r.Undoes] || r.Done // a rollback that was killed has taken nothing back
+		superseded[r.Supersedes] = true
 		if r.Err != nil {
 			first(&damaged, r)
 		}

@@ -41,7 +41,7 @@ func TestInEffect(t *testing.T) {
 		}
 		var newestFirst []backup.Receipt
 		for _, h := range tc.past {
-			r := backup.Receipt{ID: h.id, Command: h.command, Undoes: h.undoes, Files: []backup.Saved{
+			r := backup.Receipt{ID: h.id, Command: h.command, Undoes: h.undoes, Done: true, Files: []backup.Saved{
 				{Path: file, Before: backup.Sum([]byte(h.before)), After: backup.Sum([]byte(h.after))}}}
 			if h.command == "damaged" {
 				r = backup.Receipt{ID: h.id, Err: damaged}
