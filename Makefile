@@ -16,6 +16,7 @@ help: ## list these commands
 
 .PHONY: demo
 demo: ## watch the real fix and rollback at work on a Mac in a folder
+	@echo "Building the demo; the first time, Go compiles its standard library for it."
 	@$(GO) run ./internal/sandbox/demo
 
 .PHONY: shell
