@@ -43,7 +43,7 @@ import (
 //	interrupt SIGNAL CODE  signals it first
 //	edit FIXTURE           writes the fixture over the plist; regenerate: as Homebrew does
 //	second LABEL           loads a second service under another label
-//	chown UID PATH, linked, waitgone, waitlistening
+//	chown UID PATH, linked, waitgone, waitlistening, awaitdown
 //	mode OCTAL FILE        wants that mode
 //	replace OLD NEW FILE   replaces text in a file; tamper OLD NEW: in all receipts
 //	unfinish               makes all runs so far look as if they had been killed
@@ -79,9 +79,12 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
 	},
-	"mode":     cmdMode,
-	"replace":  cmdReplace,
-	"tamper":   cmdTamper,
+	"mode":    cmdMode,
+	"replace": cmdReplace,
+	"tamper":  cmdTamper,
+	"awaitdown": func(ts *testscript.TestScript, neg bool, args []string) {
+		eventually(ts, "the service is down", func() bool { return theMac(ts).JobPID(*ts.Value(labelKey).(*string)) == 0 })
+	},
 	"unfinish": cmdUnfinish,
 	"localise": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))

@@ -99,6 +99,9 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	}
 	day := last.Created.Local().Format("2006-01-02 15:04")
 	switch {
+	case s.Job.PID == 0 && !s.Reached(fixed):
+		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but the service does not stay up (last exit: " +
+			orUnknown(s.Job.LastExit) + ")", "tail " + quote(s.Plist.Agent.StandardErrorPath)}
 	case !s.Reached(fixed):
 		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):
