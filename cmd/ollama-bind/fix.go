@@ -153,22 +153,17 @@ func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, 
 
 // standing are the warnings that hold for as long as the state is what it is.
 func standing(m bind.Machine, s bind.State, g bind.Goal) []warning {
-	all := lasting(m, s, g)
+	var all []warning
+	if message := m.Lasting(s, g); message != "" {
+		all = append(all, warning{"not-lasting", message})
+	}
 	for _, text := range homebrew.Suspicious(s.EnvFile.File.Data, ollama.Variable) {
 		all = append(all, warning{"env-file-suspicious", s.EnvFile.File.Path + ": " + text})
 	}
-	if s.Agent.Rival != nil {
-		all = append(all, warning{"two-jobs", fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go",
-			s.Agent.Target, s.Agent.Rival)})
+	if message := s.Agent.TwoJobs(); message != "" {
+		all = append(all, warning{"two-jobs", message})
 	}
 	return all
-}
-
-func lasting(m bind.Machine, s bind.State, g bind.Goal) []warning {
-	if message := m.Lasting(s, g); message != "" {
-		return []warning{{"not-lasting", message}}
-	}
-	return nil
 }
 
 func exposed(h ollama.Host, firewall string) warning {

@@ -11,6 +11,7 @@
 package bind
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -75,6 +76,14 @@ type Agent struct {
 	Domains []launchctl.Domain
 	// Chosen is set when the user named the property list.
 	Chosen bool
+}
+
+// TwoJobs says which two services are loaded, nothing if it is only one.
+func (a Agent) TwoJobs() string {
+	if a.Rival == nil {
+		return ""
+	}
+	return fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go", a.Target, a.Rival)
 }
 
 // State is what was read of the layers.

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -78,9 +79,8 @@ const rewrite = "brew services stop ollama && brew services start ollama"
 
 // lastFix is the newest fix that no rollback has taken back.
 func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
-	undone := map[string]bool{}
+	undone := takenBack(newestFirst)
 	for _, r := range newestFirst {
-		undone[r.Undoes] = undone[r.Undoes] || r.Done // a rollback that was killed has taken nothing back
 		if r.Err == nil && r.Command == "fix" && !undone[r.ID] {
 			return &r
 		}
@@ -101,7 +101,7 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	switch {
 	case s.Job.PID == 0 && !s.Reached(fixed):
 		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but the service does not stay up (last exit: " +
-			orUnknown(s.Job.LastExit) + ")", "tail " + quote(s.Plist.Agent.StandardErrorPath)}
+			cmp.Or(s.Job.LastExit, "unknown") + ")", "tail " + quote(s.Plist.Agent.StandardErrorPath)}
 	case !s.Reached(fixed):
 		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,19 +117,12 @@ func (s State) judgeJob(g Goal, socket LayerState) Layer {
 // aside says what is odd about a job whose value may be right.
 func (j Job) aside() string {
 	if j.PID == 0 {
-		return "not running, last exit: " + orUnknown(j.LastExit)
+		return "not running, last exit: " + cmp.Or(j.LastExit, "unknown")
 	}
 	if inherited := j.inherited(); inherited != nil && j.Value() == nil {
 		return fmt.Sprintf("launchctl setenv gives it %s, until the next reboot", *inherited)
 	}
 	return ""
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
 }
 
 func joinDetails(parts ...string) string {
@@ -153,7 +147,7 @@ func (s State) judgeSocket(g Goal) Layer {
 	case s.Socket.Err != nil:
 		l.State, l.Detail = Unknown, s.Socket.Err.Error()
 	case len(foreign) > 0:
-		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by "+Who(foreign[0])
+		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by "+who(foreign[0])
 	case s.Socket.Unseen:
 		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by a process that lsof does not show to this user"
 	case len(own) == 0:
@@ -170,8 +164,8 @@ func (s State) judgeSocket(g Goal) Layer {
 
 func portOf(g Goal) string { return fmt.Sprint(g.Host.Port) }
 
-// Who names a listener's process.
-func Who(l launchctl.Listener) string {
+// who names a listener's process.
+func who(l launchctl.Listener) string {
 	return fmt.Sprintf("%s (pid %d)", l.Command, l.PID)
 }
 

@@ -42,9 +42,16 @@ func (r remembered) value() (*string, error) {
 	return Plist{Agent: doc}.Value(), err
 }
 
-func (m Machine) wasTakenBack(r backup.Receipt) bool {
-	all, err := m.Store.List()
-	return err == nil && slices.ContainsFunc(all, func(o backup.Receipt) bool { return o.Undoes == r.ID && o.Done })
+// takenBack are the IDs of the changes that a rollback has taken back. One that
+// was killed has taken nothing back.
+func takenBack(all []backup.Receipt) map[string]bool {
+	ids := map[string]bool{}
+	for _, r := range all {
+		if r.Done {
+			ids[r.Undoes] = true
+		}
+	}
+	return ids
 }
 
 // placeOf reports whether path is one where that layer may be: a receipt says
@@ -60,7 +67,7 @@ func placeOf(layer, path string) bool {
 }
 
 func (m Machine) remember(r backup.Receipt) (memory, error) {
-	mem := memory{Receipt: r, files: map[string]remembered{}, takenBack: m.wasTakenBack(r)}
+	mem := memory{Receipt: r, files: map[string]remembered{}}
 	for _, f := range r.Files {
 		if !placeOf(f.Layer, f.Path) {
 			return mem, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "backup %q: %w: %q is no place for the %s",
@@ -101,6 +108,9 @@ func (m Machine) recall(id string) (memory, Goal, error) {
 	mem, err := m.remember(r)
 	if err != nil {
 		return mem, Goal{}, err
+	}
+	if all, err := m.Store.List(); err == nil {
+		mem.takenBack = takenBack(all)[r.ID]
 	}
 	goal, err := mem.goal()
 	return mem, goal, err
@@ -172,11 +182,10 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 // it wrote). Where all is as some fix found it, there is nothing left to do,
 // unless a later one knows of other files, which somebody else has changed since.
 func inEffect(all []backup.Receipt) (backup.Receipt, error) {
-	undone, superseded := map[string]bool{}, map[string]bool{}
-	var inForce, takenBack, nothingLeft, changedSince, damaged *backup.Receipt
+	undone, superseded := takenBack(all), map[string]bool{}
+	var inForce, seemsUndone, nothingLeft, changedSince, damaged *backup.Receipt
 	for i := range all {
 		r := &all[i]
-		undone[r.Undoes] = undone[r.Undoes] || r.Done // a rollback that was killed has taken nothing back
 		superseded[r.Supersedes] = true
 		if r.Err != nil {
 			first(&damaged, r)
@@ -188,7 +197,7 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 		case t == traceAfter && !undone[r.ID]:
 			first(&inForce, r)
 		case t == traceAfter:
-			first(&takenBack, r)
+			first(&seemsUndone, r)
 		case t == traceBefore:
 			first(&nothingLeft, r)
 		case !undone[r.ID]:
@@ -198,7 +207,7 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 	if changedSince != nil && nothingLeft != nil && !covers(nothingLeft.Files, changedSince.Files) {
 		nothingLeft = nil
 	}
-	switch r := cmp.Or(inForce, takenBack, nothingLeft); {
+	switch r := cmp.Or(inForce, seemsUndone, nothingLeft); {
 	case r != nil:
 		return *r, nil
 	case damaged != nil:

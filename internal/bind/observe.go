@@ -41,8 +41,7 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	if s.ownPort() != g.Host.Port {
 		m.lookAtPorts(ctx, &s, g)
 	}
-	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
-	s.Socket.Unseen = s.unseen(ctx, g)
+	s.askOllama(ctx, g)
 	if s.Socket.Unseen || len(s.foreign(g.Host.Port)) > 0 {
 		m.lookTwice(ctx, &s, g)
 	}
@@ -63,6 +62,12 @@ func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 		s.Job = m.job(ctx, s.Agent.Target)
 	}
 	m.lookAtPorts(ctx, s, g)
+	s.askOllama(ctx, g)
+}
+
+// askOllama finds out whether it answers, and whether anybody does on the wanted
+// port.
+func (s *State) askOllama(ctx context.Context, g Goal) {
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
 	s.Socket.Unseen = s.unseen(ctx, g)
 }
@@ -74,7 +79,10 @@ func (s State) unseen(ctx context.Context, g Goal) bool {
 			return false
 		}
 	}
-	_, err := ollama.Version(ctx, g.Host.Dial(), apiPatience)
+	err := s.Socket.APIErr
+	if g.Host.Dial() != s.dial(g) { // else that was the question already
+		_, err = ollama.Version(ctx, g.Host.Dial(), apiPatience)
+	}
 	return !nobodyThere(err)
 }
 

@@ -107,8 +107,7 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 	}
 	p, err = p.withReload(restart)
 	if err == nil && p.Changes() && s.Agent.Rival != nil {
-		return p, problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(),
-			"two services for Ollama are loaded, %s and %s: one of them has to go", s.Agent.Target, s.Agent.Rival)
+		return p, problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(), "%s", s.Agent.TwoJobs())
 	}
 	return p, err
 }
@@ -147,7 +146,7 @@ func (p Plan) preflight() error {
 			"looking for listeners on port %d: %w", port, s.Socket.Err)
 	case len(foreign) > 0:
 		return problem(Failed, "port-held", fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID),
-			"port %d is held by %s, which is not the Homebrew service; nothing was changed", port, Who(foreign[0]))
+			"port %d is held by %s, which is not the Homebrew service; nothing was changed", port, who(foreign[0]))
 	case s.Socket.Unseen:
 		return problem(Failed, "port-held", fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port),
 			"port %d is held by a process of another user; nothing was changed", port)
@@ -182,8 +181,6 @@ func refuseUnread(path string, err error) error {
 	switch {
 	case errors.As(err, &malformed):
 		return problem(Failed, "plist-malformed", "plutil -lint "+quote(path), "reading %s: %w", path, err)
-	case errors.Is(err, fs.ErrPermission):
-		return problem(Failed, "plist-unreadable", "ls -le "+quote(path), "reading %s: %w", path, bare(err))
 	case errors.Is(err, backup.ErrNotRegular), errors.Is(err, syscall.ELOOP):
 		return problem(Failed, "plist-not-a-file", "ls -ld "+quote(path), "reading %s: %w", path, bare(err))
 	}

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 		return s, s.shortfall(g, job)
 	}
 	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts anew at every bootstrap
-		return s, fmt.Errorf("the service does not stay up (last exit: %s)", orUnknown(s.Job.LastExit))
+		return s, fmt.Errorf("the service does not stay up (last exit: %s)", cmp.Or(s.Job.LastExit, "unknown"))
 	}
 	return s, s.Socket.APIErr
 }

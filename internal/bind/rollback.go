@@ -54,7 +54,7 @@ func isThere(path string) bool {
 // Rollback brings back what the most recent fix, or the change with the given
 // backup ID, has replaced. ctx must have a deadline.
 func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Outcome, error) {
-	if _, _, err := m.recall(id); err != nil {
+	if _, err := m.receiptFor(id); err != nil {
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
 	}
 	unlock, err := m.lock(ctx)
