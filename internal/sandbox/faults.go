@@ -24,6 +24,10 @@ var faultArguments = map[string]func(arg string) error{
 	"slow-start":       wantDuration,
 	"wrong-bind":       wantNothing,
 	"ignore-term":      wantNothing,
+	"hang-exec":        wantNothing,
+	"exec-floods":      wantCount,
+
+	"docker-no-permission": wantNothing,
 }
 
 // ollamaFaults are passed on to the ollama stand-in.

@@ -1,6 +1,6 @@
 // Package sandbox is a Mac in a folder, for tests and the demo.
 //
-// A [Mac] is a home folder, a Homebrew prefix and stand-ins for launchctl, brew, ollama and lsof: real executables on a PATH of their own,
+// A [Mac] is a home folder, a Homebrew prefix and stand-ins for launchctl, brew, ollama, lsof and docker: real executables on a PATH of their own,
 // which really start, stop and inspect processes. A program under test that finds its tools on PATH runs against it unchanged, on any
 // system. launchd itself is a server inside the process that called [Start]; the launchctl executable is a thin client of it, so launchd's
 // state is in memory and no daemon can outlive the test.
@@ -18,11 +18,12 @@
 // # Layout
 //
 //	DIR/home                     HOME, with Library/LaunchAgents
-//	DIR/bin                      the PATH: launchctl, brew, lsof
+//	DIR/bin                      the PATH: launchctl, brew, lsof, and docker once there is an engine
 //	DIR/opt/homebrew             Homebrew's prefix and repository, with bin/brew, var/log and Library/Homebrew/service.rb
 //	  Cellar/ollama/VERSION      the keg: bin/ollama and the keg's copy of the service's plist
 //	  opt/ollama                 a link to the keg
 //	DIR/Library/LaunchDaemons    plists of the system domain
+//	DIR/container/bin            what the shells in containers find on their PATH
 //	DIR/launchctl.log            every launchctl command, one a line
 //	DIR/launchd.log              what launchd says about its jobs
 //
@@ -46,10 +47,26 @@
 // homebrew.mxcl.ollama, or sh.brew.ollama from 6.0.21. [Mac.SetBrew] is what brew update does. A plist from brew names no port unless the
 // env file does, and that file is taken as it stands: who writes one localises it.
 //
+// # Containers
+//
+// [Mac.StartEngine] gives the Mac a container engine of one of three kinds, [Mac.RunContainer] and [Mac.AddImage] fill it, and the docker
+// executable speaks to it. No container engine is needed, and nothing is isolated: the engine is a part of the process that called [Start],
+// and so are the programs in containers, the stand-ins for curl and busybox's wget. They look names up as the container would, and what an
+// address leads to is decided by the engine's kind; the connections to the host that come of it are real ones. So a fetch fails when the
+// server on the host does not listen where the container's packets arrive, and for no other reason. An address that the host has, other than
+// loopback, leads to the host; one elsewhere never answers. Containers listen on nothing. A program in a container ends with docker exec,
+// and not with docker run or docker start, whose container has to be removed. docker knows these commands and no others:
+//
+//	docker info, version, context show, ps, images, inspect, image inspect, network inspect      with --format
+//	docker exec, run, create, start --attach, rm, kill
+//
+// "linux" speaks like Docker Engine 20.10 and the others like 28, with a command line 28.2 in front. A container with wget, or with "sh" among
+// its programs, has a shell: that is the machine's own /bin/sh, with the stand-ins for wget, curl, head -c and sleep on its PATH.
+//
 // # Faults
 //
 // [Mac.Fault] switches a fault on, [Mac.ClearFaults] switches all of them off. A fault of ollama holds for the processes that launchd starts
-// while it is on. VERB is a launchctl verb, or lsof, or brew.
+// while it is on. VERB is a launchctl verb, or lsof, brew or docker.
 //
 //	name              argument          what happens
 //	slow-bootout      duration          a job's process gets its SIGTERM only after the duration
@@ -66,6 +83,9 @@
 //	slow-start        duration          ollama listens only after the duration
 //	wrong-bind                          ollama listens on 127.0.0.1 whatever OLLAMA_HOST says
 //	ignore-term                         ollama does not end on SIGTERM
+//	hang-exec                           programs in containers do nothing until they are killed
+//	exec-floods       bytes             programs in containers print that many bytes, and exit 0
+//	docker-no-permission                the engine's socket is there, and not for this user
 //
 // A port held by someone else is no fault but a process: see [Mac.HoldPort].
 //
@@ -74,6 +94,10 @@
 // Homebrew has one formula and one prefix; HOME does not move its LaunchAgents folder; sudo brew services changes no owners; an upgrade
 // downloads nothing, and ollama goes on to call itself by the version it has always had. A brew that waits for a job when the Mac is closed
 // ends after [Options.BrewPause].
+//
+// Containers share the host's kernel and files; curl follows no redirects and neither program knows https; docker inspect, info and version
+// tell less than the real ones. On macOS, which has no 127.0.0.2, an engine of the kind "linux" needs the machine to have an address that is
+// not loopback.
 //
 // Domains are gui/UID, user/UID and system only. A service is restarted by KeepAlive (true, SuccessfulExit, Crashed) and started by
 // RunAtLoad or by hand; timers, sockets and watched paths are not looked at. The throttle does not grow. Linux lets nobody have
@@ -174,6 +198,7 @@ type Mac struct {
 	options Options
 	launchd *launchd
 	server  *server
+	engine  *engine
 	ports   reservations
 	once    sync.Once
 }
@@ -207,7 +232,8 @@ func (m *Mac) start() error {
 		}
 		m.Port = port
 	}
-	srv, err := serve(m.launchd)
+	m.engine = newEngine(m.launchd)
+	srv, err := serve(m.launchd, m.engine)
 	if err != nil {
 		return err
 	}
@@ -422,11 +448,8 @@ func linkOrCopy(from, to string) error {
 
 // installTools puts the stand-ins in place.
 func (m *Mac) installTools() error {
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
-		return err
-	}
-	if self, err = filepath.EvalSymlinks(self); err != nil {
 		return err
 	}
 	tools := []string{filepath.Join(m.Bin(), "launchctl"), filepath.Join(m.Bin(), "brew"), filepath.Join(m.Prefix(), "bin", "brew")}
@@ -439,4 +462,25 @@ func (m *Mac) installTools() error {
 		}
 	}
 	return m.installHomebrew(self)
+}
+
+// installTool puts one more stand-in there.
+func installTool(path string) error {
+	self, err := executable()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return linkOrCopy(self, path)
+}
+
+// executable is the running program's own file.
+func executable() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(self)
 }

@@ -9,20 +9,22 @@ import (
 	"sync"
 )
 
-// server is launchd's door: one connection a command, one request and one answer in JSON.
+// server is launchd's door: one connection a command, one request and one answer in JSON. After an answer that passes a command on to the
+// engine, the engine's frames follow.
 type server struct {
 	launchd  *launchd
+	engine   *engine
 	listener net.Listener
 	password string // keeps other users of the machine from starting programs here
 	wg       sync.WaitGroup
 }
 
-func serve(l *launchd) (*server, error) {
+func serve(l *launchd, e *engine) (*server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{launchd: l, listener: listener, password: rand.Text()}
+	s := &server{launchd: l, engine: e, listener: listener, password: rand.Text()}
 	s.wg.Go(s.accept)
 	return s, nil
 }
@@ -56,6 +58,12 @@ func (s *server) converse(conn net.Conn) {
 		return
 	}
 	_ = json.NewEncoder(conn).Encode(a) // a client that was killed meanwhile needs no answer
+	switch {
+	case r.Tool == "docker" && a.Pass:
+		s.engine.answer(conn, r.Args)
+	case r.Container != "" && a.Pass:
+		s.engine.answerInside(conn, r)
+	}
 }
 
 // close expects that launchd is closed already, which ends the conversations.

@@ -18,6 +18,8 @@ const (
 	envLsof    = "SANDBOX_LSOF"    // the machine's own lsof, when that is to be used
 	envParent  = "SANDBOX_PARENT"  // pid of the process that ollama must not outlive
 	envFaults  = "SANDBOX_FAULTS"  // ollama's faults, as a URL query
+
+	envContainer = "SANDBOX_CONTAINER" // the container that a shell runs in
 )
 
 // request is what a stand-in sends to launchd's server.
@@ -29,6 +31,9 @@ type request struct {
 	EUID     int
 	PPID     int
 	Terminal bool // stdout is a terminal
+
+	Container string   // whose shell the tool was started by
+	Env       []string // such a tool's variables about proxies
 }
 
 // answer is what the stand-in is to print, and its exit code.
@@ -41,10 +46,11 @@ type answer struct {
 	Homebrew *homebrew // for brew that does its work itself
 }
 
-// Main plays the part that the executable's name asks for, launchctl, ollama, lsof or brew, and exits. Under any other name it returns.
+// Main plays the part that the executable's name asks for, launchctl, ollama, lsof, brew or docker, and exits. Under any other name it returns.
 func Main() {
 	parts := map[string]func(args []string) int{
 		"launchctl": launchctlMain, "lsof": lsofMain, "ollama": ollamaMain, "brew": brewMain,
+		"docker": dockerMain, "wget": insideMain("wget"), "curl": insideMain("curl"), "head": headMain, "sleep": sleepMain,
 	}
 	part, ok := parts[filepath.Base(os.Args[0])]
 	if !ok {
@@ -90,15 +96,28 @@ func (a answer) print() int {
 
 // ask sends a tool's arguments to launchd's server and waits for its answer.
 func ask(tool string, args []string) (answer, error) {
-	address, password, ok := strings.Cut(os.Getenv(envLaunchd), "/")
-	if !ok {
-		return answer{}, fmt.Errorf("%s is not set", envLaunchd)
-	}
-	conn, err := net.Dial("tcp", address)
+	conn, err := send(tool, args)
 	if err != nil {
 		return answer{}, err
 	}
 	defer conn.Close()
+	var a answer
+	if err := json.NewDecoder(conn).Decode(&a); err != nil {
+		return answer{}, err
+	}
+	return a, nil
+}
+
+// send sends a tool's arguments to launchd's server. The answer is what the connection has to read.
+func send(tool string, args []string) (net.Conn, error) {
+	address, password, ok := strings.Cut(os.Getenv(envLaunchd), "/")
+	if !ok {
+		return nil, fmt.Errorf("%s is not set", envLaunchd)
+	}
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
 	dir, _ := os.Getwd() // "" serves as well for absolute paths
 	err = json.NewEncoder(conn).Encode(request{
 		Password: password,
@@ -108,15 +127,15 @@ func ask(tool string, args []string) (answer, error) {
 		EUID:     os.Geteuid(),
 		PPID:     os.Getppid(),
 		Terminal: isTerminal(os.Stdout),
+
+		Container: os.Getenv(envContainer),
+		Env:       proxyVariables(os.Environ()),
 	})
 	if err != nil {
-		return answer{}, err
+		_ = conn.Close()
+		return nil, err
 	}
-	var a answer
-	if err := json.NewDecoder(conn).Decode(&a); err != nil {
-		return answer{}, err
-	}
-	return a, nil
+	return conn, nil
 }
 
 // isTerminal takes every character device for a terminal; the other ones, such as /dev/null, show nobody what was printed.
