@@ -37,13 +37,42 @@ func Version(ctx context.Context, address string, patience time.Duration) (strin
 	if err != nil {
 		return "", fmt.Errorf("asking %s for its version: %w", address, err)
 	}
+	version, err := ParseVersion(body)
+	if err != nil {
+		return "", fmt.Errorf("asking %s for its version: %w", address, err)
+	}
+	return version, nil
+}
+
+// ParseVersion reads the answer to GET /api/version. What is none is an
+// ErrNotOllama.
+func ParseVersion(body []byte) (string, error) {
 	var answer struct {
 		Version string `json:"version"`
 	}
 	if json.Unmarshal(body, &answer) != nil || answer.Version == "" {
-		return "", fmt.Errorf("asking %s for its version: %w", address, ErrNotOllama)
+		return "", ErrNotOllama
 	}
 	return answer.Version, nil
+}
+
+// ParseTags reads the answer to GET /api/tags: the names of the models that are
+// here, in Ollama's order, and not nil for none. What is no such answer is an
+// ErrNotOllama.
+func ParseTags(body []byte) ([]string, error) {
+	var answer struct {
+		Models *[]struct {
+			Name string `json:"name"`
+		} `json:"models"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Models == nil {
+		return nil, ErrNotOllama
+	}
+	names := []string{}
+	for _, m := range *answer.Models {
+		names = append(names, m.Name)
+	}
+	return names, nil
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const patience = 5 * time.Second
@@ -75,4 +77,29 @@ func serve(t *testing.T, status int, body string) (address string) {
 	}))
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()
+}
+
+func TestParseTags(t *testing.T) {
+	for _, test := range []struct {
+		name, body string
+		want       []string
+		err        error
+	}{
+		{"two models", `{"models":[{"name":"llama3.2:3b","size":1},{"name":"b"}]}`, []string{"llama3.2:3b", "b"}, nil},
+		{"none", `{"models":[]}`, []string{}, nil},
+		{"null", `{"models":null}`, nil, ErrNotOllama},
+		{"something else", `{"data":[]}`, nil, ErrNotOllama},
+		{"cut short", `{"models":[{"name":"a"},`, nil, ErrNotOllama},
+		{"a page", `<html>`, nil, ErrNotOllama},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := ParseTags([]byte(test.body))
+			if !errors.Is(err, test.err) {
+				t.Errorf("error = %v, want %v", err, test.err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
