@@ -37,6 +37,8 @@ type Runtime struct {
 	Context  string // the docker context in use, "" where there is none
 	Version  string // the engine's
 	Rootless bool
+	// Podman says that the engine is Podman's, whichever program asks it.
+	Podman bool
 }
 
 // Absent is a command-line program that is not of use, and why.

@@ -1,0 +1,104 @@
+// Makes the HTTP requests that its argument lists, side by side, and prints how
+// each one ended. For Node.js 12 and later. No proxy of the environment is used.
+'use strict';
+const dns = require('dns');
+const http = require('http');
+const net = require('net');
+const tls = require('tls');
+
+const job = JSON.parse(process.argv[1]);
+const end = Date.now() + job.seconds * 1000;
+let pending = job.orders.length;
+
+// settle notes how a request ended, the first time that it is called for it.
+function settle(answer, failure, detail) {
+  if (answer.settled) return;
+  answer.settled = true;
+  answer.failure = failure;
+  answer.detail = detail || '';
+  pending--;
+  if (pending === 0) report();
+}
+
+function report() {
+  const answers = job.orders.map(({answer: a}) => ({
+    failure: a.failure,
+    status: a.status,
+    body: Buffer.concat(a.body).slice(0, job.limit).toString('base64'),
+    address: a.address,
+    detail: a.detail,
+  }));
+  process.stdout.write('\n' + job.marker + JSON.stringify(answers) + '\n', () => process.exit(0));
+}
+
+function connect(order, answer, found, then) {
+  const socket = net.connect({host: found[0].address, port: order.port});
+  // Each address gets its share of the time.
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error('connecting took too long'), {code: 'ETIMEDOUT'}));
+  }, Math.max(end - Date.now(), 1) / found.length);
+  const failed = (error) => {
+    clearTimeout(timer);
+    if (found.length > 1) return connect(order, answer, found.slice(1), then);
+    settle(answer, error.code === 'ETIMEDOUT' ? 'timeout' : 'refused', error.message);
+  };
+  socket.once('error', failed);
+  socket.once('connect', () => {
+    clearTimeout(timer);
+    socket.removeListener('error', failed);
+    socket.on('error', (error) => settle(answer, 'empty', error.message));
+    answer.address = found[0].address;
+    then(socket);
+  });
+}
+
+function secure(order, answer, socket, then) {
+  const servername = net.isIP(order.host) ? undefined : order.host;
+  const secured = tls.connect({socket, servername, rejectUnauthorized: false});
+  secured.on('error', (error) => settle(answer, 'empty', 'no TLS there: ' + error.message));
+  secured.once('secureConnect', () => then(secured));
+}
+
+function ask(order, answer, socket) {
+  const headers = {'User-Agent': 'ollama-bind', 'Accept': '*/*', 'Connection': 'close'};
+  for (const [name, value] of order.headers) headers[name] = value;
+  const request = http.request({
+    createConnection: () => socket, method: 'GET', path: order.target, headers, setHost: false,
+  });
+  request.on('error', (error) => settle(answer, 'empty', error.message));
+  request.on('response', (response) => {
+    let size = 0;
+    answer.status = response.statusCode;
+    response.on('data', (piece) => {
+      answer.body.push(piece);
+      size += piece.length;
+      if (size < job.limit) return;
+      settle(answer, '', '');
+      socket.destroy();
+    });
+    response.on('end', () => settle(answer, '', ''));
+    response.on('aborted', () => settle(answer, 'empty', 'the answer was cut off'));
+    response.on('error', (error) => settle(answer, 'empty', error.message));
+  });
+  request.end();
+}
+
+function fetch(order) {
+  const answer = order.answer;
+  dns.lookup(order.host, {all: true}, (error, found) => {
+    if (error) return settle(answer, 'dns', error.message);
+    answer.address = found[0].address;
+    connect(order, answer, found, (socket) => {
+      if (!order.tls) return ask(order, answer, socket);
+      secure(order, answer, socket, (secured) => ask(order, answer, secured));
+    });
+  });
+}
+
+for (const order of job.orders) {
+  // It counts as late until it has ended otherwise.
+  order.answer = {settled: false, failure: 'timeout', status: 0, body: [], address: '', detail: 'no answer in time'};
+}
+job.orders.forEach(fetch);
+setTimeout(report, job.seconds * 1000);
+if (pending === 0) report();

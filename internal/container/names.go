@@ -1,0 +1,193 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// The names that products give to the host. The first two are also what people
+// write into extra_hosts where a product has no name of its own.
+const (
+	nameDocker  = "host.docker.internal"
+	namePodman  = "host.containers.internal"
+	nameLima    = "host.lima.internal"
+	nameOrb     = "host.orb.internal"
+	nameRancher = "host.rancher-desktop.internal"
+)
+
+// genericNames are worth a try where nothing is known.
+var genericNames = []string{nameDocker, namePodman, nameLima, nameOrb, nameRancher}
+
+var productNames = map[Product][]string{
+	DockerDesktop:  {nameDocker},
+	OrbStack:       {nameDocker, nameOrb},
+	Colima:         {nameDocker, nameLima},
+	Lima:           {nameLima},
+	RancherDesktop: {nameDocker, nameRancher},
+	PodmanMachine:  {namePodman, nameDocker},
+	UnknownProduct: genericNames,
+}
+
+// VM reports whether the engine is known to run in a virtual machine, where a
+// bridge's gateway is that machine and not the host.
+func (r Runtime) VM() bool {
+	switch r.Product {
+	case DockerDesktop, OrbStack, Colima, Lima, RancherDesktop, PodmanMachine:
+		return true
+	}
+	return false
+}
+
+// HostName is the name of the host to recommend without a container at hand.
+// Docker's own engine on Linux has it only for containers that were started
+// with --add-host=host.docker.internal:host-gateway.
+func (r Runtime) HostName() string {
+	if names := r.names(); len(names) > 0 {
+		return names[0]
+	}
+	return nameDocker
+}
+
+// names are those that every container of this runtime can look up.
+func (r Runtime) names() []string {
+	if r.Product == Native {
+		if r.podman() {
+			return []string{namePodman}
+		}
+		return nil
+	}
+	return productNames[r.Product]
+}
+
+func (r Runtime) podman() bool { return r.Podman || r.Tool == "podman" }
+
+// HostNames are the names and addresses that may lead from this container to
+// the host, best first. None is certain: they are what is worth trying.
+func (c Container) HostNames() []string {
+	var names []string
+	if c.NetworkMode == "host" {
+		names = append(names, "localhost")
+	}
+	extra := c.hostLines()
+	if c.Runtime.Product == Native {
+		names = append(names, extra...)
+	}
+	names = append(names, c.Runtime.names()...)
+	names = append(names, extra...)
+	if c.borrowsNetwork() {
+		names = append(names, genericNames...)
+	}
+	if !c.Runtime.VM() {
+		names = append(names, c.gateways()...)
+	}
+	return unique(names)
+}
+
+// borrowsNetwork: the names that lead from the container whose network this
+// one uses are not in what was inspected.
+func (c Container) borrowsNetwork() bool { return strings.HasPrefix(c.NetworkMode, "container:") }
+
+// hostLines are the extra hosts that mean the host: by their address, or by a
+// name that means nothing else.
+func (c Container) hostLines() []string {
+	var names []string
+	for _, extra := range c.ExtraHosts {
+		byAddress := extra.Address == "host-gateway" || slices.Contains(c.gateways(), extra.Address)
+		if byAddress || slices.Contains(genericNames, strings.ToLower(extra.Name)) {
+			names = append(names, extra.Name)
+		}
+	}
+	return names
+}
+
+func (c Container) gateways() []string {
+	var all []string
+	for _, n := range c.Networks {
+		if n.Gateway != "" {
+			all = append(all, n.Gateway)
+		}
+	}
+	return all
+}
+
+// unique drops what was there before, in whatever case.
+func unique(names []string) []string {
+	var all []string
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, name) }) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// DefaultGateway is the address that the host has on the default bridge of an
+// engine on this machine. The bridge of an engine in a virtual machine leads to
+// that machine only, so that is an error.
+func DefaultGateway(ctx context.Context, r Runner, rt Runtime) (string, error) {
+	if rt.VM() {
+		return "", fmt.Errorf("%s runs in a virtual machine: the gateway of its bridge is not this host", rt.Tool)
+	}
+	network := "bridge"
+	if rt.podman() {
+		network = "podman"
+	}
+	op := "inspecting the network " + network
+	out, err := r.Run(ctx, rt.Tool, "network", "inspect", network)
+	if err != nil {
+		return "", toolError(rt.Tool, op, err)
+	}
+	gateway, err := parseGateway(out)
+	if err != nil {
+		return "", fmt.Errorf("%s with %s: %w", op, rt.Tool, err)
+	}
+	return gateway, nil
+}
+
+// subnet is one address range of a network, in both layouts.
+type subnet struct{ Subnet, Gateway string }
+
+// parseGateway reads `network inspect`: Docker and nerdctl have IPAM, Podman
+// has subnets. IPv4 goes first.
+func parseGateway(data []byte) (string, error) {
+	var networks []struct {
+		IPAM    struct{ Config []subnet }
+		Subnets []subnet
+	}
+	if err := json.Unmarshal(data, &networks); err != nil {
+		return "", fmt.Errorf("%w: %w", launchctl.ErrFormat, err)
+	}
+	var gateways []netip.Addr
+	for _, n := range networks {
+		for _, s := range slices.Concat(n.IPAM.Config, n.Subnets) {
+			if ip := s.gateway(); ip.IsValid() {
+				gateways = append(gateways, ip)
+			}
+		}
+	}
+	if len(gateways) == 0 {
+		return "", fmt.Errorf("%w: the network has no gateway", launchctl.ErrFormat)
+	}
+	if i := slices.IndexFunc(gateways, netip.Addr.Is4); i >= 0 {
+		return gateways[i].String(), nil
+	}
+	return gateways[0].String(), nil
+}
+
+// gateway: Docker 20.10 names none for a bridge that it laid out itself, and
+// takes the first address.
+func (s subnet) gateway() netip.Addr {
+	if ip, err := netip.ParseAddr(s.Gateway); err == nil {
+		return ip
+	}
+	if prefix, err := netip.ParsePrefix(s.Subnet); err == nil && s.Gateway == "" {
+		return prefix.Masked().Addr().Next()
+	}
+	return netip.Addr{}
+}

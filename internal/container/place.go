@@ -1,0 +1,141 @@
+package container
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Errors of the places that fetches are made in.
+var (
+	// ErrNoImage says that no throw-away container could be made: there is no
+	// image with a tool that fetches.
+	ErrNoImage = errors.New("no image with python, node, curl or wget is here")
+	// ErrNotRunning says that the container is stopped.
+	ErrNotRunning = errors.New("the container is not running")
+)
+
+// noProxy empties the variables from which tools take a proxy: what is measured
+// is the container's network.
+func noProxy() []string {
+	var args []string
+	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy"} {
+		args = append(args, "-e", name+"=", "-e", strings.ToUpper(name)+"=")
+	}
+	return args
+}
+
+// inside is the container itself.
+func inside(r Runner, c Container) place {
+	return func(ctx context.Context, argv ...string) ([]byte, error) {
+		args := append([]string{"exec"}, noProxy()...)
+		args = append(append(args, c.ID), argv...)
+		out, err := r.Run(ctx, c.Runtime.Tool, args...)
+		return out, insideError(err)
+	}
+}
+
+// beside is a throw-away container on the network of c, or on the default one
+// if c has no name. Each program gets a container of its own.
+func beside(r Runner, c Container, image string) place {
+	return func(ctx context.Context, argv ...string) ([]byte, error) {
+		name := "ollama-bind-" + random()
+		args := []string{"create", "--pull", "never", "--name", name, "--label", "ollama-bind=probe"}
+		if c.Name != "" {
+			args = append(args, "--network", "container:"+c.ID)
+		}
+		args = append(append(args, noProxy()...), "--entrypoint", argv[0], image)
+		// Whatever becomes of the command: a container that is made is also removed.
+		defer remove(ctx, r, c.Runtime, name)
+		if err := create(ctx, r, c.Runtime, append(args, argv[1:]...)); err != nil {
+			return nil, err
+		}
+		out, err := r.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
+		return out, insideError(err)
+	}
+}
+
+// create makes a container and does not start it. It is not cut short when ctx
+// ends: an engine that is asked and not listened to may make it all the same,
+// after it was looked for to be removed.
+func create(ctx context.Context, r Runner, rt Runtime, args []string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	_, err := r.Run(context.WithoutCancel(ctx), rt.Tool, args...)
+	var exit *launchctl.ExitError
+	if errors.As(err, &exit) && noSuchImage(exit.Stderr) {
+		return fmt.Errorf("%w: %w", ErrNoImage, err)
+	}
+	return err
+}
+
+// noSuchImage goes by wording: docker, podman and nerdctl have no exit status
+// for it.
+func noSuchImage(stderr string) bool {
+	for _, text := range []string{"No such image", "image not known", "no such image"} {
+		if strings.Contains(stderr, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// removal is how long removing a container may take, when the time of the
+// command itself has run out.
+const removal = 5 * time.Second
+
+func remove(ctx context.Context, r Runner, rt Runtime, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removal)
+	defer cancel()
+	_, _ = r.Run(ctx, rt.Tool, "rm", "--force", "--volumes", name) // one that was never made cannot be removed
+}
+
+func random() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails, by its documentation
+	return hex.EncodeToString(b)
+}
+
+// fetchers are images that are known to have a tool, the one that tells most
+// first.
+var fetchers = []string{"python", "node", "curl", "busybox", "alpine"}
+
+// localImage finds an image that is here already; nothing is pulled.
+func localImage(ctx context.Context, r Runner, rt Runtime) (string, error) {
+	out, err := r.Run(ctx, rt.Tool, "images", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil {
+		return "", fmt.Errorf("looking for an image: %w", err)
+	}
+	best, rank := "", len(fetchers)
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		image := lines.Text()
+		if at := rankOf(image); at < rank {
+			best, rank = image, at
+		}
+	}
+	if best == "" {
+		return "", ErrNoImage
+	}
+	return best, nil
+}
+
+// rankOf is the place of an image among the fetchers: "docker.io/library/python:3.13"
+// is a python.
+func rankOf(image string) int {
+	repository, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+	for i, name := range fetchers {
+		if repository == name && tag != "<none>" {
+			return i
+		}
+	}
+	return len(fetchers)
+}

@@ -1,0 +1,143 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Probe is a question to be asked from inside of containers.
+type Probe struct {
+	Runner Runner
+	Tools  []string // the runtimes' programs to try, all for none
+	// Names are the containers to ask from. Without any it is every running
+	// one whose environment names Ollama, or else a throw-away one.
+	Names []string
+	// URL is asked instead of what a container's environment names, if it is
+	// not empty.
+	URL string
+	// Image is one to make throw-away containers of, on the network of the
+	// container that is meant. "" is for containers that have no tool of their
+	// own, and takes an image that is there.
+	Image    string
+	Origin   string        // sent along, as a browser would; "" for none
+	Patience time.Duration // for one fetch
+	// Fix is the command that binds an Ollama on that port to all interfaces.
+	Fix func(port int) string
+}
+
+// Report is what came of a Probe.
+type Report struct {
+	Runtimes []Runtime // that answered
+	Absent   []Absent  // that did not
+	Server   Server
+	// Targets are one for each URL that a container uses, at least one for
+	// each container.
+	Targets []Target
+	// Err says why there are no targets, though there is a runtime.
+	Err error
+}
+
+// Run finds runtimes and containers, and asks from inside of them, side by
+// side. server looks at Ollama from the host.
+func (p Probe) Run(ctx context.Context, server func(context.Context) Server) Report {
+	var r Report
+	var containers []Container
+	var wg sync.WaitGroup
+	wg.Go(func() { r.Server = server(ctx) })
+	wg.Go(func() {
+		if r.Runtimes, r.Absent = Find(ctx, p.Runner, p.Tools...); len(r.Runtimes) > 0 {
+			containers, r.Err = p.choose(ctx, r.Runtimes)
+		}
+	})
+	wg.Wait()
+	if ctx.Err() != nil {
+		r.Err = ctx.Err()
+	}
+	if r.Err != nil || len(containers) == 0 {
+		return r
+	}
+	r.Targets, r.Err = p.ask(ctx, containers, r.Server)
+	return r
+}
+
+// choose finds the containers to ask from.
+func (p Probe) choose(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+	if len(p.Names) > 0 {
+		return p.named(ctx, runtimes)
+	}
+	if p.Image == "" {
+		clients, err := p.clients(ctx, runtimes)
+		if err != nil || len(clients) > 0 {
+			return clients, err
+		}
+	}
+	return []Container{throwAway(ctx, p.Runner, runtimes[0])}, nil
+}
+
+// named looks for each name in every runtime, and takes the first that has it.
+func (p Probe) named(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+	containers := make([]Container, len(p.Names))
+	errs := make([]error, len(p.Names))
+	var wg sync.WaitGroup
+	for i, name := range p.Names {
+		wg.Go(func() { containers[i], errs[i] = inspectAnywhere(ctx, p.Runner, runtimes, name) })
+	}
+	wg.Wait()
+	return containers, errors.Join(errs...)
+}
+
+func inspectAnywhere(ctx context.Context, r Runner, runtimes []Runtime, name string) (Container, error) {
+	var first error
+	for _, rt := range runtimes {
+		c, err := Inspect(ctx, r, rt, name)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return Container{}, first
+}
+
+// clients are the containers whose environment names Ollama, of the first
+// runtime that has any: two runtimes may be one engine.
+func (p Probe) clients(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+	for _, rt := range runtimes {
+		clients, err := Clients(ctx, p.Runner, rt)
+		if err != nil || len(clients) > 0 {
+			return clients, err
+		}
+	}
+	return nil, nil
+}
+
+// throwAway is a container that is only there to be asked from.
+func throwAway(ctx context.Context, r Runner, rt Runtime) Container {
+	c := Container{Runtime: rt, NetworkMode: "bridge"}
+	if gateway, err := DefaultGateway(ctx, r, rt); err == nil { // without it there are names still
+		c.Networks = []Network{{Name: "bridge", Gateway: gateway}}
+	}
+	return c
+}
+
+// ask measures, with two listeners that are there for as long as it takes.
+func (p Probe) ask(ctx context.Context, containers []Container, s Server) ([]Target, error) {
+	listeners, err := Listen()
+	if err != nil {
+		return nil, fmt.Errorf("opening listeners to be fetched from inside: %w", err)
+	}
+	defer listeners.Close()
+	each := make([][]Target, len(containers))
+	var wg sync.WaitGroup
+	for i, c := range containers {
+		m := measurement{Probe: p, container: c, server: s, listeners: listeners, tag: fmt.Sprint("c", i)}
+		wg.Go(func() { each[i] = m.run(ctx) })
+	}
+	wg.Wait()
+	return slices.Concat(each...), ctx.Err()
+}
