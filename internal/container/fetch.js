@@ -62,9 +62,7 @@ function secure(order, answer, socket, then) {
 function ask(order, answer, socket) {
   const headers = {'User-Agent': 'ollama-bind', 'Accept': '*/*', 'Connection': 'close'};
   for (const [name, value] of order.headers) headers[name] = value;
-  const request = http.request({
-    createConnection: () => socket, method: 'GET', path: order.target, headers, setHost: false,
-  });
+  const request = http.request({createConnection: () => socket, method: 'GET', path: order.target, headers});
   request.on('error', (error) => settle(answer, 'empty', error.message));
   request.on('response', (response) => {
     let size = 0;

@@ -31,7 +31,7 @@ func TestReadCurl(t *testing.T) {
 		{"HTTP/2", "HTTP/2 403 \r\n\r\n" + end, nil, Answer{Result: "http-403", Status: 403, Address: "127.0.0.1"}},
 		{"after an interim answer", "HTTP/1.1 100 Continue\r\n\r\n" + ok + end, nil, Answer{Result: OK, Status: 200, Body: "{}", Address: "127.0.0.1"}},
 		{"a body that looks like headers", "HTTP/1.1 200 OK\n\nHTTP/1.1 500 No\n\nx" + end, nil, Answer{Result: OK, Status: 200, Body: "HTTP/1.1 500 No\n\nx", Address: "127.0.0.1"}},
-		{"a body with another mark", "HTTP/1.1 200 OK\n\n\nffff 9.9.9.9\n" + end, nil, Answer{Result: OK, Status: 200, Body: "\nffff 9.9.9.9\n", Address: "127.0.0.1"}},
+		{"a body with another mark", "HTTP/1.1 200 OK\n\n\n0123 9.9.9.9\n" + end, nil, Answer{Result: OK, Status: 200, Body: "\n0123 9.9.9.9\n", Address: "127.0.0.1"}},
 		{"garbage to 7.40", "garbage\n" + end, nil, Answer{Result: Empty, Address: "127.0.0.1", Detail: "no HTTP answer"}},
 		{"garbage to 7.88", end, exited(1, "curl: (1) Received HTTP/0.9 when not allowed"), Answer{Result: Empty, Address: "127.0.0.1", Detail: "curl: (1) Received HTTP/0.9 when not allowed"}},
 		{"no such name", "\n" + mark + " \n", exited(6, "curl: (6) Could not resolve host: x"), Answer{Result: DNS, Detail: "curl: (6) Could not resolve host: x"}},
@@ -42,6 +42,7 @@ func TestReadCurl(t *testing.T) {
 		{"late in the body", ok + end, exited(28, "curl: (28) late"), Answer{Result: OK, Status: 200, Body: "{}", Address: "127.0.0.1", Detail: "curl: (28) late"}},
 		{"cut off", ok + end, exited(18, "curl: (18) cut"), Answer{Result: OK, Status: 200, Body: "{}", Address: "127.0.0.1", Detail: "curl: (18) cut"}},
 		{"empty", end, exited(52, "curl: (52) Empty reply from server"), Answer{Result: Empty, Address: "127.0.0.1", Detail: "curl: (52) Empty reply from server"}},
+		{"cut off in the headers", "HTTP/1.1 200 OK\r\nA: b" + end, exited(56, "curl: (56) reset"), Answer{Result: Empty, Address: "127.0.0.1", Detail: "curl: (56) reset"}},
 		{"no TLS", end, exited(35, "curl: (35) wrong version number"), Answer{Result: Empty, Address: "127.0.0.1", Detail: "no TLS there: curl: (35) wrong version number"}},
 	}
 	for _, tt := range tests {

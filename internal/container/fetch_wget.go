@@ -95,7 +95,7 @@ func readWgetLog(text string) wgetLog {
 		if m := wgetAddress.FindStringSubmatch(line); m != nil && log.status == 0 {
 			log.address = strings.Trim(m[1]+m[2]+m[3], "[]")
 		}
-		if m := wgetStatus.FindStringSubmatch(line); m != nil && true {
+		if m := wgetStatus.FindStringSubmatch(line); m != nil && log.status < 200 {
 			log.status, _ = strconv.Atoi(m[1])
 		}
 		if line = strings.TrimSpace(line); line != "" && !strings.Contains(log.why, "TLS error") {

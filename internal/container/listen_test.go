@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -132,7 +133,7 @@ func TestStrangersAreToldNothing(t *testing.T) {
 func TestConnectionIsClosedAfterTheAnswer(t *testing.T) {
 	listener := newListeners(t).Loopback()
 	answer := say(t, listener, "GET /"+listener.nonce+"/x HTTP/1.1\r\nHost: h\r\n\r\n")
-	if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.HasSuffix(answer, listener.answer) {
+	if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.Contains(answer, "\r\nConnection: close\r\n") || !strings.HasSuffix(answer, listener.answer) {
 		t.Errorf("answer %q", answer)
 	}
 }
@@ -214,6 +215,16 @@ func TestCloseClosesEverything(t *testing.T) {
 		if _, _, err := get(listener.URL("127.0.0.1", "x")); err == nil {
 			t.Error("it answers after Close")
 		}
+	}
+}
+
+func TestPeerIsTheFirst(t *testing.T) {
+	l := &Listener{peers: make(map[string]netip.Addr)}
+	for _, remote := range []string{"not an address", "[::ffff:10.0.0.1]:1", "10.0.0.2:1"} {
+		l.note("x", remote)
+	}
+	if peer, seen := l.Peer("x"); !seen || peer.String() != "10.0.0.1" {
+		t.Errorf("peer %s, %v", peer, seen)
 	}
 }
 

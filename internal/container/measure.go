@@ -105,16 +105,22 @@ func (m *measurement) planTarget(t *Target) {
 		t.Answer = Answer{Detail: err.Error()}
 		return
 	}
-	m.add(Request{URL: base.String(), Origin: m.Origin}, func(a Answer) { t.Answer, t.Models = readTags(a) })
+	own := Request{URL: base.String(), Origin: m.Origin}
+	if err := own.Check(); err != nil {
+		t.Answer = Answer{Detail: err.Error()}
+		return
+	}
+	m.add(own, func(a Answer) { t.Answer, t.Models = readTags(a) })
 	variable, value := t.Container.Proxy(base)
 	if value == "" {
 		return
 	}
 	proxy := readProxy(value)
 	t.Proxied = &Proxied{Variable: variable, Proxy: shown(proxy)}
-	if base.Scheme == "http" && proxy.Scheme == "http" {
+	through := Request{URL: base.String(), Proxy: proxy.String()}
+	if through.Check() == nil {
 		t.Proxied.Measured = true
-		m.add(Request{URL: base.String(), Proxy: proxy.String()}, func(a Answer) { t.Proxied.Answer, _ = readTags(a) })
+		m.add(through, func(a Answer) { t.Proxied.Answer, _ = readTags(a) })
 	}
 }
 
