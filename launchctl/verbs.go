@@ -3,6 +3,7 @@ package launchctl
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // Print asks launchd about a job. The error is an ErrNotLoaded when there is
@@ -93,4 +94,11 @@ func (c Client) launchctl(ctx context.Context, op, verb string, args ...string) 
 		return nil, &opError{op: op, kind: meaning(verb, err), err: err}
 	}
 	return out, nil
+}
+
+// Getenv asks for a variable of the caller's own domain, as `launchctl setenv`
+// sets it. It is "" where it is not set, which launchctl does not tell from empty.
+func (c Client) Getenv(ctx context.Context, name string) (string, error) {
+	out, err := c.launchctl(ctx, "asking launchd for "+name, "getenv", name)
+	return strings.TrimSuffix(string(out), "\n"), err
 }

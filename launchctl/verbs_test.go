@@ -27,3 +27,16 @@ func TestNoTarget(t *testing.T) {
 		}
 	}
 }
+
+// says is a Runner that has one answer.
+type says string
+
+func (s says) Run(context.Context, string, ...string) ([]byte, error) { return []byte(s), nil }
+
+func TestGetenv(t *testing.T) {
+	for answer, want := range map[says]string{"\n": "", "": "", "0.0.0.0:11434\n": "0.0.0.0:11434", " x \n": " x "} {
+		if got, err := (Client{answer}).Getenv(t.Context(), "OLLAMA_HOST"); got != want || err != nil {
+			t.Errorf("%q: %q, %v", answer, got, err)
+		}
+	}
+}

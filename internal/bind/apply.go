@@ -371,7 +371,7 @@ func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *
 		state, hint = "the service is not loaded now, and its property list is gone", "brew services start ollama"
 	case !now.Agent.Loaded:
 		state = "the service is not loaded now"
-		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], quote(t.plan.State.Agent.Plist))
+		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], Quote(t.plan.State.Agent.Plist))
 	case now.Socket.APIVersion == "":
 		state = "the service is loaded, but does not answer"
 	case now.Socket.APIVersion != "":
@@ -385,7 +385,7 @@ func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *
 // diskHint is what to look at when dir could not be written to.
 func diskHint(err error, dir string) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return "df -h " + quote(dir)
+		return "df -h " + Quote(dir)
 	}
-	return "ls -ld " + quote(dir)
+	return "ls -ld " + Quote(dir)
 }

@@ -94,6 +94,9 @@ type State struct {
 	Plist   Plist
 	Job     Job
 	Socket  Socket
+	// NoProgram is set when the program that the service runs is not there, as
+	// after `brew uninstall`.
+	NoProgram bool
 }
 
 // Plist is the property list on disk: what launchd will load next.

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -100,8 +99,8 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	day := last.Created.Local().Format("2006-01-02 15:04")
 	switch {
 	case s.Job.PID == 0 && !s.Reached(fixed):
-		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but the service does not stay up (last exit: " +
-			cmp.Or(s.Job.LastExit, "unknown") + ")", "tail " + quote(s.Plist.Agent.StandardErrorPath)}
+		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + s.Job.unsteady(),
+			"tail " + Quote(s.Plist.Agent.StandardErrorPath)}
 	case !s.Reached(fixed):
 		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):

@@ -13,10 +13,13 @@ const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 // "Firewall is enabled. (State = 1)".
 var firewallState = regexp.MustCompile(`State = (\d)`)
 
-// Firewall says whether macOS's application firewall is "on" or "off", or
-// nothing where that cannot be found out. It filters
-// strangers only: the machine's own connections always pass, so no check from
-// this machine can show its effect.
+// BlocksAll is how Firewall says that no program may take connections.
+const BlocksAll = "on, and blocks all incoming connections"
+
+// Firewall says whether macOS's application firewall is "on" or "off" or
+// BlocksAll, or nothing where that cannot be found out. It filters strangers
+// only: the machine's own connections always pass, so no check from this machine
+// can show its effect.
 func (m Machine) Firewall(ctx context.Context) string {
 	out, err := m.Launchd.Runner.Run(ctx, socketfilterfw, "--getglobalstate")
 	if err != nil {
@@ -28,6 +31,8 @@ func (m Machine) Firewall(ctx context.Context) string {
 		return ""
 	case string(state[1]) == "0":
 		return "off"
+	case string(state[1]) == "2":
+		return BlocksAll
 	}
-	return "on" // 1, or 2 for blocking everything
+	return "on"
 }

@@ -59,5 +59,5 @@ func (m Machine) lock(ctx context.Context) (unlock func(), err error) {
 	case errors.Is(err, context.Canceled):
 		return nil, cutShort(ctx)
 	}
-	return nil, problem(Failed, "state-folder", "ls -ld "+quote(m.Store.Dir), "%w; nothing was changed", err)
+	return nil, problem(Failed, "state-folder", "ls -ld "+Quote(m.Store.Dir), "%w; nothing was changed", err)
 }

@@ -27,18 +27,24 @@ type logMark struct {
 // markLog remembers how long the log is: it is appended to over many runs, and
 // only what comes now belongs to the story.
 func markLog(agent plistfix.Agent) logMark {
-	m := logMark{path: agent.StandardErrorPath}
-	for name, value := range agent.EnvironmentVariables {
-		for line := range strings.Lines(value) {
-			if line = strings.TrimSpace(line); name != ollama.Variable && len(line) >= shortSecret {
-				m.secrets = append(m.secrets, line)
-			}
-		}
-	}
+	m := logMark{path: agent.StandardErrorPath, secrets: secrets(agent.EnvironmentVariables)}
 	if info, err := os.Stat(m.path); err == nil && info.Mode().IsRegular() {
 		m.size = info.Size()
 	}
 	return m
+}
+
+// secrets are the values of an environment that are not to be shown.
+func secrets(env map[string]string) []string {
+	var all []string
+	for name, value := range env {
+		for line := range strings.Lines(value) {
+			if line = strings.TrimSpace(line); name != ollama.Variable && len(line) >= shortSecret {
+				all = append(all, line)
+			}
+		}
+	}
+	return all
 }
 
 // serverConfig is where Ollama logs its whole environment, which can hold
@@ -52,14 +58,17 @@ const notShown = "(not shown)"
 const shortSecret = 6
 
 // since returns the last lines written after the mark.
-func (m logMark) since() []string {
+func (m logMark) since() []string { return lastLines(m.text()) }
+
+// text is the end of what was written after the mark, in whole lines.
+func (m logMark) text() string {
 	info, err := os.Stat(m.path)
 	if err != nil || !info.Mode().IsRegular() {
-		return nil
+		return ""
 	}
 	f, err := os.Open(m.path)
 	if err != nil {
-		return nil
+		return ""
 	}
 	defer f.Close()
 	start := m.size
@@ -70,12 +79,12 @@ func (m logMark) since() []string {
 	start = max(start, info.Size()-logBytes)
 	text, err := io.ReadAll(io.NewSectionReader(f, start, logBytes))
 	if err != nil {
-		return nil
+		return ""
 	}
 	if cut { // in the middle of a line: what the rest of it is, nobody can tell
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
-	return lastLines(m.masked(string(text)))
+	return m.masked(string(text))
 }
 
 // masked is text without what may be a secret: whatever the service's environment

@@ -21,8 +21,8 @@ func TestQuote(t *testing.T) {
 		"/Users/alice/~x":       "'/Users/alice/~x'",
 		"/Users/alice/line\nup": "'/Users/alice/line\nup'",
 	} {
-		if got := quote(path); got != want {
-			t.Errorf("quote(%q) = %s, want %s", path, got, want)
+		if got := Quote(path); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", path, got, want)
 		}
 	}
 }

@@ -167,7 +167,7 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 	}
 	all, err := m.Store.List()
 	if err != nil {
-		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+quote(m.Store.Dir), "%w", err)
+		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+Quote(m.Store.Dir), "%w", err)
 	}
 	if len(all) == 0 {
 		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind status",

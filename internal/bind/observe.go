@@ -3,6 +3,9 @@ package bind
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -38,7 +41,8 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	s.EnvFile = readEnvFile(m.EnvFile)
 	// Where no Homebrew is found, Known stays false, which says it all.
 	s.Brew, _ = homebrew.FindInstallation(homebrew.PrefixOf(s.program()))
-	if s.ownPort() != g.Host.Port {
+	s.NoProgram = missing(s.program())
+	if s.Port() != g.Host.Port {
 		m.lookAtPorts(ctx, &s, g)
 	}
 	s.askOllama(ctx, g)
@@ -51,7 +55,7 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 // lookAtPorts asks who listens on the wanted port and on the job's own.
 func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 	if s.Socket.Err == nil {
-		s.Socket = m.listeners(ctx, g.Host.Port, s.ownPort())
+		s.Socket = m.listeners(ctx, g.Host.Port, s.Port())
 	}
 }
 
@@ -105,6 +109,12 @@ func (s State) program() string {
 	return s.Job.Program
 }
 
+// missing is set when there is certainly no file at a full path.
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist)
+}
+
 func readPlist(path string) Plist {
 	file, err := backup.Read(path)
 	if err != nil {
@@ -119,8 +129,9 @@ func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
 	return Socket{Port: ports[0], Listeners: all, Err: err}
 }
 
-// ownPort is the port on which the job listens by its environment.
-func (s State) ownPort() int {
+// Port is the port on which the job listens by its environment, or the wanted one
+// where there is no job.
+func (s State) Port() int {
 	if !s.Job.Loaded {
 		return s.Socket.Port
 	}

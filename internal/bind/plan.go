@@ -66,7 +66,7 @@ func (p Plan) Steps() []string {
 	var steps []string
 	for _, e := range p.Edits {
 		if !e.File.Absent && bytes.Equal(e.File.Data, e.After) {
-			steps = append(steps, "chmod go-w "+quote(e.File.Path))
+			steps = append(steps, "chmod go-w "+Quote(e.File.Path))
 		}
 	}
 	if !p.Reload {
@@ -82,7 +82,7 @@ func (p Plan) Steps() []string {
 		steps = append(steps, "launchctl bootout "+target.String())
 	}
 	return append(steps,
-		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, quote(a.Plist)),
+		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, Quote(a.Plist)),
 		"launchctl kickstart "+target.String())
 }
 
@@ -101,7 +101,7 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 	if !g.Matches(s.Plist.Value()) {
 		after, err := setValue(s.Plist.File.Data, g.Value)
 		if err != nil {
-			return p, problem(Failed, "plist-refused", "plutil -lint "+quote(s.Agent.Plist), "editing %s: %w", s.Agent.Plist, err)
+			return p, problem(Failed, "plist-refused", "plutil -lint "+Quote(s.Agent.Plist), "editing %s: %w", s.Agent.Plist, err)
 		}
 		p.Edits = append(p.Edits, backup.Change{Layer: PlistLayer, File: s.Plist.File, After: after, Mode: s.Plist.File.Mode})
 	}
@@ -137,19 +137,15 @@ func (p Plan) withReload(restart bool) (Plan, error) {
 // socket could not be proved afterwards.
 func (p Plan) preflight() error {
 	s, port := p.State, p.Goal.Host.Port
-	foreign := s.foreign(port)
 	switch {
 	case s.Job.Err != nil:
 		return problem(Failed, "launchctl-failed", "ollama-bind status", "asking launchd for the Ollama job: %w", s.Job.Err)
 	case s.Socket.Err != nil:
 		return problem(Failed, "lsof-failed", fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port),
 			"looking for listeners on port %d: %w", port, s.Socket.Err)
-	case len(foreign) > 0:
-		return problem(Failed, "port-held", fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID),
-			"port %d is held by %s, which is not the Homebrew service; nothing was changed", port, who(foreign[0]))
-	case s.Socket.Unseen:
-		return problem(Failed, "port-held", fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port),
-			"port %d is held by a process of another user; nothing was changed", port)
+	}
+	if t, held := s.Held(port); held {
+		return problem(Failed, t.ID, t.Hint, "%s; nothing was changed", t.Text)
 	}
 	return nil
 }
@@ -162,7 +158,7 @@ func (m Machine) refuse(s State) error {
 		return problem(NothingHere, "plist-missing", rewrite,
 			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
-		return problem(NothingHere, "plist-missing", "ls -l "+quote(filepath.Dir(path)), "there is no property list %s", path)
+		return problem(NothingHere, "plist-missing", "ls -l "+Quote(filepath.Dir(path)), "there is no property list %s", path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return problem(NothingHere, "plist-missing", "brew services start ollama", "there is no property list %s", path)
 	case s.Plist.Err != nil:
@@ -170,7 +166,7 @@ func (m Machine) refuse(s State) error {
 	case file.UID != m.UID:
 		return m.refuseOwner("fix", path, file.UID)
 	case file.Mode&0o022 != 0:
-		return problem(Failed, "plist-writable", "chmod go-w "+quote(path),
+		return problem(Failed, "plist-writable", "chmod go-w "+Quote(path),
 			"%s can be written to by others (mode %04o): launchd would refuse to load it", path, file.Mode)
 	}
 	return refuseJob(s)
@@ -180,16 +176,16 @@ func refuseUnread(path string, err error) error {
 	var malformed *plistfix.Error
 	switch {
 	case errors.As(err, &malformed):
-		return problem(Failed, "plist-malformed", "plutil -lint "+quote(path), "reading %s: %w", path, err)
+		return problem(Failed, "plist-malformed", "plutil -lint "+Quote(path), "reading %s: %w", path, err)
 	case errors.Is(err, backup.ErrNotRegular), errors.Is(err, syscall.ELOOP):
-		return problem(Failed, "plist-not-a-file", "ls -ld "+quote(path), "reading %s: %w", path, bare(err))
+		return problem(Failed, "plist-not-a-file", "ls -ld "+Quote(path), "reading %s: %w", path, bare(err))
 	}
-	return problem(Failed, "plist-unreadable", "ls -le "+quote(path), "reading %s: %w", path, bare(err))
+	return problem(Failed, "plist-unreadable", "ls -le "+Quote(path), "reading %s: %w", path, bare(err))
 }
 
 // refuseOwner says which command to run instead.
 func (m Machine) refuseOwner(command, path string, uid int) error {
-	hint := fmt.Sprintf("sudo chown %d %s", m.UID, quote(path))
+	hint := fmt.Sprintf("sudo chown %d %s", m.UID, Quote(path))
 	switch {
 	case uid == 0 && filepath.Dir(path) == m.Daemons:
 		hint = "sudo ollama-bind " + command
@@ -203,13 +199,13 @@ func refuseJob(s State) error {
 	label := s.Plist.Agent.Label
 	switch {
 	case !s.Agent.Chosen && !homebrew.IsLabel(label):
-		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+quote(s.Agent.Plist),
+		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+Quote(s.Agent.Plist),
 			"%s has the label %q, which is not one of Homebrew's for Ollama", s.Agent.Plist, label)
 	case s.Agent.Loaded && s.Agent.Label != label:
 		return problem(Failed, "label-mismatch", "brew services restart ollama",
 			"%s has the label %q, but launchd loaded it as %q", s.Agent.Plist, label, s.Agent.Label)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
-		return problem(Failed, "other-plist", "ollama-bind fix --plist "+quote(s.Job.Path),
+		return problem(Failed, "other-plist", "ollama-bind fix --plist "+Quote(s.Job.Path),
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
 	}
 	return nil

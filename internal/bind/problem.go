@@ -58,8 +58,8 @@ func bare(err error) error {
 	return err
 }
 
-// quote makes a path safe to paste into a shell.
-func quote(path string) string {
+// Quote makes a path safe to paste into a shell.
+func Quote(path string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%"
 	if path != "" && strings.Trim(path, plain) == "" {
 		return path

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +88,7 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 		return s, s.shortfall(g, job)
 	}
 	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts anew at every bootstrap
-		return s, fmt.Errorf("the service does not stay up (last exit: %s)", cmp.Or(s.Job.LastExit, "unknown"))
+		return s, errors.New(s.Job.unsteady())
 	}
 	return s, s.Socket.APIErr
 }

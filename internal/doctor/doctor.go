@@ -1,9 +1,18 @@
 // Package doctor explains why containers do not reach Ollama: checks that look
 // at one thing each, say what they found, and name the cure.
+//
+// A check fails only for a reason why containers do not reach Ollama, or will
+// stop to for certain: the service is not loaded, another process holds the port,
+// nothing answers, a value that Ollama reads in another way than it was meant, a
+// value that is in one layer and has not arrived in the next. That Ollama listens
+// on loopback alone is no such reason: most runtimes on a Mac reach it there. It is a
+// warning, and whether it matters is measured by the checks that look from inside
+// of containers.
 package doctor
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -31,7 +40,34 @@ type Finding struct {
 type Check struct {
 	ID       string // kebab-case, an interface
 	Question string // one line, for --list-checks
-	// Deadline bounds the check; 0 means 5 seconds.
+	// Deadline bounds the check; 0 means 8 seconds.
 	Deadline time.Duration
 	run      func(ctx context.Context, c *Case) Finding
+}
+
+func passed(summary string, evidence ...string) Finding {
+	return Finding{Status: OK, Summary: summary, Evidence: lines(evidence...)}
+}
+
+func warned(summary, fix string, evidence ...string) Finding {
+	return Finding{Status: Warn, Summary: summary, Fix: fix, Evidence: lines(evidence...)}
+}
+
+func failed(summary, fix string, evidence ...string) Finding {
+	return Finding{Status: Fail, Summary: summary, Fix: fix, Evidence: lines(evidence...)}
+}
+
+func skipped(summary string, evidence ...string) Finding {
+	return Finding{Status: Skip, Summary: summary, Evidence: lines(evidence...)}
+}
+
+// lines joins what is not empty.
+func lines(all ...string) string {
+	var said []string
+	for _, line := range all {
+		if line != "" {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "\n")
 }

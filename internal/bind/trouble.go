@@ -1,0 +1,171 @@
+package bind
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+)
+
+// Trouble is why Ollama does not answer where it is wanted.
+//
+// The IDs are not-installed, not-loaded, not-running, crash-looping, port-held,
+// listens-elsewhere and no-answer. A firewall is none of them: it lets the
+// machine's own connections pass, so nobody can see it from here.
+type Trouble struct {
+	ID   string // kebab-case, for scripts
+	Text string // one line
+	Hint string // a command to paste
+}
+
+// Trouble says why Ollama does not answer where the goal wants it. It is false
+// where Ollama does.
+func (s State) Trouble(g Goal) (Trouble, bool) {
+	if s.answers(g) {
+		return Trouble{}, false
+	}
+	return s.trouble(g), true
+}
+
+// Explain is Trouble with the last error of the service's log, where that may
+// say more.
+func (s State) Explain(g Goal) (Trouble, bool) {
+	t, troubled := s.Trouble(g)
+	switch t.ID {
+	case "crash-looping", "not-running", "no-answer":
+		if line := s.LastError(); line != "" {
+			t.Text += "; the last error in its log: " + line
+		}
+	}
+	return t, troubled
+}
+
+// answers goes by what could be looked at: without lsof nobody knows whose
+// answer it is, without launchd nobody knows whose process it is.
+func (s State) answers(g Goal) bool {
+	switch {
+	case s.Socket.APIVersion == "":
+		return false
+	case s.Socket.Err != nil:
+		return true
+	case s.Job.Err != nil:
+		return listens(s.Socket.Listeners, g.Host)
+	}
+	return s.judgeSocket(g).State == OK
+}
+
+func (s State) trouble(g Goal) Trouble {
+	held, isHeld := s.Held(g.Host.Port)
+	switch {
+	case s.Agent.Plist == "" && !s.Agent.Loaded:
+		return Trouble{"not-installed", "there is no Homebrew service for Ollama here", "brew install ollama && brew services start ollama"}
+	case s.NoProgram:
+		return Trouble{"not-installed", "the service's program is gone: " + s.program(), "brew install ollama"}
+	case s.Job.Err != nil:
+		return Trouble{"no-answer", fmt.Sprintf("Ollama does not answer on port %d, and launchd does not tell why: %v", g.Host.Port, s.Job.Err), "ollama-bind doctor"}
+	case isHeld:
+		return held
+	case !s.Job.Loaded:
+		return Trouble{"not-loaded", "launchd has not loaded the service", s.start()}
+	case len(s.own()) == 0:
+		return s.silent(g)
+	case s.Socket.APIVersion != "":
+		return Trouble{"listens-elsewhere", fmt.Sprintf("the service listens on %s, not on %s", s.own()[0].Address, g.Host.Socket()), FixCommand(g)}
+	}
+	return Trouble{"no-answer", fmt.Sprintf("the service listens on %s, but does not answer: %v", s.own()[0].Address, s.Socket.APIErr), s.tail()}
+}
+
+// silent is the trouble with a loaded service that listens nowhere.
+func (s State) silent(g Goal) Trouble {
+	switch {
+	case s.Job.Looping():
+		return Trouble{"crash-looping", s.Job.unsteady(), s.tail()}
+	case s.Job.PID == 0:
+		return Trouble{"not-running", "launchd has loaded the service, but does not run it", "launchctl kickstart " + s.Agent.Target.String()}
+	case s.Socket.Err != nil:
+		return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not answer: %v", s.Job.PID, s.Socket.APIErr), s.tail()}
+	}
+	return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not listen on port %d", s.Job.PID, g.Host.Port), s.tail()}
+}
+
+// Held says who holds the port in the service's stead, if anybody does.
+func (s State) Held(port int) (Trouble, bool) {
+	foreign := s.foreign(port)
+	switch {
+	case len(foreign) > 0:
+		return Trouble{"port-held",
+			fmt.Sprintf("port %d is held by %s, which is not the Homebrew service", port, who(foreign[0])),
+			fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID)}, true
+	case s.Socket.Unseen:
+		return Trouble{"port-held",
+			fmt.Sprintf("port %d is held by a process of another user", port),
+			fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port)}, true
+	}
+	return Trouble{}, false
+}
+
+// Looping reports whether launchd starts the job again and again: it is not the
+// first time, or it is down after a failure.
+func (j Job) Looping() bool {
+	return j.Runs > 1 || j.PID == 0 && !j.EndedWell()
+}
+
+// EndedWell reports whether the run before ended as it was asked to, if there was
+// one.
+func (j Job) EndedWell() bool {
+	return slices.Contains([]string{"", "0", "(never exited)", "Terminated: 15", "signal 15"}, j.LastExit)
+}
+
+func (j Job) unsteady() string {
+	return fmt.Sprintf("the service does not stay up (last exit: %s)", cmp.Or(j.LastExit, "unknown"))
+}
+
+// start is the command that loads the service.
+func (s State) start() string {
+	switch {
+	case !homebrew.IsLabel(s.Agent.Label) && len(s.Agent.Domains) > 0:
+		return fmt.Sprintf("launchctl bootstrap %s %s", s.Agent.Domains[0], Quote(s.Agent.Plist))
+	case s.Agent.Daemon:
+		return "sudo brew services start ollama"
+	}
+	return "brew services start ollama"
+}
+
+// tail is the command that shows the end of the service's log.
+func (s State) tail() string {
+	if s.log() == "" {
+		return "launchctl print " + s.Agent.Target.String()
+	}
+	return "tail -n 20 " + Quote(s.log())
+}
+
+// log is where the service writes its errors.
+func (s State) log() string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
+
+// errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
+var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
+
+// longestLine is as much of a line as is worth showing.
+const longestLine = 300
+
+// LastError is the last line of the service's log that tells of an error, without
+// what may be a secret. It is "" if Ollama has started well since, or if there is
+// none near the log's end. It is a hint and no proof: the log goes on over many
+// runs.
+func (s State) LastError() string {
+	mark := logMark{path: s.log(), secrets: slices.Concat(secrets(s.Plist.Agent.EnvironmentVariables), secrets(s.Job.Environment))}
+	for _, line := range slices.Backward(strings.Split(mark.text(), "\n")) {
+		switch {
+		case strings.Contains(line, `msg="Listening on `):
+			return ""
+		case len(line) > longestLine && errorLine.MatchString(line):
+			return strings.ToValidUTF8(line[:longestLine], "") + "…"
+		case errorLine.MatchString(line):
+			return line
+		}
+	}
+	return ""
+}

@@ -1,0 +1,241 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Asking from inside of containers takes its time: an engine may have to be woken
+// up, and what a firewall drops is waited for. The probe gives up before its
+// checks do, and so has time left to remove what it has made.
+const (
+	probeTime      = 20 * time.Second
+	insideDeadline = probeTime + 10*time.Second
+)
+
+// containerChecks look from inside of containers. All of them read the one
+// report of a probe.
+var containerChecks = []Check{
+	inside("container-runtime", "is there a container runtime, and which one?", findRuntime),
+	inside("container-url", "does the container's environment have the right URL for Ollama?", each(urlOf)),
+	inside("container-extra-hosts", "do the container's extra_hosts lead to this machine?", each(extraHostsOf)),
+	inside("container-proxy", "does a proxy get between the container and Ollama?", each(proxyOf)),
+	inside("container-reaches-loopback", "does the container reach what listens on this machine's loopback?", each(loopbackOf)),
+	inside("container-reaches-wildcard", "does the container reach what listens on all interfaces of this machine?", each(wildcardOf)),
+	inside("container-reaches-ollama", "does the container reach Ollama?", each(ollamaOf)),
+}
+
+func inside(id, question string, judge func(container.Report) Finding) Check {
+	return Check{ID: id, Question: question, Deadline: insideDeadline, run: func(ctx context.Context, c *Case) Finding {
+		report, err := c.probed(ctx)
+		if err != nil {
+			return skipped(err.Error())
+		}
+		return judge(report)
+	}}
+}
+
+// probed is what asking from inside of containers has shown.
+func (c *Case) probed(ctx context.Context) (container.Report, error) {
+	return c.report.get(ctx, c.lasting(ctx), func(ctx context.Context) (container.Report, error) {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		return c.Probe.Run(ctx, c.server), nil
+	})
+}
+
+// Probed is what asking from inside of containers has shown, if a check of the
+// last Run has done so.
+func (c *Case) Probed() (container.Report, bool) {
+	return c.report.wait()
+}
+
+func findRuntime(r container.Report) Finding {
+	var said []string
+	for _, rt := range r.Runtimes {
+		said = append(said, fmt.Sprintf("%s: %s %s", rt.Tool, rt.Product, rt.Version))
+	}
+	for _, a := range r.Absent {
+		if !errors.Is(a.Err, launchctl.ErrNoTool) {
+			said = append(said, a.Err.Error())
+		}
+	}
+	f := Finding{Status: OK, Evidence: strings.Join(said, "\n")}
+	switch {
+	case len(r.Runtimes) > 0:
+		f.Summary = said[0]
+	case len(said) > 0:
+		f = skipped("no container runtime answers")
+		f.Evidence = strings.Join(said, "\n")
+	default:
+		f = skipped("none of " + strings.Join(container.Tools(), ", ") + " is here")
+	}
+	return f
+}
+
+// each judges every target, and reports the worst of them with all their
+// evidence.
+func each(judge func(container.Target, container.Server) Finding) func(container.Report) Finding {
+	return func(r container.Report) Finding {
+		switch {
+		case len(r.Runtimes) == 0:
+			return skipped("no container runtime")
+		case r.Err != nil:
+			return skipped(r.Err.Error())
+		}
+		var all []Finding
+		for _, t := range r.Targets {
+			f := judge(t, r.Server)
+			if t.Err != nil {
+				f = skipped(t.Err.Error())
+			}
+			f.Evidence = strings.TrimPrefix(strings.Join([]string{evidenceOf(t), f.Evidence}, "\n"), "\n")
+			all = append(all, f)
+		}
+		return worst(all)
+	}
+}
+
+// graveness orders the statuses.
+var graveness = []Status{Skip, OK, Warn, Fail}
+
+func worst(all []Finding) Finding {
+	if len(all) == 0 {
+		return skipped("no container")
+	}
+	gravest := all[0]
+	var evidence []string
+	for _, f := range all {
+		if slices.Index(graveness, f.Status) > slices.Index(graveness, gravest.Status) {
+			gravest = f
+		}
+		evidence = append(evidence, f.Evidence)
+	}
+	gravest.Evidence = strings.Trim(strings.Join(slices.Compact(evidence), "\n"), "\n")
+	return gravest
+}
+
+// evidenceOf names the container that a finding is about.
+func evidenceOf(t container.Target) string {
+	name := t.Container.Name
+	if name == "" {
+		name = "a throw-away container of " + t.Image
+	}
+	if t.Tool == "" {
+		return name
+	}
+	return fmt.Sprintf("%s, asked with its %s", name, t.Tool)
+}
+
+func urlOf(t container.Target, _ container.Server) Finding {
+	if t.Source == "" {
+		return skipped("the container's environment names no Ollama")
+	}
+	f := Finding{Status: OK, Summary: fmt.Sprintf("%s=%s", t.Source, t.Value)}
+	trap, trapped := t.Container.Trap(t.Source, t.Value)
+	switch {
+	case t.Verdict == container.URLWrong && t.Cause != "proxy":
+		f.Status, f.Summary, f.Fix = Fail, t.Summary, t.Fix
+	case t.Answer.Result == container.OK:
+	case trapped:
+		f.Status, f.Summary = Fail, fmt.Sprintf("%s=%s: %s", t.Source, t.Value, trap.Text)
+		if t.RightURL != "" {
+			f.Fix = fmt.Sprintf("start the container with %s=%s", t.Source, t.RightURL)
+		}
+	}
+	return f
+}
+
+func extraHostsOf(t container.Target, _ container.Server) Finding {
+	if len(t.Container.ExtraHosts) == 0 {
+		return Finding{Status: OK, Summary: "none"}
+	}
+	var lines []string
+	for _, extra := range t.Container.ExtraHosts {
+		lines = append(lines, extra.Name+":"+extra.Address)
+	}
+	f := Finding{Status: OK, Summary: strings.Join(lines, ", ")}
+	for _, r := range t.Reaches {
+		if r.Wildcard.Result != container.OK && t.Container.Maps(r.Host) {
+			f.Status = Fail
+			f.Summary = fmt.Sprintf("%s is in extra_hosts, and does not lead to this machine (%s)", r.Host, r.Wildcard.Result)
+			f.Fix = "remove that line from extra_hosts (--add-host), and start the container again"
+		}
+	}
+	return f
+}
+
+func proxyOf(t container.Target, _ container.Server) Finding {
+	p := t.Proxied
+	switch {
+	case p == nil:
+		return Finding{Status: OK, Summary: "none for this URL"}
+	case !p.Measured:
+		return Finding{Status: Warn, Summary: fmt.Sprintf("%s is %s, which cannot be tried from here", p.Variable, p.Proxy), Fix: noProxyFor(t)}
+	case p.Answer.Result == t.Answer.Result:
+		return Finding{Status: OK, Summary: fmt.Sprintf("%s is %s, and makes no difference", p.Variable, p.Proxy)}
+	}
+	return Finding{Status: Fail, Summary: fmt.Sprintf("%s sends it to %s, where it ends in %s", p.Variable, p.Proxy, p.Answer), Fix: noProxyFor(t)}
+}
+
+func noProxyFor(t container.Target) string {
+	host := t.Host()
+	return fmt.Sprintf("start the container with NO_PROXY=%s and no_proxy=%s", host, host)
+}
+
+func loopbackOf(t container.Target, s container.Server) Finding {
+	f := sightOf(t, func(r container.Reach) container.Sight { return r.Loopback })
+	if f.Status == Fail {
+		f.Status, f.Summary = Warn, "no: only what listens on all interfaces can be reached"
+		if t.Verdict == container.Reachable || s.Outside {
+			f.Status, f.Summary = OK, "no, which does not matter: Ollama listens on all interfaces"
+		}
+	}
+	return f
+}
+
+func wildcardOf(t container.Target, _ container.Server) Finding {
+	f := sightOf(t, func(r container.Reach) container.Sight { return r.Wildcard })
+	if f.Status == Fail {
+		f.Summary, f.Fix = "no: a rebind would not help", t.Fix
+	}
+	if f.Status == Fail && t.Verdict == container.Reachable { // the URL leads elsewhere, or through a door of its own
+		f.Status, f.Fix = Warn, ""
+		f.Summary = "no, though the container has an Ollama at " + t.URL
+	}
+	return f
+}
+
+// sightOf reports which of the host's names lead to one of our listeners.
+func sightOf(t container.Target, look func(container.Reach) container.Sight) Finding {
+	f := Finding{Status: Fail}
+	var lines []string
+	for _, r := range t.Reaches {
+		s := look(r)
+		line := fmt.Sprintf("%s: %s", r.Host, s.Result)
+		if s.Peer != "" {
+			line += ", seen as " + s.Peer
+		}
+		lines = append(lines, line)
+		if s.Result == container.OK && f.Status == Fail {
+			f.Status, f.Summary = OK, "yes, as "+r.Host
+		}
+	}
+	f.Evidence = strings.Join(lines, "\n")
+	return f
+}
+
+func ollamaOf(t container.Target, _ container.Server) Finding {
+	f := Finding{Status: OK, Summary: fmt.Sprintf("%s: %s", t.Verdict, t.Summary), Fix: t.Fix}
+	if t.Verdict != container.Reachable {
+		f.Status = Fail
+	}
+	return f
+}

@@ -1,0 +1,244 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+const (
+	startService   = "brew services start ollama"
+	restartService = "brew services restart ollama"
+)
+
+func checkPlatform(_ context.Context, c *Case) Finding {
+	path, err := launchctl.Lookup("launchctl")
+	return judgePlatform(c.System, c.Goal.Host.String(), path, err)
+}
+
+// judgePlatform knows what to do on other systems from Ollama's own FAQ
+// (ollama/ollama docs/faq.mdx).
+func judgePlatform(system, value, launchctl string, err error) Finding {
+	switch {
+	case err == nil:
+		return passed("launchd is here", launchctl)
+	case system == "darwin":
+		return failed("this Mac's launchctl is not to be found", "export PATH=$PATH:/bin:/usr/sbin", err.Error())
+	case system == "linux":
+		return warned("this is Linux: systemd runs Ollama here, and fix cannot change it",
+			"sudo systemctl edit ollama && sudo systemctl restart ollama",
+			"should the address have to change, put into the editor that opens:", "[Service]", fmt.Sprintf("Environment=%q", "OLLAMA_HOST="+value))
+	case system == "windows":
+		return warned("this is Windows: Ollama takes OLLAMA_HOST from your user account, and fix cannot change it",
+			"setx OLLAMA_HOST "+value, "should the address have to change: set it, quit Ollama in the task bar, and start it again")
+	}
+	return warned("there is no launchd here, so fix cannot change Ollama", "set OLLAMA_HOST="+value+" where Ollama is started")
+}
+
+func checkAgent(ctx context.Context, c *Case) Finding {
+	s, err := c.state(ctx)
+	var p *bind.Problem
+	if errors.As(err, &p) && p.ID == "no-agent" {
+		answers, _ := c.answers(ctx) // if it did not get to answer, nobody did
+		return judgeNoAgent(p, answers)
+	}
+	if err != nil {
+		return withoutState(err)
+	}
+	return judgeAgent(c, s)
+}
+
+// judgeNoAgent: an Ollama that is no service of Homebrew's can be reached as well.
+func judgeNoAgent(p *bind.Problem, answers []answer) Finding {
+	if a, ok := firstAnswer(answers); ok {
+		return warned("there is no Homebrew service for Ollama, and yet one answers at "+a.address.String()+
+			": Ollama.app, or one started by hand", p.Hint, p.Error())
+	}
+	return failed("there is no Homebrew service for Ollama", p.Hint, p.Error())
+}
+
+func judgeAgent(_ *Case, s bind.State) Finding {
+	if s.NoProgram {
+		return failed("the service is here, but its program is gone", "brew install ollama && "+restartService, s.Agent.Plist)
+	}
+	what := s.Agent.Label
+	switch {
+	case s.Agent.Chosen:
+		what += ", the one that was named"
+	case s.Agent.Daemon:
+		what += ", a service of the whole machine"
+	}
+	return passed("found: "+what, s.Agent.Plist)
+}
+
+func judgeLabel(_ *Case, s bind.State) Finding {
+	label, canonical := s.Agent.Label, homebrew.Labels()[0]
+	own := s.Plist.Agent.Label
+	switch {
+	case s.Plist.Err == nil && s.Agent.Loaded && own != label:
+		return failed(fmt.Sprintf("the property list has the label %q, but launchd loaded it as %q", own, label), restartService, s.Agent.Plist)
+	case s.Agent.Chosen:
+		return passed(cmp.Or(label, "unknown")+", of the property list that was named", s.Agent.Plist)
+	case s.Plist.Err == nil && !homebrew.IsLabel(own):
+		return failed(fmt.Sprintf("the property list has the label %q, by which Homebrew does not know it", own),
+			"ollama-bind fix --plist "+bind.Quote(s.Agent.Plist), s.Agent.Plist)
+	case label != canonical:
+		return passed(label+", which Homebrew replaces by "+canonical+" at its next restart of the service", s.Agent.Plist)
+	}
+	return passed(label, s.Agent.Plist)
+}
+
+// checkTwoJobs also looks for files that launchd would load at the next login.
+func checkTwoJobs(c *Case, s bind.State) Finding {
+	var others []homebrew.Candidate
+	for _, candidate := range homebrew.Candidates(c.Machine.Home, c.Machine.Daemons) {
+		if _, err := os.Lstat(candidate.Plist); err == nil && candidate.Plist != s.Agent.Plist {
+			others = append(others, candidate)
+		}
+	}
+	return judgeTwoJobs(s, others)
+}
+
+func judgeTwoJobs(s bind.State, others []homebrew.Candidate) Finding {
+	switch rival := s.Agent.Rival; {
+	case rival != nil:
+		return failed(s.Agent.TwoJobs(), sudo(rival.Domain == launchctl.System)+"launchctl bootout "+rival.String(), s.Agent.Plist)
+	case len(others) > 0 && homebrew.IsLabel(s.Agent.Label):
+		other := others[0]
+		return warned("there is a second property list, and after the next login there may be two services for one port",
+			sudo(other.Daemon)+"rm "+bind.Quote(other.Plist), "in use: "+s.Agent.Plist, "as well: "+other.Plist)
+	}
+	return passed("only one is here", s.Agent.Plist)
+}
+
+// sudo begins a command that only root may run.
+func sudo(needed bool) string {
+	if needed {
+		return "sudo "
+	}
+	return ""
+}
+
+func judgeLoaded(_ *Case, s bind.State) Finding {
+	switch {
+	case s.Job.Err != nil:
+		return skipped(s.Job.Err.Error())
+	case !s.Job.Loaded:
+		return failed("launchd has not loaded the service", startOf(s), s.Agent.Plist)
+	case s.Job.PID == 0:
+		return failed("launchd has loaded the service, but it does not run (last exit: "+lastExit(s)+")", whatNow(s),
+			s.Agent.Target.String(), "state: "+cmp.Or(s.Job.State, "unknown"))
+	}
+	return passed(fmt.Sprintf("runs as process %d", s.Job.PID), s.Agent.Target.String())
+}
+
+func lastExit(s bind.State) string { return cmp.Or(s.Job.LastExit, "unknown") }
+
+// startOf is the command that loads a service.
+func startOf(s bind.State) string {
+	if !homebrew.IsLabel(s.Agent.Label) {
+		return "launchctl bootstrap gui/$(id -u) " + bind.Quote(s.Agent.Plist)
+	}
+	return sudo(s.Agent.Daemon) + startService
+}
+
+// kickstart starts a loaded service without writing its property list anew, as
+// Homebrew would.
+func kickstart(s bind.State) string {
+	return sudo(s.Agent.Target.Domain == launchctl.System) + "launchctl kickstart " + s.Agent.Target.String()
+}
+
+// logOf is where the service writes its errors.
+func logOf(s bind.State) string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
+
+// whatNow is for a service that is down, or has been.
+func whatNow(s bind.State) string {
+	if s.Job.EndedWell() || logOf(s) == "" {
+		return kickstart(s)
+	}
+	return "tail -n 20 " + bind.Quote(logOf(s))
+}
+
+// checkDisabled asks for the overrides of the user and of the system before it
+// knows which of them counts: each is one quick question.
+func checkDisabled(ctx context.Context, c *Case) Finding {
+	launchd := c.Machine.Launchd
+	var s bind.State
+	var users, systems map[string]bool
+	var err, usersErr, systemsErr error
+	together(
+		func() { s, err = c.state(ctx) },
+		func() { users, usersErr = launchd.Disabled(ctx, launchctl.User(c.Machine.UID)) },
+		func() { systems, systemsErr = launchd.Disabled(ctx, launchctl.System) },
+	)
+	switch {
+	case err != nil:
+		return withoutState(err)
+	case s.Agent.Daemon:
+		return judgeDisabled(c, s, systems, systemsErr)
+	}
+	return judgeDisabled(c, s, users, usersErr)
+}
+
+func judgeDisabled(c *Case, s bind.State, overrides map[string]bool, err error) Finding {
+	label := cmp.Or(s.Plist.Agent.Label, s.Agent.Label)
+	target := launchctl.Target{Domain: launchctl.DomainsFor(c.Machine.UID, s.Agent.Daemon)[0], Label: label}
+	if s.Agent.Loaded {
+		target.Domain = s.Agent.Target.Domain
+	}
+	switch {
+	case err != nil:
+		return withoutTool("launchctl", err)
+	case overrides[label]:
+		return failed("the service is disabled: launchd does not start it at login", "launchctl enable "+target.String(), "launchctl print-disabled: "+label)
+	}
+	return passed("nothing keeps launchd from starting it", "launchctl print-disabled: "+label)
+}
+
+// checkLastExit looks into the service's log too.
+func checkLastExit(_ *Case, s bind.State) Finding {
+	return judgeLastExit(s, s.LastError())
+}
+
+func judgeLastExit(s bind.State, logged string) Finding {
+	if logged != "" {
+		logged = "the last error in " + logOf(s) + ": " + logged
+	}
+	switch {
+	case s.Job.Err != nil:
+		return skipped(s.Job.Err.Error())
+	case !s.Job.Loaded:
+		return skipped("launchd has not loaded the service")
+	case s.Job.PID == 0 && s.Job.EndedWell():
+		return warned("does not run now; last exit: "+lastExit(s), whatNow(s), logged)
+	case s.Job.PID == 0:
+		return failed("does not stay up; last exit: "+lastExit(s), whatNow(s), started(s.Job), meaningOf(s.Job.LastExit), logged)
+	case !s.Job.EndedWell():
+		return warned("runs now, but the run before ended with "+lastExit(s), whatNow(s), started(s.Job), meaningOf(s.Job.LastExit), logged)
+	}
+	if s.Job.LastExit == "(never exited)" {
+		return passed("has run without end since it was loaded")
+	}
+	return passed("runs; the run before: "+lastExit(s), started(s.Job))
+}
+
+func started(j bind.Job) string {
+	if j.Runs == 0 {
+		return ""
+	}
+	return fmt.Sprintf("started %d times since it was loaded", j.Runs)
+}
+
+// meaningOf explains the one exit status that leaves nothing in the log.
+func meaningOf(exit string) string {
+	if exit == "78" || exit == "78: EX_CONFIG" {
+		return "78: launchd could not start it at all, because the program or its log file is missing, for instance"
+	}
+	return ""
+}
