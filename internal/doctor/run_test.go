@@ -20,6 +20,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -218,22 +219,45 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
+// TestRunWaits: nobody leaves while something is still to be put away.
+func TestRunWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Case
+		var removed bool
+		probe := func(ctx context.Context) (container.Report, error) {
+			<-ctx.Done()
+			time.Sleep(3 * time.Second)
+			removed = true
+			return container.Report{}, ctx.Err()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		Run(ctx, &c, []Check{{ID: "inside", run: func(ctx context.Context, c *Case) Finding {
+			c.report.get(ctx, c.lasting(ctx), probe)
+			return passed("")
+		}}})
+		if !removed {
+			t.Error("Run left before the probe had ended")
+		}
+	})
+}
+
 // TestMemo: many ask, one looks, and who has no time does not wait.
 func TestMemo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m memo[int]
 		looked := 0
 		look := func(context.Context) (int, error) { time.Sleep(time.Second); looked++; return 42, nil }
-		if _, ok := m.settled(); ok {
-			t.Error("settled before anybody has asked")
+		if _, ok := m.wait(); ok || looked > 0 {
+			t.Error("there is something before anybody has asked")
 		}
 		hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if _, err := m.get(hasty, t.Context(), look); err != context.DeadlineExceeded {
 			t.Errorf("who had no time got %v", err)
 		}
-		if _, ok := m.settled(); ok {
-			t.Error("settled while it is looked at")
+		if v, ok := m.wait(); !ok || v != 42 || looked != 1 {
+			t.Errorf("who waited for the end of the look got %d, %v", v, ok)
 		}
 		var asking []func()
 		for range 10 {
@@ -244,8 +268,8 @@ func TestMemo(t *testing.T) {
 			})
 		}
 		together(asking...)
-		if v, ok := m.settled(); looked != 1 || v != 42 || !ok {
-			t.Errorf("looked %d times, settled on %d, %v", looked, v, ok)
+		if v, ok := m.wait(); looked != 1 || v != 42 || !ok {
+			t.Errorf("looked %d times, found %d, %v", looked, v, ok)
 		}
 	})
 }
