@@ -22,9 +22,11 @@ const exitStatus = `EXIT STATUS:
    0    done, or already in the wanted state
    1    failed, and nothing is left half done (an error that says otherwise excepted)
    2    wrong usage
-   3    not in the wanted state (status, or fix --dry-run with changes)
+   3    not in the wanted state (status, fix --dry-run with changes, a doctor check that
+        fails, a probe that did not get through)
    4    applied, but the proof failed, and the previous state was restored
-   5    nothing to work on here: no launchctl, or no Homebrew Ollama service
+   5    nothing to work on here: no launchctl, no Homebrew Ollama service, or for probe
+        and url no container runtime
    130  interrupted, after undoing
 `
 

@@ -34,6 +34,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 type program struct {
 	tell    teller
 	daemons string // the folder of launch daemons
+	ownApp  string // where Ollama's own application would be, "" for the usual place
 }
 
 // run turns whatever the command returns into an exit code, and an error into

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	sandbox.Main()
 	testscript.Main(m, map[string]func(){
 		"ollama-bind": func() {
-			p := program{tell: newTeller(os.Stdout, os.Stderr), daemons: homebrew.Daemons}
+			p := program{tell: newTeller(os.Stdout, os.Stderr), daemons: homebrew.Daemons, ownApp: os.Getenv("APP")}
 			if dir := os.Getenv("DAEMONS"); dir != "" {
 				p.daemons = dir // never the machine's own
 			}

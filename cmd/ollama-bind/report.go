@@ -30,6 +30,7 @@ type report struct {
 	RolledBack    bool         `json:"rolled_back"`
 	ContainerURL  *string      `json:"container_url"`
 	Drift         *drift       `json:"drift,omitempty"`
+	Trouble       *trouble     `json:"trouble,omitempty"`
 	Unset         bool         `json:"unset,omitempty"`
 	Warnings      []warning    `json:"warnings"`
 	Error         *errorObject `json:"error"`
@@ -53,6 +54,13 @@ type drift struct {
 	Layer   string `json:"layer"`
 	Message string `json:"message"`
 	Repair  string `json:"repair"`
+}
+
+// trouble is why Ollama does not answer where it is wanted.
+type trouble struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
 }
 
 // layer is what every row has.

@@ -53,6 +53,9 @@ func (p program) status(c *cli.Context) error {
 	} else {
 		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
 	}
+	if t, is := state.Explain(goal); is && err == nil {
+		r.Trouble = &trouble{t.ID, t.Text, t.Hint}
+	}
 	if err == nil && !r.OK {
 		err = errNotWanted
 	}
@@ -74,6 +77,14 @@ func (p program) printDrift(d *drift) {
 	}
 }
 
+func (p program) printTrouble(t *trouble) {
+	if t == nil {
+		return
+	}
+	p.tell.printf("%s", p.tell.tilde(t.Message))
+	p.tell.printf("what to do:       %s", p.tell.tilde(t.Hint))
+}
+
 func (p program) printStatus(r report, s bind.State) {
 	p.tell.printRows(r, s)
 	p.tell.printf("")
@@ -82,6 +93,7 @@ func (p program) printStatus(r report, s bind.State) {
 	} else {
 		p.tell.printf("not bound to %s", *r.Want)
 	}
+	p.printTrouble(r.Trouble)
 	p.printDrift(r.Drift)
 	if r.ContainerURL != nil {
 		p.tell.printf("from a container: %s", *r.ContainerURL)

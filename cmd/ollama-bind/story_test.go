@@ -51,6 +51,9 @@ import (
 //	badenv FILE TEXT       writes a text with Go's escapes
 //	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
 //	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
+//	engine PRODUCT [-down] starts a container engine: desktop, linux or rancher (see package sandbox)
+//	container NAME [flags] runs a container: -env K=V, -host NAME:ADDRESS, -network N, -tools a,b, -stopped
+//	image NAME [TOOL…]     makes an image; containers NAME…: wants these and no others to be there
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"mac":        cmdMac,
 	"fault":      cmdFault,
@@ -94,6 +97,13 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"relabel":  cmdRelabel,
 	"forget":   func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
 	"waitgone": cmdWaitGone,
+
+	"engine":     cmdEngine,
+	"container":  cmdContainer,
+	"containers": cmdContainers,
+	"image": func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(theMac(ts).AddImage(args[0], args[1:]...))
+	},
 }
 
 const (
@@ -119,6 +129,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("GORACE", "atexit_sleep_ms=10") // not the whole second that it takes by default
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
+	env.Setenv("APP", filepath.Join(env.WorkDir, "Ollama.app"))
 	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
 	env.Values[stampKey] = new(stamp)
 	env.Values[runningKey] = new(*exec.Cmd)
@@ -135,7 +146,7 @@ func refusingTools(work string) (dir string, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, tool := range []string{"launchctl", "lsof", "brew", "socketfilterfw"} {
+	for _, tool := range []string{"launchctl", "lsof", "brew", "socketfilterfw", "docker", "podman", "nerdctl"} {
 		script := "#!/bin/sh\necho this story has no Mac >&2\nexit 1\n"
 		if err := os.WriteFile(filepath.Join(dir, tool), []byte(script), 0o755); err != nil {
 			return "", err
@@ -275,7 +286,8 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// dig finds a value; the layers and warnings of a report go by their names.
+// dig finds a value; the layers, checks, targets and so on of a report go by
+// their names.
 func dig(doc any, path []string) string {
 	if len(path) == 0 {
 		if text, ok := doc.(string); ok {
@@ -294,8 +306,10 @@ func dig(doc any, path []string) string {
 	case []any:
 		for i, inner := range v {
 			named, _ := inner.(map[string]any)
-			if strconv.Itoa(i) == path[0] || named["name"] == path[0] || named["id"] == path[0] {
-				return dig(inner, path[1:])
+			for _, name := range []any{strconv.Itoa(i), named["name"], named["id"], named["container"], named["host"]} {
+				if name == path[0] {
+					return dig(inner, path[1:])
+				}
 			}
 		}
 	}
@@ -573,5 +587,43 @@ func cmdUnfinish(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, mark := range all {
 		ts.Check(os.Remove(mark))
+	}
+}
+
+func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
+	down := len(args) > 1 && args[1] == "-down"
+	ts.Check(theMac(ts).StartEngine(sandbox.Engine{Product: args[0], Down: down}))
+}
+
+// list is a flag that can be given several times.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+func cmdContainer(ts *testscript.TestScript, neg bool, args []string) {
+	c := sandbox.Container{Name: args[0], Image: "app:1"}
+	flags := flag.NewFlagSet("container", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Var((*list)(&c.Env), "env", "")
+	flags.Var((*list)(&c.ExtraHosts), "host", "")
+	flags.StringVar(&c.Network, "network", "bridge", "")
+	flags.StringVar(&c.Image, "image", c.Image, "")
+	tools := flags.String("tools", "curl", "")
+	flags.BoolVar(&c.Stopped, "stopped", false, "")
+	ts.Check(flags.Parse(args[1:]))
+	if *tools != "" {
+		c.Tools = strings.Split(*tools, ",")
+	}
+	ts.Check(theMac(ts).RunContainer(c))
+}
+
+func cmdContainers(ts *testscript.TestScript, neg bool, args []string) {
+	if got := strings.Join(theMac(ts).Containers(), " "); got != strings.Join(args, " ") {
+		ts.Fatalf("the containers are %q, want %q", got, args)
 	}
 }

@@ -354,3 +354,20 @@ func TestWrongNames(t *testing.T) {
 	s.Job.InheritedEnvironment = env("http://0.0.0.0")
 	expect(t, "by setenv", judgeTraps(patient(), s, nil), Fail, "scheme", "ollama-bind fix")
 }
+
+func TestRebind(t *testing.T) {
+	for system, want := range map[string]string{
+		"darwin":  "ollama-bind fix",
+		"linux":   `sudo systemctl edit ollama, with Environment="OLLAMA_HOST=0.0.0.0:11434" below [Service], and sudo systemctl restart ollama`,
+		"windows": "setx OLLAMA_HOST 0.0.0.0:11434, and start Ollama again",
+		"plan9":   "set OLLAMA_HOST=0.0.0.0:11434 where Ollama is started",
+	} {
+		err := launchctl.ErrNoTool
+		if system == "darwin" {
+			err = nil
+		}
+		if got := rebind(system, bind.GoalFor(ollama.Host{Port: 11434}, true), err); got != want {
+			t.Errorf("on %s: %s, want %s", system, got, want)
+		}
+	}
+}

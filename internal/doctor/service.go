@@ -9,6 +9,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -241,4 +242,25 @@ func meaningOf(exit string) string {
 		return "78: launchd could not start it at all, because the program or its log file is missing, for instance"
 	}
 	return ""
+}
+
+// Rebind is what makes an Ollama on that port listen on all interfaces: the
+// command, where there is a launchd, and else what to do instead.
+func Rebind(system string, port int) string {
+	goal := bind.GoalFor(ollama.Host{Port: port}, true)
+	_, err := launchctl.Lookup("launchctl")
+	return rebind(system, goal, err)
+}
+
+func rebind(system string, g bind.Goal, err error) string {
+	value := ollama.Variable + "=" + *g.Value
+	switch {
+	case err == nil:
+		return bind.FixCommand(g)
+	case system == "linux":
+		return fmt.Sprintf("sudo systemctl edit ollama, with Environment=%q below [Service], and sudo systemctl restart ollama", value)
+	case system == "windows":
+		return "setx OLLAMA_HOST " + *g.Value + ", and start Ollama again"
+	}
+	return "set " + value + " where Ollama is started"
 }

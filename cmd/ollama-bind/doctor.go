@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
+)
+
+func (p program) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "check everything between OLLAMA_HOST and a container, and name the cure",
+		Description: "Looks, and changes nothing. Containers are asked from inside, as by probe: those that\n" +
+			"--container names, or every running one whose environment names Ollama. The report has\n" +
+			"no value of any setting but OLLAMA_HOST, and ~ for your home folder.",
+		Flags: []cli.Flag{
+			containerFlag(),
+			runtimeFlag(),
+			&cli.StringSliceFlag{Name: "check", Usage: "run only the check `ID`; again for another one"},
+			&cli.BoolFlag{Name: "list-checks", Usage: "list the checks and stop"},
+			hostFlag(),
+			plistFlag(),
+			jsonFlag(),
+		},
+		Action: p.doctor,
+	}
+}
+
+// doctorReport is what doctor has to say, as data.
+type doctorReport struct {
+	SchemaVersion int          `json:"schema_version"`
+	Command       string       `json:"command"`
+	OK            bool         `json:"ok"`
+	Verdict       *string      `json:"verdict"`
+	Checks        []checkRow   `json:"checks"`
+	Warnings      []warning    `json:"warnings"`
+	Error         *errorObject `json:"error"`
+}
+
+type checkRow struct {
+	ID       string `json:"id"`
+	Status   string `json:"status"`
+	Summary  string `json:"summary"`
+	Evidence string `json:"evidence"`
+	Fix      string `json:"fix"`
+}
+
+func (p program) doctor(c *cli.Context) error {
+	host, err := readHost(c)
+	if err != nil {
+		return err
+	}
+	question, err := readProbe(c)
+	if err != nil {
+		return err
+	}
+	checks, err := chosenChecks(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("list-checks") {
+		p.listChecks(c, checks)
+		return nil
+	}
+	m, err := p.machine(false)
+	if err != nil {
+		return err
+	}
+	patient := &doctor.Case{
+		Machine: m,
+		Subject: bind.Subject{Plist: c.String("plist")},
+		Goal:    bind.GoalFor(host, true),
+		Asked:   c.IsSet("host"),
+		Getenv:  os.Getenv,
+		System:  runtime.GOOS,
+		Probe:   question,
+		App:     p.ownApp,
+	}
+	r := p.newDoctorReport(doctor.Run(c.Context, patient, checks), patient)
+	if c.Context.Err() != nil {
+		err = cutShort(c.Context)
+		r.OK, r.Error = false, newErrorObject(p.tell, err)
+	} else if !r.OK {
+		err = errNotWanted
+	}
+	if c.Bool("json") {
+		p.tell.json(r)
+		return asReported(err)
+	}
+	p.printDoctor(r)
+	return err
+}
+
+// chosenChecks are those that --check names, or all.
+func chosenChecks(c *cli.Context) ([]doctor.Check, error) {
+	all, ids := doctor.Checks(), c.StringSlice("check")
+	if len(ids) == 0 {
+		return all, nil
+	}
+	var chosen []doctor.Check
+	for _, check := range all {
+		if slices.Contains(ids, check.ID) {
+			chosen = append(chosen, check)
+		}
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(all, func(check doctor.Check) bool { return check.ID == id }) {
+			return nil, &usageError{fmt.Sprintf("there is no check %q", id), name + " doctor --list-checks"}
+		}
+	}
+	return chosen, nil
+}
+
+func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
+	if c.Bool("json") {
+		r := doctorReport{SchemaVersion: schemaVersion, Command: "doctor", OK: true, Checks: []checkRow{}, Warnings: []warning{}}
+		for _, check := range checks {
+			r.Checks = append(r.Checks, checkRow{ID: check.ID, Status: string(doctor.Skip), Summary: check.Question})
+		}
+		p.tell.json(r)
+		return
+	}
+	var rows [][]string
+	for _, check := range checks {
+		rows = append(rows, []string{check.ID, check.Question})
+	}
+	p.tell.rows(rows)
+}
+
+func (p program) newDoctorReport(findings []doctor.Finding, patient *doctor.Case) doctorReport {
+	r := doctorReport{
+		SchemaVersion: schemaVersion,
+		Command:       "doctor",
+		OK:            true,
+		Checks:        []checkRow{},
+		Warnings:      []warning{},
+	}
+	for _, f := range findings {
+		// It gets pasted in public, in either form.
+		r.Checks = append(r.Checks, checkRow{f.ID, string(f.Status), p.tell.tilde(f.Summary), p.tell.tilde(f.Evidence), p.tell.tilde(f.Fix)})
+		r.OK = r.OK && f.Status != doctor.Fail
+	}
+	if report, ok := patient.Probed(); ok {
+		r.Verdict = text(worst(report))
+	}
+	return r
+}
+
+var statusMarks = map[string]string{
+	string(doctor.OK):   "✓",
+	string(doctor.Warn): "!",
+	string(doctor.Fail): "✗",
+	string(doctor.Skip): "–",
+}
+
+func (p program) printDoctor(r doctorReport) {
+	count := map[string]int{}
+	var rows [][]string
+	for _, check := range r.Checks {
+		count[check.Status]++
+		rows = append(rows, []string{statusMarks[check.Status] + " " + check.ID, check.Summary})
+	}
+	p.tell.rows(rows)
+	for _, check := range r.Checks {
+		if check.Status == string(doctor.Warn) || check.Status == string(doctor.Fail) {
+			p.printCheck(check)
+		}
+	}
+	p.tell.printf("")
+	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
+	if r.OK {
+		p.tell.printf("nothing found that keeps containers from Ollama")
+	}
+}
+
+// printCheck writes what is behind a finding that matters.
+func (p program) printCheck(check checkRow) {
+	p.tell.printf("")
+	p.tell.printf("%s %s: %s", statusMarks[check.Status], check.ID, check.Summary)
+	for line := range strings.Lines(check.Evidence) {
+		p.tell.printf("    %s", strings.TrimSuffix(line, "\n"))
+	}
+	if check.Fix != "" {
+		p.tell.printf("  > %s", check.Fix)
+	}
+}

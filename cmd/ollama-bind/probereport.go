@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ollama-bind/ollama-bind/internal/container"
+)
+
+// probeReport is what probe has to say, as data.
+type probeReport struct {
+	SchemaVersion int           `json:"schema_version"`
+	Command       string        `json:"command"`
+	OK            bool          `json:"ok"`
+	Verdict       *string       `json:"verdict"`
+	Targets       []probeTarget `json:"targets"`
+	Runtimes      []runtimeRow  `json:"runtimes"`
+	Warnings      []warning     `json:"warnings"`
+	Error         *errorObject  `json:"error"`
+}
+
+type runtimeRow struct {
+	Tool    string `json:"tool"`
+	Product string `json:"product"`
+	Context string `json:"context"`
+	Version string `json:"version"`
+}
+
+// probeTarget is one URL that a container uses. Its fields up to Models are
+// those of the first schema.
+type probeTarget struct {
+	Container string   `json:"container"`
+	Runtime   string   `json:"runtime"`
+	URL       string   `json:"url"`
+	Result    *string  `json:"result"`
+	Status    *int     `json:"status"`
+	Models    []string `json:"models"`
+
+	Source  string       `json:"source"`
+	Address string       `json:"address"`
+	Detail  string       `json:"detail"`
+	Verdict *string      `json:"verdict"`
+	Cause   string       `json:"cause"`
+	Summary string       `json:"summary"`
+	Right   *string      `json:"right_url"`
+	Fix     string       `json:"fix"`
+	Proxy   *proxyRow    `json:"proxy"`
+	Hosts   []hostRow    `json:"hosts"`
+	Tool    string       `json:"tool"`
+	Image   string       `json:"image"`
+	Error   *errorObject `json:"error"`
+}
+
+type proxyRow struct {
+	Variable string  `json:"variable"`
+	Proxy    string  `json:"proxy"`
+	Result   *string `json:"result"`
+}
+
+// hostRow is what the container gets by one name of the host.
+type hostRow struct {
+	Host     string   `json:"host"`
+	Address  string   `json:"address"`
+	Loopback sightRow `json:"loopback"`
+	Wildcard sightRow `json:"wildcard"`
+	Ollama   string   `json:"ollama"`
+}
+
+type sightRow struct {
+	Result string `json:"result"`
+	Peer   string `json:"peer"`
+}
+
+func newProbeReport(t teller, result container.Report, err error) probeReport {
+	r := probeReport{
+		SchemaVersion: schemaVersion,
+		Command:       "probe",
+		Targets:       []probeTarget{},
+		Runtimes:      []runtimeRow{},
+		Warnings:      []warning{},
+	}
+	for _, rt := range result.Runtimes {
+		r.Runtimes = append(r.Runtimes, *newRuntimeRow(rt))
+	}
+	for _, target := range result.Targets {
+		r.Targets = append(r.Targets, newProbeTarget(t, target))
+	}
+	if verdict := worst(result); verdict != "" {
+		r.Verdict = text(verdict)
+	}
+	if err != nil {
+		r.Error = newErrorObject(t, err)
+	}
+	r.OK = err == nil && r.Verdict != nil && *r.Verdict == string(container.Reachable)
+	return r
+}
+
+func newRuntimeRow(rt container.Runtime) *runtimeRow {
+	return &runtimeRow{rt.Tool, string(rt.Product), rt.Context, rt.Version}
+}
+
+// severity orders the verdicts, for one word on several targets.
+var severity = []container.Verdict{
+	container.Reachable, container.URLWrong, container.RebindNeeded,
+	container.RebindUseless, container.OllamaDown, container.NoRuntime,
+}
+
+func worst(result container.Report) container.Verdict {
+	if len(result.Runtimes) == 0 {
+		return container.NoRuntime
+	}
+	at := -1
+	for _, t := range result.Targets {
+		at = max(at, slices.Index(severity, t.Verdict))
+	}
+	if at < 0 {
+		return ""
+	}
+	return severity[at]
+}
+
+func newProbeTarget(t teller, target container.Target) probeTarget {
+	row := probeTarget{
+		Container: target.Container.Name,
+		Runtime:   target.Container.Runtime.Tool,
+		URL:       target.URL,
+		Result:    text(target.Answer.Result),
+		Models:    target.Models,
+		Source:    target.Source,
+		Address:   target.Answer.Address,
+		Detail:    target.Answer.Detail,
+		Verdict:   text(target.Verdict),
+		Cause:     target.Cause,
+		Summary:   target.Summary,
+		Right:     text(target.RightURL),
+		Fix:       target.Fix,
+		Hosts:     []hostRow{},
+		Tool:      target.Tool,
+		Image:     target.Image,
+	}
+	if target.Answer.Status != 0 {
+		row.Status = &target.Answer.Status
+	}
+	if row.Models == nil {
+		row.Models = []string{}
+	}
+	if p := target.Proxied; p != nil {
+		row.Proxy = &proxyRow{p.Variable, p.Proxy, text(p.Answer.Result)}
+	}
+	for _, r := range target.Reaches {
+		row.Hosts = append(row.Hosts, hostRow{
+			r.Host, r.Address,
+			sightRow{string(r.Loopback.Result), r.Loopback.Peer},
+			sightRow{string(r.Wildcard.Result), r.Wildcard.Peer},
+			string(r.Ollama.Result),
+		})
+	}
+	if target.Err != nil {
+		row.Error = newErrorObject(t, targetProblem(target))
+	}
+	return row
+}
+
+// text is nil for what is empty.
+func text[T ~string](s T) *string {
+	if s == "" {
+		return nil
+	}
+	plain := string(s)
+	return &plain
+}
+
+func (p program) printProbe(r probeReport, result container.Report) {
+	for i, t := range result.Targets {
+		if i > 0 {
+			p.tell.printf("")
+		}
+		if t.Err != nil {
+			p.tell.printf("%s: %v", whoAsked(t), t.Err)
+			continue
+		}
+		p.printTarget(t)
+	}
+}
+
+// whoAsked names the container that a target is about.
+func whoAsked(t container.Target) string {
+	who := t.Container.Name
+	if who == "" {
+		who = "a throw-away container of " + t.Image
+	}
+	return fmt.Sprintf("%s (%s, %s)", who, t.Container.Runtime.Tool, t.Container.Runtime.Product)
+}
+
+func (p program) printTarget(t container.Target) {
+	p.tell.printf("%s, asked with its %s", whoAsked(t), t.Tool)
+	rows := [][]string{{"", "loopback", "all interfaces", "Ollama"}}
+	for _, r := range t.Reaches {
+		host := r.Host
+		if r.Address != "" && r.Address != r.Host {
+			host += " (" + r.Address + ")"
+		}
+		rows = append(rows, []string{host, seen(r.Loopback), seen(r.Wildcard), string(r.Ollama.Result)})
+	}
+	p.tell.rows(rows)
+	if t.Source != "" {
+		p.tell.rows([][]string{{t.Source, t.URL, t.Answer.String()}})
+	}
+	if t.Proxied != nil {
+		p.tell.rows([][]string{{t.Proxied.Variable, t.Proxied.Proxy, orElse(t.Proxied.Answer.String(), "not tried")}})
+	}
+	p.tell.printf("%s: %s", t.Verdict, t.Summary)
+	if t.RightURL != "" {
+		p.tell.printf("the right URL:  %s", t.RightURL)
+	}
+	if t.Fix != "" {
+		p.tell.printf("to cure it:     %s", t.Fix)
+	}
+}
+
+func seen(s container.Sight) string {
+	if s.Peer == "" {
+		return string(s.Result)
+	}
+	return fmt.Sprintf("%s, as %s", s.Result, s.Peer)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

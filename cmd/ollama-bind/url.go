@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// urlTime bounds url, which asks the runtimes who they are.
+const urlTime = 15 * time.Second
+
+// hostNames are the host's names where somebody says which runtime it is,
+// and nobody is asked. "host" is a container on the host's own network.
+var hostNames = map[string]string{
+	"docker":  "host.docker.internal",
+	"podman":  "host.containers.internal",
+	"lima":    "host.lima.internal",
+	"rancher": "host.rancher-desktop.internal",
+	"host":    "",
+}
+
+func (p program) urlCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "url",
+		Usage: "print the URL by which a container reaches this machine's Ollama",
+		Description: "Replaces localhost, and other addresses that mean this very machine, by the name that\n" +
+			"the runtime has for it. Everything else stays as it is. For scripts:\n" +
+			"\n" +
+			"   export OLLAMA_BASE_URL=$(ollama-bind url)",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "from", Value: "http://localhost:" + fmt.Sprint(ollama.DefaultPort), Usage: "the `URL` that works on this machine"},
+			&cli.StringFlag{Name: "runtime", Usage: "ask nobody, take the name that `RUNTIME` has: " + strings.Join(sortedKeys(hostNames), ", ")},
+			jsonFlag(),
+		},
+		Action: p.url,
+	}
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// urlReport is what url has to say, as data.
+type urlReport struct {
+	SchemaVersion int          `json:"schema_version"`
+	Command       string       `json:"command"`
+	OK            bool         `json:"ok"`
+	URL           string       `json:"url"`
+	Host          string       `json:"host"`
+	Runtime       *runtimeRow  `json:"runtime"`
+	Warnings      []warning    `json:"warnings"`
+	Error         *errorObject `json:"error"`
+}
+
+func (p program) url(c *cli.Context) error {
+	from := c.String("from")
+	if _, err := container.Convert(from, "host.docker.internal"); err != nil {
+		return &usageError{fmt.Sprintf("--from %v", err), name + " url --from http://localhost:11434"}
+	}
+	ctx, cancel := context.WithTimeout(c.Context, urlTime)
+	defer cancel()
+	r := urlReport{SchemaVersion: schemaVersion, Command: "url", Warnings: []warning{}}
+	host, err := p.hostName(ctx, c, &r)
+	if err != nil {
+		return err
+	}
+	r.OK, r.Host, r.URL = true, host, from
+	if host != "" {
+		if r.URL, err = container.Convert(from, host); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		p.tell.json(r)
+		return nil
+	}
+	p.tell.printf("%s", r.URL)
+	p.tell.warnings(r.Warnings)
+	return nil
+}
+
+// hostName is what a container calls this machine; "" where it is localhost to
+// it too.
+func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (string, error) {
+	if c.IsSet("runtime") {
+		host, ok := hostNames[c.String("runtime")]
+		if !ok {
+			return "", &usageError{fmt.Sprintf("--runtime %q is none of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", ")),
+				name + " url --runtime docker"}
+		}
+		return host, nil
+	}
+	runner := launchctl.Exec{Deadline: runtimeDeadline}
+	found, absent := container.Find(ctx, runner)
+	if ctx.Err() != nil {
+		return "", cutShort(ctx)
+	}
+	if len(found) == 0 {
+		return "", noRuntime(absent, name+" url --runtime docker")
+	}
+	rt := found[0]
+	r.Runtime = newRuntimeRow(rt)
+	if rt.Product != container.Native {
+		return rt.HostName(), nil
+	}
+	gateway, err := container.DefaultGateway(ctx, runner, rt)
+	if err != nil {
+		return "", containerProblem(err)
+	}
+	r.Warnings = append(r.Warnings, warning{"gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
+		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())})
+	return gateway, nil
+}
