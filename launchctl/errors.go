@@ -21,6 +21,8 @@ var (
 	// the step of the work that it is part of, allows. It is no
 	// context.DeadlineExceeded: that is the end of the caller's own time.
 	ErrNoAnswer = errors.New("no answer")
+	// ErrTooMuch: a program wrote more to standard output than anybody reads.
+	ErrTooMuch = errors.New("too much output")
 	// ErrNotLoaded: launchd has no job of that label in that domain.
 	ErrNotLoaded = errors.New("job is not loaded")
 	// ErrNoDomain: the domain is not there, such as gui/501 while that user

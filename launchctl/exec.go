@@ -70,7 +70,7 @@ func (e Exec) Run(ctx context.Context, name string, args ...string) ([]byte, err
 
 	switch {
 	case stdout.full:
-		err = fmt.Errorf("%s: wrote more than %d bytes to standard output", quoteArgs(argv), maxStdout)
+		err = fmt.Errorf("%s: %w: more than %d bytes", quoteArgs(argv), ErrTooMuch, maxStdout)
 	case *killed:
 		took := time.Since(start).Round(time.Millisecond)
 		err = fmt.Errorf("%s: stopped after %s: %w", quoteArgs(argv), took, whyEnded(ctx, bounded))

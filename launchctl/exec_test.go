@@ -193,7 +193,7 @@ func TestExecStdoutCap(t *testing.T) {
 	if took := time.Since(start); took >= bound {
 		t.Errorf("took %s", took)
 	}
-	if err == nil || !strings.Contains(err.Error(), "wrote more than 4194304 bytes") {
+	if err == nil || !strings.Contains(err.Error(), "too much output: more than 4194304 bytes") {
 		t.Errorf("%v", err)
 	}
 	if len(out) != maxStdout {

@@ -88,7 +88,7 @@ var errNotUnderstood = errors.New("answer not understood")
 // better. The end of the time is not of that kind.
 func isTools(err error) bool {
 	var exit *launchctl.ExitError
-	return errors.Is(err, errNotUnderstood) || errors.As(err, &exit)
+	return errors.Is(err, errNotUnderstood) || errors.Is(err, launchctl.ErrTooMuch) || errors.As(err, &exit)
 }
 
 // run runs a tool that needs no longer than patience.

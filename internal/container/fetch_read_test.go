@@ -54,7 +54,7 @@ func TestReadCurl(t *testing.T) {
 }
 
 func TestReadCurlOfTooMuch(t *testing.T) {
-	killed := errors.New("curl: wrote more than 4194304 bytes to standard output")
+	killed := errors.New("curl: too much output: more than 4194304 bytes to standard output")
 	much := strings.Repeat("x", maxBody+1)
 	got, err := readCurl([]byte("HTTP/1.1 200 OK\r\n\r\n"+much), killed, mark)
 	if err != nil || got.Result != OK || len(got.Body) != maxBody {

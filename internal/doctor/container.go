@@ -23,22 +23,22 @@ const (
 // containerChecks look from inside of containers. All of them read the one
 // report of a probe.
 var containerChecks = []Check{
-	inside("container-runtime", "is there a container runtime, and which one?", findRuntime),
+	inside("container-runtime", "is there a container runtime, and which one?", judgeRuntime),
 	inside("container-url", "does the container's environment have the right URL for Ollama?", each(urlOf)),
 	inside("container-extra-hosts", "do the container's extra_hosts lead to this machine?", each(extraHostsOf)),
 	inside("container-proxy", "does a proxy get between the container and Ollama?", each(proxyOf)),
 	inside("container-reaches-loopback", "does the container reach what listens on this machine's loopback?", each(loopbackOf)),
 	inside("container-reaches-wildcard", "does the container reach what listens on all interfaces of this machine?", each(wildcardOf)),
-	inside("container-reaches-ollama", "does the container reach Ollama?", each(ollamaOf)),
+	inside("container-reaches-ollama", "does the container reach Ollama?", judgeReach),
 }
 
-func inside(id, question string, judge func(container.Report) Finding) Check {
+func inside(id, question string, judge func(r container.Report, named bool) Finding) Check {
 	return Check{ID: id, Question: question, Deadline: insideDeadline, run: func(ctx context.Context, c *Case) Finding {
 		report, err := c.probed(ctx)
 		if err != nil {
 			return skipped(err.Error())
 		}
-		return judge(report)
+		return judge(report, len(c.Probe.Names) > 0)
 	}}
 }
 
@@ -57,7 +57,9 @@ func (c *Case) Probed() (container.Report, bool) {
 	return c.report.wait()
 }
 
-func findRuntime(r container.Report) Finding {
+// judgeRuntime: a Mac without containers is a healthy one, unless a container was
+// named.
+func judgeRuntime(r container.Report, named bool) Finding {
 	var said []string
 	for _, rt := range r.Runtimes {
 		said = append(said, fmt.Sprintf("%s: %s %s", rt.Tool, rt.Product, rt.Version))
@@ -77,13 +79,16 @@ func findRuntime(r container.Report) Finding {
 	default:
 		f = skipped("none of " + strings.Join(container.Tools(), ", ") + " is here")
 	}
+	if named && f.Status == Skip {
+		f.Status, f.Fix = Fail, "start the runtime that has the container"
+	}
 	return f
 }
 
 // each judges every target, and reports the worst of them with all their
 // evidence.
-func each(judge func(container.Target, container.Server) Finding) func(container.Report) Finding {
-	return func(r container.Report) Finding {
+func each(judge func(container.Target, container.Server) Finding) func(container.Report, bool) Finding {
+	return func(r container.Report, _ bool) Finding {
 		switch {
 		case len(r.Runtimes) == 0:
 			return skipped("no container runtime")
@@ -229,6 +234,15 @@ func sightOf(t container.Target, look func(container.Reach) container.Sight) Fin
 		}
 	}
 	f.Evidence = strings.Join(lines, "\n")
+	return f
+}
+
+// judgeReach: a container that was named and cannot be asked is a fault, too.
+func judgeReach(r container.Report, named bool) Finding {
+	f := each(ollamaOf)(r, named)
+	if named && f.Status == Skip && len(r.Runtimes) > 0 {
+		f.Status, f.Fix = Fail, r.Runtimes[0].Tool+" ps --all"
+	}
 	return f
 }
 
