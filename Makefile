@@ -12,7 +12,7 @@ LDFLAGS = -s -w -X main.version=$(VERSION)
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch the real fix and rollback at work on a Mac in a folder
@@ -26,6 +26,10 @@ shell: ## a shell on a Mac in a folder, to try things by hand
 .PHONY: test
 test: ## run all tests; needs no Mac, no root, no network but for Go modules
 	$(GO) test $(RACE) -parallel 8 ./...
+
+.PHONY: e2e
+e2e: ## the same stories on a real Docker Engine, which it starts where there is none
+	@GO='$(GO)' .ci/e2e
 
 .PHONY: build
 build: ## build bin/ollama-bind
