@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -43,7 +44,7 @@ func (m *measurement) run(ctx context.Context) []Target {
 		t := &m.targets[i]
 		t.Reaches, t.Tool, t.Image = m.reaches, with.tool, with.image
 		if t.Answer.Status == 403 {
-			t.Why403 = m.why403(ctx, with, t.URL)
+			t.Why403 = m.why403(ctx, with, t.asked)
 		}
 		t.Diagnosis = Judge(*t, m.server, m.Fix(m.server.Port))
 	}
@@ -75,19 +76,36 @@ func (m *measurement) add(r Request, keep func(Answer)) {
 func (m *measurement) ownURLs() []Target {
 	c := m.container
 	if m.URL != "" {
-		return []Target{{Container: c, Source: "--url", Value: m.URL, URL: m.URL}}
+		return []Target{newTarget(c, Setting{"--url", m.URL, m.URL})}
 	}
 	var all []Target
 	for _, s := range c.OllamaURLs() {
-		all = append(all, Target{Container: c, Source: s.Variable, Value: s.Value, URL: s.URL})
+		all = append(all, newTarget(c, s))
 	}
 	if len(all) > 0 {
 		return all
 	}
 	t := Target{Container: c}
 	t.URL = t.right(m.hosts()[0], m.server.Port)
+	t.asked = t.URL
 	return []Target{t}
 }
+
+// newTarget keeps what it takes to log in for the fetch, and shows it nowhere.
+func newTarget(c Container, s Setting) Target {
+	return Target{
+		Container: c,
+		Source:    s.Variable,
+		Value:     withoutLogin(s.Value),
+		URL:       withoutLogin(s.URL),
+		asked:     s.URL,
+	}
+}
+
+// login is what stands before the host in a URL.
+var login = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://|//)?[^/?#]*@`)
+
+func withoutLogin(raw string) string { return login.ReplaceAllString(raw, "$1") }
 
 // hosts are the names of the host to be tried. A container that has none, not
 // even a gateway, is asked for the usual one all the same: that it does not get
@@ -100,7 +118,7 @@ func (m *measurement) hosts() []string {
 }
 
 func (m *measurement) planTarget(t *Target) {
-	base, err := tagsURL(t.URL)
+	base, err := tagsURL(t.asked)
 	if err != nil {
 		t.Answer = Answer{Detail: err.Error()}
 		return
@@ -248,7 +266,7 @@ func readVersion(a Answer) Answer {
 func tagsURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", raw)
+		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", withoutLogin(raw))
 	}
 	path := strings.TrimRight(u.Path, "/")
 	for _, end := range []string{"/v1", "/api"} {

@@ -59,8 +59,9 @@ type Target struct {
 	// Source is the variable that the URL stands in, "--url", or "" where the
 	// container has none and ours was tried.
 	Source string
-	Value  string // as it stands there
-	URL    string // the base URL; /api/tags under it was fetched
+	Value  string // as it stands there, without credentials
+	URL    string // the base URL, without credentials; /api/tags under it was fetched
+	asked  string // the same with credentials
 	Answer Answer
 	Models []string // by name, as Ollama lists them
 	// Why403 tells the reasons for a 403 apart: "host-check", "origin", or "".

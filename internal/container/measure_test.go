@@ -1,0 +1,35 @@
+package container
+
+import "testing"
+
+func TestWithoutLogin(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://me:secret@host:11434/v1?x=y@z": "http://host:11434/v1?x=y@z",
+		"http://secret@host":                   "http://host",
+		"me:secret@host:11434":                 "host:11434",
+		"//me:secret@host":                     "//host",
+		"http://a@b@host/":                     "http://host/",
+		"http://host/a@b":                      "http://host/a@b",
+		"http://host?q=a@b":                    "http://host?q=a@b",
+		"http://[::1]:11434":                   "http://[::1]:11434",
+		"":                                     "",
+	} {
+		if got := withoutLogin(raw); got != want {
+			t.Errorf("withoutLogin(%q) = %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestShownProxy(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://me:secret@10.0.0.1:3128": "http://10.0.0.1:3128",
+		"me:secret@10.0.0.1:3128":        "http://10.0.0.1:3128",
+		"10.0.0.1:3128":                  "http://10.0.0.1:3128",
+		"socks5://s:t@h:1080":            "socks5://h:1080",
+		"http://me:secret@h:99 99":       "not-a-url",
+	} {
+		if got := shown(readProxy(raw)); got != want {
+			t.Errorf("%q is shown as %q, want %q", raw, got, want)
+		}
+	}
+}
