@@ -168,16 +168,36 @@ func (p program) printDoctor(r doctorReport) {
 		rows = append(rows, []string{statusMarks[check.Status] + " " + check.ID, check.Summary})
 	}
 	p.tell.rows(rows)
-	for _, check := range r.Checks {
-		if check.Status == string(doctor.Warn) || check.Status == string(doctor.Fail) {
-			p.printCheck(check)
+	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
+		for _, check := range r.Checks {
+			if check.Status == string(status) {
+				p.printCheck(check)
+			}
 		}
 	}
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
 	if r.OK {
 		p.tell.printf("nothing found that keeps containers from Ollama")
+	} else if fix := firstFix(r.Checks); fix != "" {
+		p.tell.printf("start with:  %s", fix)
 	}
+}
+
+// firstFix is the cure of what containers run into, if that was measured, and
+// else of the first thing that is wrong: the checks go from the ground up.
+func firstFix(checks []checkRow) string {
+	first := ""
+	for _, check := range checks {
+		switch {
+		case check.Status != string(doctor.Fail):
+		case check.ID == "container-reaches-ollama":
+			return orElse(check.Fix, first)
+		case first == "":
+			first = check.Fix
+		}
+	}
+	return first
 }
 
 // printCheck writes what is behind a finding that matters.

@@ -67,12 +67,13 @@ func (p program) status(c *cli.Context) error {
 	return err
 }
 
-func (p program) printDrift(d *drift) {
+// printDrift leaves out what the trouble's own line has said.
+func (p program) printDrift(d *drift, t *trouble) {
 	if d == nil {
 		return
 	}
 	p.tell.printf("%s", d.Message)
-	if d.Repair != "" {
+	if d.Repair != "" && (t == nil || t.Hint != d.Repair) {
 		p.tell.printf("to change that:   %s", d.Repair)
 	}
 }
@@ -94,7 +95,7 @@ func (p program) printStatus(r report, s bind.State) {
 		p.tell.printf("not bound to %s", *r.Want)
 	}
 	p.printTrouble(r.Trouble)
-	p.printDrift(r.Drift)
+	p.printDrift(r.Drift, r.Trouble)
 	if r.ContainerURL != nil {
 		p.tell.printf("from a container: %s", *r.ContainerURL)
 	}
