@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,8 +19,9 @@ func (p program) doctorCommand() *cli.Command {
 		Name:  "doctor",
 		Usage: "check everything between OLLAMA_HOST and a container, and name the cure",
 		Description: "Looks, and changes nothing. Containers are asked from inside, as by probe: those that\n" +
-			"--container names, or every running one whose environment names Ollama. The report has\n" +
-			"no value of any setting but OLLAMA_HOST, and ~ for your home folder.",
+			"--container names, or every running one whose environment names Ollama, or else a\n" +
+			"throw-away one. The report has ~ for your home folder, and of all settings only\n" +
+			"OLLAMA_HOST and what a container has for Ollama and its proxy.",
 		Flags: []cli.Flag{
 			containerFlag(),
 			runtimeFlag(),
@@ -50,6 +52,7 @@ type checkRow struct {
 	Summary  string `json:"summary"`
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix"`
+	Question string `json:"question,omitempty"` // with --list-checks
 }
 
 func (p program) doctor(c *cli.Context) error {
@@ -85,7 +88,7 @@ func (p program) doctor(c *cli.Context) error {
 	}
 	r := p.newDoctorReport(doctor.Run(c.Context, patient, checks), patient)
 	if c.Context.Err() != nil {
-		err = cutShort(c.Context)
+		err = cutShort(c.Context, "")
 		r.OK, r.Error = false, newErrorObject(p.tell, err)
 	} else if !r.OK {
 		err = errNotWanted
@@ -122,7 +125,7 @@ func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 	if c.Bool("json") {
 		r := doctorReport{SchemaVersion: schemaVersion, Command: "doctor", OK: true, Checks: []checkRow{}, Warnings: []warning{}}
 		for _, check := range checks {
-			r.Checks = append(r.Checks, checkRow{ID: check.ID, Status: string(doctor.Skip), Summary: check.Question})
+			r.Checks = append(r.Checks, checkRow{ID: check.ID, Status: string(doctor.Skip), Question: check.Question})
 		}
 		p.tell.json(r)
 		return
@@ -144,11 +147,17 @@ func (p program) newDoctorReport(findings []doctor.Finding, patient *doctor.Case
 	}
 	for _, f := range findings {
 		// It gets pasted in public, in either form.
-		r.Checks = append(r.Checks, checkRow{f.ID, string(f.Status), p.tell.tilde(f.Summary), p.tell.tilde(f.Evidence), p.tell.tilde(f.Fix)})
+		r.Checks = append(r.Checks, checkRow{
+			ID:       f.ID,
+			Status:   string(f.Status),
+			Summary:  p.tell.tilde(f.Summary),
+			Evidence: p.tell.tilde(f.Evidence),
+			Fix:      p.tell.tilde(f.Fix),
+		})
 		r.OK = r.OK && f.Status != doctor.Fail
 	}
 	if report, ok := patient.Probed(); ok {
-		r.Verdict = text(worst(report))
+		r.Verdict = text(report.Worst())
 	}
 	return r
 }
@@ -177,7 +186,7 @@ func (p program) printDoctor(r doctorReport) {
 	}
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
-	if r.OK {
+	if r.OK && count["ok"] > 0 {
 		p.tell.printf("nothing found that keeps containers from Ollama")
 	} else if fix := firstFix(r.Checks); fix != "" {
 		p.tell.printf("start with:  %s", fix)
@@ -192,7 +201,7 @@ func firstFix(checks []checkRow) string {
 		switch {
 		case check.Status != string(doctor.Fail):
 		case check.ID == "container-reaches-ollama":
-			return orElse(check.Fix, first)
+			return cmp.Or(check.Fix, first)
 		case first == "":
 			first = check.Fix
 		}

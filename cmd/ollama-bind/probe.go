@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +25,8 @@ func (p program) probeCommand() *cli.Command {
 			"Ollama, Ollama by each of the host's names, and two listeners of its own, one on\n" +
 			"127.0.0.1 and one on all interfaces, which are there for as long as the probe takes.\n" +
 			"So it shows whether a rebind helps. Without --container it asks every running container\n" +
-			"whose environment names Ollama, or else a throw-away one. Nothing is pulled.",
+			"whose environment names Ollama, of the first runtime that has any, or else a throw-away\n" +
+			"one. Nothing is pulled.",
 		Flags: []cli.Flag{
 			containerFlag(),
 			&cli.StringFlag{Name: "image", Usage: "fetch from a throw-away container of `IMAGE`, on the network of each container"},
@@ -74,10 +75,10 @@ func (p program) probe(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
-	result := question.Run(ctx, func(ctx context.Context) container.Server {
+	result := question.Run(ctx, question.Find, func(ctx context.Context) container.Server {
 		return doctor.Server(ctx, m, bind.GoalFor(host, true), c.IsSet("host"))
 	})
-	return p.reportProbe(c, result, ctx)
+	return p.reportProbe(ctx, c, result)
 }
 
 // readProbe reads what is to be asked, and refuses what could be taken for
@@ -110,7 +111,6 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 		Image:    c.String("image"),
 		Origin:   c.String("origin"),
 		Patience: patience,
-		Fix:      func(port int) string { return doctor.Rebind(runtime.GOOS, port) },
 	}, err
 }
 
@@ -126,7 +126,7 @@ func readTools(c *cli.Context) ([]string, error) {
 	return []string{tool}, nil
 }
 
-func (p program) reportProbe(c *cli.Context, result container.Report, ctx context.Context) error {
+func (p program) reportProbe(ctx context.Context, c *cli.Context, result container.Report) error {
 	err := probeError(ctx, result)
 	r := newProbeReport(p.tell, result, err)
 	if err == nil && !r.OK {
@@ -136,7 +136,7 @@ func (p program) reportProbe(c *cli.Context, result container.Report, ctx contex
 		p.tell.json(r)
 		return asReported(err)
 	}
-	p.printProbe(r, result)
+	p.printProbe(result)
 	return err
 }
 
@@ -145,11 +145,11 @@ func (p program) reportProbe(c *cli.Context, result container.Report, ctx contex
 func probeError(ctx context.Context, result container.Report) error {
 	switch {
 	case ctx.Err() != nil:
-		return cutShort(ctx)
+		return cutShort(ctx, name+" probe --timeout 60s")
 	case len(result.Runtimes) == 0:
 		return noRuntime(result.Absent, "")
 	case result.Err != nil:
-		return containerProblem(result.Err)
+		return containerProblem(result.Err, result.Runtimes[0].Tool)
 	}
 	for _, t := range result.Targets {
 		if t.Err != nil {
@@ -159,11 +159,18 @@ func probeError(ctx context.Context, result container.Report) error {
 	return nil
 }
 
-func cutShort(ctx context.Context) error {
+// cutShort says why ctx ended.
+func cutShort(ctx context.Context, hint string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &bind.Problem{ID: "timeout", Hint: name + " probe --timeout 60s", Err: errors.New("gave up after the time that --timeout allows")}
+		return &bind.Problem{ID: "timeout", Hint: hint, Err: errors.New("gave up, because the time was over")}
 	}
 	return &bind.Problem{Kind: bind.Interrupted, ID: "interrupted", Err: errors.New("interrupted")}
+}
+
+// isCutShort reports whether an error came before anything could be found out.
+func isCutShort(err error) bool {
+	var p *bind.Problem
+	return !errors.As(err, &p) || p.ID == "timeout" || p.ID == "interrupted"
 }
 
 // noRuntime says of each runtime why it is of no use. One that is not there is
@@ -175,35 +182,39 @@ func noRuntime(absent []container.Absent, hint string) error {
 			said = append(said, a.Err.Error())
 		}
 		if errors.Is(a.Err, container.ErrNoPermission) {
-			hint = orElse(hint, "docker context ls")
+			hint = cmp.Or(hint, a.Tool+" context ls")
 		}
 	}
 	if len(said) == 0 {
 		said = append(said, "none of "+strings.Join(container.Tools(), ", ")+" is here")
 	}
 	return &bind.Problem{Kind: bind.NothingHere, ID: string(container.NoRuntime),
-		Hint: orElse(hint, "start Docker Desktop, OrbStack, Colima or another one, and run it again"),
+		Hint: cmp.Or(hint, "start Docker Desktop, OrbStack, Colima or another one, and run it again"),
 		Err:  fmt.Errorf("no container runtime answers: %s", strings.Join(said, "; "))}
 }
 
 // targetProblem is why nothing could be fetched from inside of a container.
 func targetProblem(t container.Target) error {
-	if errors.Is(t.Err, container.ErrNotRunning) {
-		return &bind.Problem{ID: "container-stopped", Hint: t.Container.Runtime.Tool + " start " + t.Container.Name, Err: t.Err}
+	tool := t.Container.Runtime.Tool
+	switch {
+	case errors.Is(t.Err, container.ErrNotRunning):
+		return &bind.Problem{ID: "container-stopped", Hint: tool + " start " + bind.Quote(t.Container.Name), Err: t.Err}
+	case errors.Is(t.Err, container.ErrNoImage) && t.Image != "":
+		return &bind.Problem{ID: "no-image", Hint: tool + " pull " + bind.Quote(t.Image), Err: t.Err}
 	}
-	return containerProblem(t.Err)
+	return containerProblem(t.Err, tool)
 }
 
 // containerProblem gives an error of package container its id and hint.
-func containerProblem(err error) error {
+func containerProblem(err error, tool string) error {
 	id, hint := "probe-failed", name+" doctor"
 	switch {
 	case errors.Is(err, container.ErrNoContainer):
-		id, hint = "no-container", "docker ps --all"
+		id, hint = "no-container", tool+" ps --all"
 	case errors.Is(err, container.ErrNoImage):
-		id, hint = "no-image", "docker pull curlimages/curl && "+name+" probe --image curlimages/curl"
+		id, hint = "no-image", tool+" pull curlimages/curl && "+name+" probe --image curlimages/curl"
 	case errors.Is(err, launchctl.ErrNoAnswer):
-		id, hint = "no-answer", "docker info"
+		id, hint = "no-answer", tool+" info"
 	}
 	return &bind.Problem{ID: id, Hint: hint, Err: err}
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
 )
@@ -24,6 +24,9 @@ type runtimeRow struct {
 	Product string `json:"product"`
 	Context string `json:"context"`
 	Version string `json:"version"`
+	// Rootless is set where the engine runs without root, and so in a network
+	// of its own.
+	Rootless bool `json:"rootless"`
 }
 
 // probeTarget is one URL that a container uses. Its fields up to Models are
@@ -80,13 +83,13 @@ func newProbeReport(t teller, result container.Report, err error) probeReport {
 		Warnings:      []warning{},
 	}
 	for _, rt := range result.Runtimes {
-		r.Runtimes = append(r.Runtimes, *newRuntimeRow(rt))
+		r.Runtimes = append(r.Runtimes, newRuntimeRow(rt))
 	}
 	for _, target := range result.Targets {
 		r.Targets = append(r.Targets, newProbeTarget(t, target))
 	}
-	if verdict := worst(result); verdict != "" {
-		r.Verdict = text(verdict)
+	if err == nil || !isCutShort(err) {
+		r.Verdict = text(result.Worst())
 	}
 	if err != nil {
 		r.Error = newErrorObject(t, err)
@@ -95,28 +98,8 @@ func newProbeReport(t teller, result container.Report, err error) probeReport {
 	return r
 }
 
-func newRuntimeRow(rt container.Runtime) *runtimeRow {
-	return &runtimeRow{rt.Tool, string(rt.Product), rt.Context, rt.Version}
-}
-
-// severity orders the verdicts, for one word on several targets.
-var severity = []container.Verdict{
-	container.Reachable, container.URLWrong, container.RebindNeeded,
-	container.RebindUseless, container.OllamaDown, container.NoRuntime,
-}
-
-func worst(result container.Report) container.Verdict {
-	if len(result.Runtimes) == 0 {
-		return container.NoRuntime
-	}
-	at := -1
-	for _, t := range result.Targets {
-		at = max(at, slices.Index(severity, t.Verdict))
-	}
-	if at < 0 {
-		return ""
-	}
-	return severity[at]
+func newRuntimeRow(rt container.Runtime) runtimeRow {
+	return runtimeRow{rt.Tool, string(rt.Product), rt.Context, rt.Version, rt.Rootless}
 }
 
 func newProbeTarget(t teller, target container.Target) probeTarget {
@@ -170,7 +153,7 @@ func text[T ~string](s T) *string {
 	return &plain
 }
 
-func (p program) printProbe(r probeReport, result container.Report) {
+func (p program) printProbe(result container.Report) {
 	for i, t := range result.Targets {
 		if i > 0 {
 			p.tell.printf("")
@@ -183,13 +166,9 @@ func (p program) printProbe(r probeReport, result container.Report) {
 	}
 }
 
-// whoAsked names the container that a target is about.
+// whoAsked names the container that a target is about, and its runtime.
 func whoAsked(t container.Target) string {
-	who := t.Container.Name
-	if who == "" {
-		who = "a throw-away container of " + t.Image
-	}
-	return fmt.Sprintf("%s (%s, %s)", who, t.Container.Runtime.Tool, t.Container.Runtime.Product)
+	return fmt.Sprintf("%s (%s, %s)", t.Who(), t.Container.Runtime.Tool, t.Container.Runtime.Product)
 }
 
 func (p program) printTarget(t container.Target) {
@@ -207,7 +186,7 @@ func (p program) printTarget(t container.Target) {
 		p.tell.rows([][]string{{t.Source, t.URL, t.Answer.String()}})
 	}
 	if t.Proxied != nil {
-		p.tell.rows([][]string{{t.Proxied.Variable, t.Proxied.Proxy, orElse(t.Proxied.Answer.String(), "not tried")}})
+		p.tell.rows([][]string{{t.Proxied.Variable, t.Proxied.Proxy, cmp.Or(t.Proxied.Answer.String(), "not tried")}})
 	}
 	p.tell.printf("%s: %s", t.Verdict, t.Summary)
 	if t.RightURL != "" {
@@ -223,11 +202,4 @@ func seen(s container.Sight) string {
 		return string(s.Result)
 	}
 	return fmt.Sprintf("%s, as %s", s.Result, s.Peer)
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -186,7 +187,15 @@ func newSocketLayer(l layer, s bind.State) socketLayer {
 }
 
 // errorReport is the report of a command that got nowhere.
-func errorReport(command string, t teller, err error) report {
+func errorReport(command string, t teller, err error) any {
+	switch command {
+	case "doctor":
+		return doctorReport{SchemaVersion: schemaVersion, Command: command, Checks: []checkRow{}, Warnings: []warning{}, Error: newErrorObject(t, err)}
+	case "probe":
+		return newProbeReport(t, container.Report{}, err)
+	case "url":
+		return urlReport{SchemaVersion: schemaVersion, Command: command, Warnings: []warning{}, Error: newErrorObject(t, err)}
+	}
 	return report{
 		SchemaVersion: schemaVersion,
 		Command:       command,

@@ -25,7 +25,7 @@ var hostNames = map[string]string{
 	"podman":  "host.containers.internal",
 	"lima":    "host.lima.internal",
 	"rancher": "host.rancher-desktop.internal",
-	"host":    "",
+	"host":    "localhost",
 }
 
 func (p program) urlCommand() *cli.Command {
@@ -71,12 +71,10 @@ func (p program) url(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r.OK, r.Host, r.URL = true, host, from
-	if host != "" {
-		if r.URL, err = container.Convert(from, host); err != nil {
-			return err
-		}
+	if r.URL, err = container.Convert(from, host); err != nil {
+		return err
 	}
+	r.OK, r.Host = true, host
 	if c.Bool("json") {
 		p.tell.json(r)
 		return nil
@@ -86,8 +84,7 @@ func (p program) url(c *cli.Context) error {
 	return nil
 }
 
-// hostName is what a container calls this machine; "" where it is localhost to
-// it too.
+// hostName is what a container calls this machine.
 func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (string, error) {
 	if c.IsSet("runtime") {
 		host, ok := hostNames[c.String("runtime")]
@@ -100,19 +97,20 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	runner := launchctl.Exec{Deadline: runtimeDeadline}
 	found, absent := container.Find(ctx, runner)
 	if ctx.Err() != nil {
-		return "", cutShort(ctx)
+		return "", cutShort(ctx, name+" url --runtime docker")
 	}
 	if len(found) == 0 {
 		return "", noRuntime(absent, name+" url --runtime docker")
 	}
 	rt := found[0]
-	r.Runtime = newRuntimeRow(rt)
-	if rt.Product != container.Native {
+	row := newRuntimeRow(rt)
+	r.Runtime = &row
+	if rt.HasName() {
 		return rt.HostName(), nil
 	}
 	gateway, err := container.DefaultGateway(ctx, runner, rt)
 	if err != nil {
-		return "", containerProblem(err)
+		return "", containerProblem(err, rt.Tool)
 	}
 	r.Warnings = append(r.Warnings, warning{"gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
 		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())})

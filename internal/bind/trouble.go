@@ -84,7 +84,7 @@ func (s State) silent(g Goal) Trouble {
 	case s.Job.Looping():
 		return Trouble{"crash-looping", s.Job.unsteady(), s.tail()}
 	case s.Job.PID == 0:
-		return Trouble{"not-running", "launchd has loaded the service, but does not run it", "launchctl kickstart " + s.Agent.Target.String()}
+		return Trouble{"not-running", "launchd has loaded the service, but does not run it", s.sudo() + "launchctl kickstart " + s.Agent.Target.String()}
 	case s.Socket.Err != nil:
 		return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not answer: %v", s.Job.PID, s.Socket.APIErr), s.tail()}
 	}
@@ -107,10 +107,10 @@ func (s State) Held(port int) (Trouble, bool) {
 	return Trouble{}, false
 }
 
-// Looping reports whether launchd starts the job again and again: it is not the
-// first time, or it is down after a failure.
+// Looping reports whether launchd starts the job again and again: after a failure,
+// or more often than somebody who starts it by hand would.
 func (j Job) Looping() bool {
-	return j.Runs > 1 || j.PID == 0 && !j.EndedWell()
+	return j.Runs > 2 || !j.EndedWell() && (j.PID == 0 || j.Runs > 1)
 }
 
 // EndedWell reports whether the run before ended as it was asked to, if there was
@@ -123,15 +123,21 @@ func (j Job) unsteady() string {
 	return fmt.Sprintf("the service does not stay up (last exit: %s)", cmp.Or(j.LastExit, "unknown"))
 }
 
+// sudo goes before the commands that only root may give.
+func (s State) sudo() string {
+	if s.Agent.Daemon {
+		return "sudo "
+	}
+	return ""
+}
+
 // start is the command that loads the service.
 func (s State) start() string {
 	switch {
 	case !homebrew.IsLabel(s.Agent.Label) && len(s.Agent.Domains) > 0:
 		return fmt.Sprintf("launchctl bootstrap %s %s", s.Agent.Domains[0], Quote(s.Agent.Plist))
-	case s.Agent.Daemon:
-		return "sudo brew services start ollama"
 	}
-	return "brew services start ollama"
+	return s.sudo() + "brew services start ollama"
 }
 
 // tail is the command that shows the end of the service's log.

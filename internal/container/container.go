@@ -64,6 +64,8 @@ type Container struct {
 	Networks    []Network
 	// Hostname is the container's own, one of the names that lead to itself.
 	Hostname string
+	// Err says why there is nothing known but the name.
+	Err error
 }
 
 // ExtraHost is a line of a container's /etc/hosts that its owner asked for.
@@ -99,6 +101,8 @@ const (
 	Refused Result = "refused" // nobody listens there, or no way leads there
 	Timeout Result = "timeout"
 	Empty   Result = "empty" // connected, and no HTTP answer
+	// Other is status 200 from somebody else than was looked for.
+	Other Result = "http-200"
 )
 
 // Answer is what came back of a Request.

@@ -33,9 +33,10 @@ func (m *measurement) run(ctx context.Context) []Target {
 	m.plan()
 	answers, with, err := m.fetch(ctx, m.requests)
 	if err != nil {
-		t := m.targets[0]
-		t.Image, t.Err = with.image, err
-		return []Target{t}
+		for i := range m.targets {
+			m.targets[i].Image, m.targets[i].Err = with.image, err
+		}
+		return m.targets
 	}
 	for i, a := range answers {
 		m.keep[i](a)
@@ -46,7 +47,7 @@ func (m *measurement) run(ctx context.Context) []Target {
 		if t.Answer.Status == 403 {
 			t.Why403 = m.why403(ctx, with, t.asked)
 		}
-		t.Diagnosis = Judge(*t, m.server, m.Fix(m.server.Port))
+		t.Diagnosis = Judge(*t, m.server)
 	}
 	return m.targets
 }
@@ -138,7 +139,7 @@ func (m *measurement) planTarget(t *Target) {
 	through := Request{URL: base.String(), Proxy: proxy.String()}
 	if through.Check() == nil {
 		t.Proxied.Measured = true
-		m.add(through, func(a Answer) { t.Proxied.Answer, _ = readTags(a) })
+		m.add(through, func(a Answer) { t.Proxied.Answer, t.Proxied.Models = readTags(a) })
 	}
 }
 
@@ -164,7 +165,10 @@ type means struct{ tool, image string }
 // container beside it.
 func (m *measurement) fetch(ctx context.Context, requests []Request) ([]Answer, means, error) {
 	c := m.container
-	if c.Name != "" && !c.Running {
+	switch {
+	case c.Err != nil:
+		return nil, means{}, c.Err
+	case c.Name != "" && !c.Running:
 		return nil, means{}, fmt.Errorf("%s: %w", c.Name, ErrNotRunning)
 	}
 	if c.Name != "" && m.Image == "" {
@@ -230,7 +234,7 @@ func shown(proxy *url.URL) string {
 func see(l *Listener, tag string, a Answer) Sight {
 	s := Sight{Result: a.Result}
 	if a.Result == OK && !l.Answered(a.Body) {
-		s.Result = StatusResult(a.Status)
+		s.Result = Other
 	}
 	if peer, ok := l.Peer(tag); ok {
 		s.Peer = peer.String()
@@ -245,8 +249,11 @@ func readTags(a Answer) (Answer, []string) {
 	}
 	models, err := ollama.ParseTags([]byte(a.Body))
 	if err != nil {
-		a.Result, a.Detail = StatusResult(a.Status), err.Error()
+		a.Result, a.Detail = Other, err.Error()
 		return a, nil
+	}
+	for i := range models {
+		models[i] = oneLine(models[i])
 	}
 	return a, models
 }
@@ -256,7 +263,7 @@ func readVersion(a Answer) Answer {
 		return a
 	}
 	if _, err := ollama.ParseVersion([]byte(a.Body)); err != nil {
-		a.Result, a.Detail = StatusResult(a.Status), err.Error()
+		a.Result, a.Detail = Other, err.Error()
 	}
 	return a
 }

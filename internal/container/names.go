@@ -54,6 +54,9 @@ func (r Runtime) HostName() string {
 	return nameDocker
 }
 
+// HasName reports whether every container of this runtime has a name for the host.
+func (r Runtime) HasName() bool { return len(r.names()) > 0 }
+
 // names are those that every container of this runtime can look up.
 func (r Runtime) names() []string {
 	if r.Product == Native {

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +45,7 @@ func inside(r Runner, c Container) place {
 // if c has no name. Each program gets a container of its own.
 func beside(r Runner, c Container, image string) place {
 	return func(ctx context.Context, argv ...string) ([]byte, error) {
-		name := "ollama-bind-" + random()
+		name := "ollama-bind-" + newMarker()
 		args := []string{"create", "--pull", "never", "--name", name, "--label", "ollama-bind=probe"}
 		if c.Name != "" {
 			args = append(args, "--network", "container:"+c.ID)
@@ -55,7 +53,11 @@ func beside(r Runner, c Container, image string) place {
 		args = append(append(args, noProxy()...), "--entrypoint", argv[0], image)
 		// Whatever becomes of the command: a container that is made is also removed.
 		defer remove(ctx, r, c.Runtime, name)
-		if err := create(ctx, r, c.Runtime, append(args, argv[1:]...)); err != nil {
+		err := create(ctx, r, c.Runtime, append(args, argv[1:]...))
+		if errors.Is(err, launchctl.ErrNoAnswer) {
+			defer remove(ctx, r, c.Runtime, name) // the engine may have been about to make it
+		}
+		if err != nil {
 			return nil, err
 		}
 		out, err := r.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
@@ -70,7 +72,9 @@ func create(ctx context.Context, r Runner, rt Runtime, args []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, err := r.Run(context.WithoutCancel(ctx), rt.Tool, args...)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), making, launchctl.ErrNoAnswer)
+	defer cancel()
+	_, err := r.Run(ctx, rt.Tool, args...)
 	var exit *launchctl.ExitError
 	if errors.As(err, &exit) && noSuchImage(exit.Stderr) {
 		return fmt.Errorf("%w: %w", ErrNoImage, err)
@@ -89,20 +93,17 @@ func noSuchImage(stderr string) bool {
 	return false
 }
 
-// removal is how long removing a container may take, when the time of the
+// How long making a container and removing it may take, when the time of the
 // command itself has run out.
-const removal = 5 * time.Second
+const (
+	making  = 4 * time.Second
+	removal = 4 * time.Second
+)
 
 func remove(ctx context.Context, r Runner, rt Runtime, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removal)
 	defer cancel()
 	_, _ = r.Run(ctx, rt.Tool, "rm", "--force", "--volumes", name) // one that was never made cannot be removed
-}
-
-func random() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails, by its documentation
-	return hex.EncodeToString(b)
 }
 
 // fetchers are images that are known to have a tool, the one that tells most

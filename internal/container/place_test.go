@@ -69,7 +69,7 @@ func TestBesideIsRemoved(t *testing.T) {
 		{"the tool fails", nil, failed, failed, []string{"create", "start", "rm"}},
 		{"no answer", nil, launchctl.ErrNoAnswer, launchctl.ErrNoAnswer, []string{"create", "start", "rm"}},
 		{"no image", missing, nil, ErrNoImage, []string{"create", "rm"}},
-		{"no answer while it is made", launchctl.ErrNoAnswer, nil, launchctl.ErrNoAnswer, []string{"create", "rm"}},
+		{"no answer while it is made", launchctl.ErrNoAnswer, nil, launchctl.ErrNoAnswer, []string{"create", "rm", "rm"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := &engine{answers: map[string]func(context.Context) ([]byte, error){"create": says("id", test.create), "start": says("out", test.start)}}

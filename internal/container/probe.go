@@ -25,15 +25,25 @@ type Probe struct {
 	Image    string
 	Origin   string        // sent along, as a browser would; "" for none
 	Patience time.Duration // for one fetch
-	// Fix is the command that binds an Ollama on that port to all interfaces.
-	Fix func(port int) string
+}
+
+// Found are the runtimes that answered, and those that did not.
+type Found struct {
+	Runtimes []Runtime
+	Absent   []Absent
+}
+
+// Find asks the runtimes whether they are here.
+func (p Probe) Find(ctx context.Context) Found {
+	var f Found
+	f.Runtimes, f.Absent = Find(ctx, p.Runner, p.Tools...)
+	return f
 }
 
 // Report is what came of a Probe.
 type Report struct {
-	Runtimes []Runtime // that answered
-	Absent   []Absent  // that did not
-	Server   Server
+	Found
+	Server Server
 	// Targets are one for each URL that a container uses, at least one for
 	// each container.
 	Targets []Target
@@ -41,15 +51,19 @@ type Report struct {
 	Err error
 }
 
-// Run finds runtimes and containers, and asks from inside of them, side by
-// side. server looks at Ollama from the host.
-func (p Probe) Run(ctx context.Context, server func(context.Context) Server) Report {
+// Run asks from inside of containers, side by side. find is Find, or remembers
+// what that has found, and server looks at Ollama from the host.
+//
+// Run ends with ctx. Some of that time is kept for removing what it has made.
+func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server func(context.Context) Server) Report {
+	ctx, cancel := withoutReserve(ctx)
+	defer cancel()
 	var r Report
 	var containers []Container
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Server = server(ctx) })
 	wg.Go(func() {
-		if r.Runtimes, r.Absent = Find(ctx, p.Runner, p.Tools...); len(r.Runtimes) > 0 {
+		if r.Found = find(ctx); len(r.Runtimes) > 0 {
 			containers, r.Err = p.choose(ctx, r.Runtimes)
 		}
 	})
@@ -67,7 +81,7 @@ func (p Probe) Run(ctx context.Context, server func(context.Context) Server) Rep
 // choose finds the containers to ask from.
 func (p Probe) choose(ctx context.Context, runtimes []Runtime) ([]Container, error) {
 	if len(p.Names) > 0 {
-		return p.named(ctx, runtimes)
+		return p.named(ctx, runtimes), nil
 	}
 	if p.Image == "" {
 		clients, err := p.clients(ctx, runtimes)
@@ -78,16 +92,33 @@ func (p Probe) choose(ctx context.Context, runtimes []Runtime) ([]Container, err
 	return []Container{throwAway(ctx, p.Runner, runtimes[0])}, nil
 }
 
-// named looks for each name in every runtime, and takes the first that has it.
-func (p Probe) named(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+// withoutReserve is ctx without the time that making and removing a throw-away
+// container may take at the end.
+func withoutReserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithTimeout(ctx, left-min(left/2, making+removal))
+}
+
+// named looks for each name in every runtime, and takes the first that has it. A
+// container that is nowhere has its Err.
+func (p Probe) named(ctx context.Context, runtimes []Runtime) []Container {
 	containers := make([]Container, len(p.Names))
-	errs := make([]error, len(p.Names))
 	var wg sync.WaitGroup
 	for i, name := range p.Names {
-		wg.Go(func() { containers[i], errs[i] = inspectAnywhere(ctx, p.Runner, runtimes, name) })
+		wg.Go(func() {
+			c, err := inspectAnywhere(ctx, p.Runner, runtimes, name)
+			if err != nil {
+				c = Container{Runtime: runtimes[0], Name: name, Err: err}
+			}
+			containers[i] = c
+		})
 	}
 	wg.Wait()
-	return containers, errors.Join(errs...)
+	return containers
 }
 
 func inspectAnywhere(ctx context.Context, r Runner, runtimes []Runtime, name string) (Container, error) {
@@ -107,13 +138,15 @@ func inspectAnywhere(ctx context.Context, r Runner, runtimes []Runtime, name str
 // clients are the containers whose environment names Ollama, of the first
 // runtime that has any: two runtimes may be one engine.
 func (p Probe) clients(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+	var errs error
 	for _, rt := range runtimes {
 		clients, err := Clients(ctx, p.Runner, rt)
-		if err != nil || len(clients) > 0 {
-			return clients, err
+		if len(clients) > 0 {
+			return clients, nil
 		}
+		errs = errors.Join(errs, err)
 	}
-	return nil, nil
+	return nil, errs
 }
 
 // throwAway is a container that is only there to be asked from.

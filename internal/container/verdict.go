@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -33,6 +34,8 @@ type Server struct {
 	// Why says why it does not answer at all, Hint what to do, and Cause is
 	// the same in one word, kebab-case.
 	Why, Hint, Cause string
+	// Rebind is what makes it listen on all interfaces.
+	Rebind string
 }
 
 // Answers reports whether Ollama answers on the host at all.
@@ -51,6 +54,14 @@ type Reach struct {
 type Sight struct {
 	Result Result
 	Peer   string // the address that the listener saw, "" if it saw nobody
+}
+
+// Who names the container that a target is about.
+func (t Target) Who() string {
+	if t.Container.Name == "" {
+		return "a throw-away container of " + t.Image
+	}
+	return t.Container.Name
 }
 
 // Target is one URL that a container uses for Ollama, and what came of it.
@@ -82,11 +93,13 @@ type Proxied struct {
 	Variable string
 	Proxy    string // its value, without credentials
 	Answer   Answer
+	Models   []string
 	// Measured is false for a proxy of a kind that cannot be tried.
 	Measured bool
 }
 
-func (p *Proxied) breaks() bool { return p != nil && p.Measured && p.Answer.Result != OK }
+func (p *Proxied) breaks() bool  { return p != nil && p.Measured && p.Answer.Result != OK }
+func (p *Proxied) answers() bool { return p != nil && p.Measured && p.Answer.Result == OK }
 
 // Diagnosis is the conclusion.
 type Diagnosis struct {
@@ -99,58 +112,86 @@ type Diagnosis struct {
 	Fix      string // what to paste or to do, "" if nothing
 }
 
-// Judge draws the conclusion from what was measured. fix is the command that
-// binds Ollama to all interfaces.
-func Judge(t Target, s Server, fix string) Diagnosis {
+// Judge draws the conclusion from what was measured.
+func Judge(t Target, s Server) Diagnosis {
+	right := t.firstReach(Reach.ollama)
 	switch {
 	case t.answered() && t.Proxied.breaks():
 		return t.proxyBreaks()
-	case t.answered():
+	case t.answered(), t.Proxied.answers():
 		return Diagnosis{Verdict: Reachable, Summary: t.reachedSummary()}
-	}
-	if r := t.firstReach(Reach.ollama); r != nil {
-		return t.wrongURL(r.Host, s)
-	}
-	switch {
+	case t.Why403 == "origin":
+		return t.wrongOrigin()
+	case right != nil && t.Source == "" && t.right(right.Host, s.Port) != t.URL:
+		url := t.right(right.Host, s.Port)
+		return Diagnosis{Verdict: Reachable, Summary: "Ollama answers at " + url, RightURL: url}
+	case right != nil:
+		return t.wrongURL(right.Host, s)
 	case !s.Answers():
 		return Diagnosis{Verdict: OllamaDown, Cause: s.Cause, Summary: s.Why, Fix: s.Hint}
-	case t.firstReach(Reach.loopback) != nil && s.Loopback:
-		return t.refusedByOllama(s)
-	case t.firstReach(Reach.wildcard) != nil && !(s.Loopback && s.Outside):
-		return t.rebindNeeded(s, fix)
 	}
-	return t.useless(s)
+	loopback, wildcard := t.firstReach(Reach.loopback), t.firstReach(Reach.wildcard)
+	switch {
+	case loopback != nil && s.Loopback:
+		return t.refusedByOllama(*loopback, s)
+	case loopback != nil:
+		return t.rebindNeeded(loopback.Host, s)
+	case wildcard != nil && !(s.Loopback && s.Outside):
+		return t.rebindNeeded(wildcard.Host, s)
+	case wildcard != nil:
+		return t.refusedByOllama(*wildcard, s)
+	}
+	return t.useless()
 }
 
 // answered reports whether Ollama itself answered at the container's own URL.
-func (t Target) answered() bool { return t.Answer.Result == OK && t.Models != nil }
+func (t Target) answered() bool { return t.Answer.Result == OK }
 
 func (t Target) reachedSummary() string {
+	models, status, through := t.Models, t.Answer.Status, ""
+	if !t.answered() {
+		models, status, through = t.Proxied.Models, t.Proxied.Answer.Status, ", through the proxy in "+t.Proxied.Variable
+	}
 	what := "no models"
-	switch len(t.Models) {
+	switch len(models) {
 	case 0:
 	case 1:
-		what = "1 model, " + t.Models[0]
+		what = "1 model, " + models[0]
 	default:
-		what = fmt.Sprintf("%d models, first %s", len(t.Models), t.Models[0])
+		what = fmt.Sprintf("%d models, first %s", len(models), models[0])
 	}
-	return fmt.Sprintf("%s answers: status %d, %s", t.URL, t.Answer.Status, what)
+	return fmt.Sprintf("%s answers%s: status %d, %s", t.URL, through, status, what)
 }
 
 func (t Target) proxyBreaks() Diagnosis {
-	host := t.Host()
 	return Diagnosis{
 		Verdict: URLWrong,
 		Cause:   "proxy",
 		Summary: fmt.Sprintf("%s answers, but the container's %s sends it to %s, where it ends in %s", t.URL, t.Proxied.Variable, t.Proxied.Proxy, t.Proxied.Answer),
-		Fix:     fmt.Sprintf("start the container with NO_PROXY=%s and no_proxy=%s", host, host),
+		Fix:     t.SpareProxy(),
+	}
+}
+
+// SpareProxy says how to keep the container's proxy away from the host that it
+// is to ask.
+func (t Target) SpareProxy() string {
+	host := hostIn(cmp.Or(t.RightURL, t.URL))
+	return fmt.Sprintf("start the container with NO_PROXY=%s and no_proxy=%s", host, host)
+}
+
+func (t Target) wrongOrigin() Diagnosis {
+	return Diagnosis{
+		Verdict: URLWrong,
+		Cause:   "origin",
+		Summary: t.URL + " is Ollama, which refuses that Origin, and answers without it",
+		Fix:     "set OLLAMA_ORIGINS where Ollama is started, for web pages and browser extensions from elsewhere; programs on a server need none",
 	}
 }
 
 // wrongURL is for a container that could have Ollama by the name host.
 func (t Target) wrongURL(host string, s Server) Diagnosis {
 	d := Diagnosis{Verdict: URLWrong, Cause: string(t.Answer.Result), RightURL: t.right(host, s.Port)}
-	if d.RightURL == t.URL {
+	if strings.EqualFold(d.RightURL, t.URL) {
 		return t.wrongPath(d)
 	}
 	d.Summary = fmt.Sprintf("Ollama answers this container at %s, but its URL is %s (%s)", d.RightURL, t.URL, t.Answer)
@@ -164,39 +205,49 @@ func (t Target) wrongURL(host string, s Server) Diagnosis {
 
 // wrongPath is for a URL that leads to Ollama, and has not got its models there.
 func (t Target) wrongPath(d Diagnosis) Diagnosis {
-	if u, err := url.Parse(t.URL); err == nil && strings.Trim(u.Path, "/") != "" && t.Answer.Status == 404 {
-		d.RightURL = "http://" + u.Host
+	u, err := url.Parse(t.URL)
+	switch {
+	case err == nil && strings.Trim(u.Path, "/") != "" && t.Answer.Status == 404:
+		d.RightURL = u.Scheme + "://" + u.Host
 		d.Cause = "path"
 		d.Summary = fmt.Sprintf("Ollama answers this container at %s, but not under the path of its URL, %s", d.RightURL, t.URL)
 		d.Fix = t.useURL(d.RightURL)
 		return d
+	case t.Answer.Status != 0:
+		d.Verdict, d.RightURL = Reachable, ""
+		d.Summary = fmt.Sprintf("%s is Ollama, but its list of models is not to be had (%s)", t.URL, t.Answer)
+		return d
 	}
 	d.Verdict, d.RightURL = Reachable, ""
-	d.Summary = fmt.Sprintf("%s is Ollama, but its list of models is not to be had (%s)", t.URL, t.Answer)
+	d.Summary = fmt.Sprintf("%s is Ollama, which answers now, and just now did not (%s): try again", t.URL, t.Answer)
 	return d
 }
 
-// refusedByOllama is for a container that reaches the loopback that Ollama
-// answers on, and gets no answer from it.
-func (t Target) refusedByOllama(s Server) Diagnosis {
-	r := t.firstReach(Reach.loopback)
-	d := Diagnosis{Verdict: URLWrong, Cause: string(r.Ollama.Result)}
-	d.Summary = fmt.Sprintf("the container reaches this machine's loopback as %s, so no rebind is needed, but Ollama on port %d gives it %s", r.Host, s.Port, r.Ollama)
-	d.RightURL = t.right(r.Host, s.Port)
-	d.Fix = t.useURL(d.RightURL)
+// refusedByOllama is for a container that reaches what listens as Ollama does,
+// and does not get Ollama's answer.
+func (t Target) refusedByOllama(r Reach, s Server) Diagnosis {
+	d := Diagnosis{Verdict: RebindUseless, Cause: string(r.Ollama.Result)}
+	d.Summary = fmt.Sprintf("the container reaches this machine as %s, but from Ollama's port %d it gets %s: no rebind helps", r.Host, s.Port, r.Ollama)
+	d.Fix = fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", s.Port)
+	if r.Ollama.Status == 0 && r.Loopback.Result != OK {
+		d.Cause = "firewall"
+		d.Summary += "; a firewall may let our listener pass and Ollama not"
+		d.Fix = "let this machine's firewall pass incoming connections for ollama (on a Mac: System Settings > Network > Firewall)"
+	}
 	return d
 }
 
-func (t Target) rebindNeeded(s Server, fix string) Diagnosis {
-	host := t.firstReach(Reach.wildcard).Host
-	d := Diagnosis{Verdict: RebindNeeded, RightURL: t.right(host, s.Port), Fix: fix}
+// rebindNeeded is for a container that reaches this machine as host, where Ollama
+// does not listen.
+func (t Target) rebindNeeded(host string, s Server) Diagnosis {
+	d := Diagnosis{Verdict: RebindNeeded, RightURL: t.right(host, s.Port), Fix: s.Rebind}
 	on := "127.0.0.1 only"
 	if s.Bound != "" {
 		on = s.Bound + " only"
 		d.Cause = "listens-elsewhere"
 	}
 	d.Summary = fmt.Sprintf("the container reaches this machine as %s, but Ollama listens on %s", host, on)
-	if d.RightURL == t.URL {
+	if strings.EqualFold(d.RightURL, t.URL) {
 		d.RightURL = ""
 		return d
 	}
@@ -209,15 +260,11 @@ func (t Target) rebindNeeded(s Server, fix string) Diagnosis {
 	return d
 }
 
-// useless is for a container that a rebind would not help.
-func (t Target) useless(s Server) Diagnosis {
+// useless is for a container that reaches nothing on the host.
+func (t Target) useless() Diagnosis {
 	d := Diagnosis{Verdict: RebindUseless, Cause: "network"}
 	names := strings.Join(t.names(), ", ")
 	switch {
-	case t.firstReach(Reach.wildcard) != nil:
-		d.Cause = "firewall"
-		d.Summary = fmt.Sprintf("the container reaches this machine, and Ollama answers on all of its interfaces, but not to the container (%s): a firewall may let our listener pass and Ollama not", t.firstReach(Reach.wildcard).Ollama)
-		d.Fix = "let this machine's firewall pass incoming connections for ollama (on a Mac: System Settings > Network > Firewall)"
 	case t.Container.NetworkMode == "none":
 		d.Cause = "network-none"
 		d.Summary = "the container has no network"
@@ -227,50 +274,69 @@ func (t Target) useless(s Server) Diagnosis {
 		d.Summary = fmt.Sprintf("the container reaches nothing on this machine by %s: its extra_hosts lead somewhere else", names)
 		d.Fix = "remove the extra_hosts (--add-host) lines for this machine, and start the container again"
 	default:
-		d.Summary = fmt.Sprintf("the container reaches nothing on this machine by %s, however it is bound: its network, a VPN or a firewall is in the way", names)
-		d.Fix = fmt.Sprintf("%s network inspect %s", t.Container.Runtime.Tool, t.networkName())
+		d.Summary = fmt.Sprintf("the container reaches nothing on this machine by %s, however it is bound: its network, a VPN or a firewall (on Linux: ufw, firewalld) is in the way", names)
+		d.Fix = t.lookAtNetwork()
 	}
 	return d
 }
 
-// misled reports whether a name of the host is one that extra_hosts sends
-// somewhere.
-func (t Target) misled() bool {
-	return slices.ContainsFunc(t.Reaches, func(r Reach) bool { return t.Container.Maps(r.Host) })
-}
-
-// Maps reports whether the container's extra_hosts say where a name leads.
-func (c Container) Maps(name string) bool {
-	return slices.ContainsFunc(c.ExtraHosts, func(e ExtraHost) bool { return strings.EqualFold(e.Name, name) })
-}
-
-func (t Target) networkName() string {
-	if len(t.Container.Networks) > 0 {
-		return t.Container.Networks[0].Name
+// lookAtNetwork is the command that shows the container's network.
+func (t Target) lookAtNetwork() string {
+	c := t.Container
+	if len(c.Networks) == 0 || c.Networks[0].Name == "" || strings.ContainsFunc(c.Networks[0].Name, notPlain) {
+		return c.Runtime.Tool + " network ls"
 	}
-	return "bridge"
+	return fmt.Sprintf("%s network inspect %s", c.Runtime.Tool, c.Networks[0].Name)
+}
+
+// notPlain reports whether a character is more than a word to a shell.
+func notPlain(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.-", r))
+}
+
+// misled reports whether extra_hosts send a name of the host somewhere else.
+func (t Target) misled() bool {
+	return slices.ContainsFunc(t.Reaches, func(r Reach) bool { return t.Container.Misleads(r.Host) })
+}
+
+// Misleads reports whether the container's extra_hosts say that a name is at an
+// address which is not known to be the host's.
+func (c Container) Misleads(name string) bool {
+	return slices.ContainsFunc(c.ExtraHosts, func(e ExtraHost) bool {
+		return strings.EqualFold(e.Name, name) && !c.leadsToHost(e.Address)
+	})
+}
+
+func (c Container) leadsToHost(address string) bool {
+	if address == "host-gateway" {
+		return !c.hostGatewayIsVM()
+	}
+	return !c.Runtime.VM() && slices.Contains(c.gateways(), address)
 }
 
 func (t Target) trap() (Trap, bool) {
-	if t.Source == "" {
+	switch {
+	case t.Source == "":
 		return Trap{}, false
-	}
-	if t.Why403 != "" {
-		return Trap{t.Why403, why403[t.Why403]}, true
+	case t.Why403 == "host-check":
+		return Trap{"host-check", "Ollama on loopback refuses that name (its Host check wants an IP address or a name that ends in .internal, .local or .localhost)"}, true
 	}
 	return t.Container.Trap(t.Source, t.Value)
 }
 
-var why403 = map[string]string{
-	"host-check": "Ollama on loopback refuses that name (its Host check wants an IP address or a name that ends in .internal, .local or .localhost)",
-	"origin":     "Ollama refuses that Origin (OLLAMA_ORIGINS)",
-}
-
+// useURL says what to do about the URL. A proxy that caught the wrong one may
+// catch the right one, too.
 func (t Target) useURL(right string) string {
 	if t.Source == "" || strings.HasPrefix(t.Source, "-") {
 		return "use " + right
 	}
-	return fmt.Sprintf("start the container with %s=%s", t.Source, right)
+	fix := fmt.Sprintf("start the container with %s=%s", t.Source, right)
+	if u, err := url.Parse(right); err == nil {
+		if _, proxy := t.Container.Proxy(u); proxy != "" {
+			fix += fmt.Sprintf(", NO_PROXY=%s and no_proxy=%s", u.Hostname(), u.Hostname())
+		}
+	}
+	return fix
 }
 
 // right is the container's URL with the host and port put right.
@@ -316,11 +382,27 @@ func (a Answer) String() string {
 	return fmt.Sprintf("%s: %s", a.Result, a.Detail)
 }
 
-// Host is the name or address in the target's URL.
-func (t Target) Host() string {
-	u, err := url.Parse(t.URL)
+func hostIn(raw string) string {
+	u, err := url.Parse(raw)
 	if err != nil {
-		return t.URL
+		return raw
 	}
 	return u.Hostname()
+}
+
+// severity orders the verdicts.
+var severity = []Verdict{Reachable, URLWrong, RebindNeeded, RebindUseless, OllamaDown, NoRuntime}
+
+// Worst is one verdict on all targets, "" if there is none on any.
+func (r Report) Worst() Verdict {
+	if len(r.Runtimes) == 0 {
+		return NoRuntime
+	}
+	worst := Verdict("")
+	for _, t := range r.Targets {
+		if slices.Index(severity, t.Verdict) > slices.Index(severity, worst) {
+			worst = t.Verdict
+		}
+	}
+	return worst
 }

@@ -156,9 +156,10 @@ func checkExposed(ctx context.Context, c *Case) Finding {
 	if list == nil {
 		list = Interfaces
 	}
+	local := netip.AddrPortFrom(loopback, uint16(c.port(ctx))).String()
 	return judgeExposed(answers, list(), c.either(ctx,
-		"if nobody needs that: ollama-bind rollback, or ollama-bind fix --host 127.0.0.1:11434",
-		"if nobody needs that: set OLLAMA_HOST to 127.0.0.1:11434 where Ollama is started"))
+		"if nobody needs that: ollama-bind rollback, or ollama-bind fix --host "+local,
+		"if nobody needs that: set OLLAMA_HOST to "+local+" where Ollama is started"))
 }
 
 func judgeExposed(answers []answer, interfaces []Interface, fix string) Finding {

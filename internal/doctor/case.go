@@ -34,6 +34,7 @@ type Case struct {
 	sockets memo[[]launchctl.Listener]
 	replies memo[[]answer]
 	running memo[map[int]process]
+	engines memo[container.Found]
 	report  memo[container.Report]
 }
 

@@ -23,7 +23,7 @@ const (
 // containerChecks look from inside of containers. All of them read the one
 // report of a probe.
 var containerChecks = []Check{
-	inside("container-runtime", "is there a container runtime, and which one?", judgeRuntime),
+	{ID: "container-runtime", Question: "is there a container runtime, and which one?", Deadline: insideDeadline, run: checkRuntime},
 	inside("container-url", "does the container's environment have the right URL for Ollama?", each(urlOf)),
 	inside("container-extra-hosts", "do the container's extra_hosts lead to this machine?", each(extraHostsOf)),
 	inside("container-proxy", "does a proxy get between the container and Ollama?", each(proxyOf)),
@@ -42,12 +42,21 @@ func inside(id, question string, judge func(r container.Report, named bool) Find
 	}}
 }
 
+// runtimes are those that answer, and those that do not.
+func (c *Case) runtimes(ctx context.Context) container.Found {
+	// Whoever is short of time has its own words for that.
+	found, _ := c.engines.get(ctx, c.lasting(ctx), func(ctx context.Context) (container.Found, error) {
+		return c.Probe.Find(ctx), nil
+	})
+	return found
+}
+
 // probed is what asking from inside of containers has shown.
 func (c *Case) probed(ctx context.Context) (container.Report, error) {
 	return c.report.get(ctx, c.lasting(ctx), func(ctx context.Context) (container.Report, error) {
 		ctx, cancel := context.WithTimeout(ctx, probeTime)
 		defer cancel()
-		return c.Probe.Run(ctx, c.server), nil
+		return c.Probe.Run(ctx, c.runtimes, c.server), nil
 	})
 }
 
@@ -57,9 +66,13 @@ func (c *Case) Probed() (container.Report, bool) {
 	return c.report.wait()
 }
 
+func checkRuntime(ctx context.Context, c *Case) Finding {
+	return judgeRuntime(c.runtimes(ctx), len(c.Probe.Names) > 0)
+}
+
 // judgeRuntime: a Mac without containers is a healthy one, unless a container was
 // named.
-func judgeRuntime(r container.Report, named bool) Finding {
+func judgeRuntime(r container.Found, named bool) Finding {
 	var said []string
 	for _, rt := range r.Runtimes {
 		said = append(said, fmt.Sprintf("%s: %s %s", rt.Tool, rt.Product, rt.Version))
@@ -129,14 +142,10 @@ func worst(all []Finding) Finding {
 
 // evidenceOf names the container that a finding is about.
 func evidenceOf(t container.Target) string {
-	name := t.Container.Name
-	if name == "" {
-		name = "a throw-away container of " + t.Image
-	}
 	if t.Tool == "" {
-		return name
+		return t.Who()
 	}
-	return fmt.Sprintf("%s, asked with its %s", name, t.Tool)
+	return fmt.Sprintf("%s, asked with its %s", t.Who(), t.Tool)
 }
 
 func urlOf(t container.Target, _ container.Server) Finding {
@@ -168,8 +177,11 @@ func extraHostsOf(t container.Target, _ container.Server) Finding {
 	}
 	f := Finding{Status: OK, Summary: strings.Join(lines, ", ")}
 	for _, r := range t.Reaches {
-		if r.Wildcard.Result != container.OK && t.Container.Maps(r.Host) {
+		if r.Wildcard.Result != container.OK && t.Container.Misleads(r.Host) {
 			f.Status = Fail
+			if t.Verdict == container.Reachable {
+				f.Status = Warn
+			}
 			f.Summary = fmt.Sprintf("%s is in extra_hosts, and does not lead to this machine (%s)", r.Host, r.Wildcard.Result)
 			f.Fix = "remove that line from extra_hosts (--add-host), and start the container again"
 		}
@@ -181,39 +193,45 @@ func proxyOf(t container.Target, _ container.Server) Finding {
 	p := t.Proxied
 	switch {
 	case p == nil:
-		return Finding{Status: OK, Summary: "none for this URL"}
+		return passed("none for this URL")
 	case !p.Measured:
-		return Finding{Status: Warn, Summary: fmt.Sprintf("%s is %s, which cannot be tried from here", p.Variable, p.Proxy), Fix: noProxyFor(t)}
-	case p.Answer.Result == t.Answer.Result:
-		return Finding{Status: OK, Summary: fmt.Sprintf("%s is %s, and makes no difference", p.Variable, p.Proxy)}
+		return warned(fmt.Sprintf("%s is %s, which cannot be tried from here", p.Variable, p.Proxy), t.SpareProxy())
+	case p.Answer.Result == container.OK:
+		return passed(fmt.Sprintf("%s is %s, and lets it pass", p.Variable, p.Proxy))
+	case t.Answer.Result != container.OK:
+		return passed(fmt.Sprintf("%s is %s, and not what is wrong: %s without it", p.Variable, p.Proxy, t.Answer.Result))
 	}
-	return Finding{Status: Fail, Summary: fmt.Sprintf("%s sends it to %s, where it ends in %s", p.Variable, p.Proxy, p.Answer), Fix: noProxyFor(t)}
-}
-
-func noProxyFor(t container.Target) string {
-	host := t.Host()
-	return fmt.Sprintf("start the container with NO_PROXY=%s and no_proxy=%s", host, host)
+	return failed(fmt.Sprintf("%s sends it to %s, where it ends in %s", p.Variable, p.Proxy, p.Answer), t.SpareProxy())
 }
 
 func loopbackOf(t container.Target, s container.Server) Finding {
 	f := sightOf(t, func(r container.Reach) container.Sight { return r.Loopback })
-	if f.Status == Fail {
+	wildcard := sightOf(t, func(r container.Reach) container.Sight { return r.Wildcard })
+	switch {
+	case f.Status == OK:
+		return f
+	case wildcard.Status != OK:
+		f.Status, f.Summary = Warn, "no, nor anything else of this machine"
+	case t.Verdict == container.Reachable && !s.Outside:
+		f.Status, f.Summary = OK, "no, and it has its Ollama at "+t.URL
+	case s.Loopback && s.Outside:
+		f.Status, f.Summary = OK, "no, which does not matter: Ollama listens on all interfaces"
+	default:
 		f.Status, f.Summary = Warn, "no: only what listens on all interfaces can be reached"
-		if t.Verdict == container.Reachable || s.Outside {
-			f.Status, f.Summary = OK, "no, which does not matter: Ollama listens on all interfaces"
-		}
 	}
 	return f
 }
 
 func wildcardOf(t container.Target, _ container.Server) Finding {
 	f := sightOf(t, func(r container.Reach) container.Sight { return r.Wildcard })
-	if f.Status == Fail {
+	switch {
+	case f.Status == OK:
+	case t.Verdict == container.RebindUseless:
 		f.Summary, f.Fix = "no: a rebind would not help", t.Fix
-	}
-	if f.Status == Fail && t.Verdict == container.Reachable { // the URL leads elsewhere, or through a door of its own
-		f.Status, f.Fix = Warn, ""
-		f.Summary = "no, though the container has an Ollama at " + t.URL
+	case t.Verdict == container.Reachable:
+		f.Status, f.Summary = Warn, "no, and it has its Ollama at "+t.URL
+	default:
+		f.Status, f.Summary = Warn, "no"
 	}
 	return f
 }

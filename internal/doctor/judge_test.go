@@ -356,18 +356,21 @@ func TestWrongNames(t *testing.T) {
 }
 
 func TestRebind(t *testing.T) {
-	for system, want := range map[string]string{
-		"darwin":  "ollama-bind fix",
-		"linux":   `sudo systemctl edit ollama, with Environment="OLLAMA_HOST=0.0.0.0:11434" below [Service], and sudo systemctl restart ollama`,
-		"windows": "setx OLLAMA_HOST 0.0.0.0:11434, and start Ollama again",
-		"plan9":   "set OLLAMA_HOST=0.0.0.0:11434 where Ollama is started",
+	noLaunchd := &bind.Problem{ID: "no-launchctl"}
+	for _, test := range []struct {
+		system string
+		err    error
+		want   string
+	}{
+		{"darwin", nil, "ollama-bind fix"},
+		{"darwin", &bind.Problem{ID: "launchctl-failed"}, "ollama-bind fix"},
+		{"darwin", &bind.Problem{ID: "no-agent"}, `switch on "Expose Ollama to the network" in the settings of Ollama.app, or set OLLAMA_HOST=0.0.0.0:11434 where Ollama is started`},
+		{"linux", noLaunchd, `sudo systemctl edit ollama, with Environment="OLLAMA_HOST=0.0.0.0:11434" below [Service], and sudo systemctl restart ollama`},
+		{"windows", noLaunchd, "setx OLLAMA_HOST 0.0.0.0:11434, and start Ollama again"},
+		{"plan9", noLaunchd, "set OLLAMA_HOST=0.0.0.0:11434 where Ollama is started"},
 	} {
-		err := launchctl.ErrNoTool
-		if system == "darwin" {
-			err = nil
-		}
-		if got := rebind(system, bind.GoalFor(ollama.Host{Port: 11434}, true), err); got != want {
-			t.Errorf("on %s: %s, want %s", system, got, want)
+		if got := rebind(test.system, 11434, test.err); got != test.want {
+			t.Errorf("on %s with %v: %s, want %s", test.system, test.err, got, test.want)
 		}
 	}
 }

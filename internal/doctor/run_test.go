@@ -452,7 +452,7 @@ func TestExposedHere(t *testing.T) {
 	s.Start()
 	t.Cleanup(s.Close)
 	m := &mac{port: l.Addr().(*net.TCPAddr).Port}
-	for none, want := range map[string][2]string{"": {"ollama-bind rollback", "brew upgrade ollama"}, "launchctl": {"set OLLAMA_HOST to 127.0.0.1:11434", "upgrade Ollama,"}} {
+	for none, want := range map[string][2]string{"": {"ollama-bind rollback", "brew upgrade ollama"}, "launchctl": {"set OLLAMA_HOST to 127.0.0.1:", "upgrade Ollama,"}} {
 		m.none = none
 		c := m.with(t)
 		c.Machine.Addresses = bind.Addresses

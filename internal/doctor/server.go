@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -46,7 +47,7 @@ func ask(ctx context.Context, m bind.Machine, port int) []answer {
 // Server looks at Ollama from this machine. It takes the goal's port where that
 // was asked for, and the port of the service that is here where it was not.
 func Server(ctx context.Context, m bind.Machine, g bind.Goal, asked bool) container.Server {
-	return (&Case{Machine: m, Goal: g, Asked: asked}).server(ctx)
+	return (&Case{Machine: m, Goal: g, Asked: asked, System: runtime.GOOS}).server(ctx)
 }
 
 // server is how Ollama stands, for those who look from inside of containers.
@@ -59,6 +60,7 @@ func (c *Case) server(ctx context.Context) container.Server {
 		func() { answers, _ = c.answers(ctx) }, // whoever asked in vain will say why
 	)
 	s := serverOf(c.port(ctx), answers)
+	s.Rebind = rebind(c.System, s.Port, stateErr)
 	if !s.Answers() {
 		down := c.whyDown(state, stateErr, s.Port)
 		s.Why, s.Hint, s.Cause = down.Text, down.Hint, down.ID
@@ -99,6 +101,12 @@ func (c *Case) whyDown(s bind.State, err error, port int) bind.Trouble {
 		return trouble
 	}
 	return bind.Trouble{ID: "no-answer", Text: silence, Hint: "ollama-bind status"}
+}
+
+// noAgent reports whether an error says that there is no service of Homebrew's.
+func noAgent(err error) bool {
+	var p *bind.Problem
+	return errors.As(err, &p) && p.ID == "no-agent"
 }
 
 // noLaunchd reports whether an error says that this is no Mac.

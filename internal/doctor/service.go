@@ -197,7 +197,7 @@ func judgeDisabled(c *Case, s bind.State, overrides map[string]bool, err error) 
 	case err != nil:
 		return withoutTool("launchctl", err)
 	case overrides[label]:
-		return failed("the service is disabled: launchd does not start it at login", "launchctl enable "+target.String(), "launchctl print-disabled: "+label)
+		return failed("the service is disabled: launchd does not start it at login", sudo(target.Domain == launchctl.System)+"launchctl enable "+target.String(), "launchctl print-disabled: "+label)
 	}
 	return passed("nothing keeps launchd from starting it", "launchctl print-disabled: "+label)
 }
@@ -244,18 +244,15 @@ func meaningOf(exit string) string {
 	return ""
 }
 
-// Rebind is what makes an Ollama on that port listen on all interfaces: the
-// command, where there is a launchd, and else what to do instead.
-func Rebind(system string, port int) string {
-	goal := bind.GoalFor(ollama.Host{Port: port}, true)
-	_, err := launchctl.Lookup("launchctl")
-	return rebind(system, goal, err)
-}
-
-func rebind(system string, g bind.Goal, err error) string {
+// rebind is what makes an Ollama listen on all interfaces: the command, where
+// there is a service that it could work on, and else what to do instead.
+func rebind(system string, port int, err error) string {
+	g := bind.GoalFor(ollama.Host{Port: port}, true)
 	value := ollama.Variable + "=" + *g.Value
 	switch {
-	case err == nil:
+	case noAgent(err):
+		return "switch on \"Expose Ollama to the network\" in the settings of Ollama.app, or set " + value + " where Ollama is started"
+	case !noLaunchd(err):
 		return bind.FixCommand(g)
 	case system == "linux":
 		return fmt.Sprintf("sudo systemctl edit ollama, with Environment=%q below [Service], and sudo systemctl restart ollama", value)
