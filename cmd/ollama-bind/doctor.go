@@ -186,7 +186,7 @@ func (p program) printDoctor(r doctorReport) {
 	}
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
-	if r.OK && count["ok"] > 0 {
+	if r.OK && count["ok"] > count["skip"] {
 		p.tell.printf("nothing found that keeps containers from Ollama")
 	} else if fix := firstFix(r.Checks); fix != "" {
 		p.tell.printf("start with:  %s", fix)

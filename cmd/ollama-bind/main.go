@@ -45,7 +45,14 @@ func (p program) run(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	out := &output{Writer: p.tell.out}
+	p.tell.out = out
 	err := p.app().RunContext(ctx, args)
+	if err == nil && out.err != nil && !errors.Is(out.err, syscall.EPIPE) {
+		err = fmt.Errorf("writing to standard output: %w", out.err)
+		p.tell.error(err)
+		return exitCode(err)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -58,6 +65,21 @@ func (p program) run(args []string) int {
 	}
 	p.tell.error(err)
 	return exitCode(err)
+}
+
+// output remembers that something could not be written, which nobody else looks
+// at. A reader that has gone is no such thing: it has read what it wanted.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // wantsJSON looks for --json in a command line that may not even be valid.

@@ -14,6 +14,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -96,8 +97,9 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 	if strings.HasPrefix(c.String("image"), "-") {
 		return container.Probe{}, &usageError{fmt.Sprintf("--image %q is no image", c.String("image")), help}
 	}
-	if u := c.String("url"); u != "" && !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
-		return container.Probe{}, &usageError{fmt.Sprintf("--url %q does not begin with http:// or https://", u), name + " probe --url http://" + u}
+	sample := container.Request{URL: cmp.Or(c.String("url"), "http://localhost"), Origin: c.String("origin")}
+	if err := sample.Check(); err != nil {
+		return container.Probe{}, &usageError{fmt.Sprintf("--url or --origin: %v", err), name + " probe --url http://host.docker.internal:11434"}
 	}
 	if t := c.Duration("timeout"); c.Command.Name == "probe" && t < leastProbe {
 		return container.Probe{}, &usageError{fmt.Sprintf("--timeout %s is too short to fetch anything", t), name + " probe --timeout 30s"}
@@ -144,7 +146,7 @@ func (p program) reportProbe(ctx context.Context, c *cli.Context, result contain
 // them.
 func probeError(ctx context.Context, result container.Report) error {
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(result.Err, context.DeadlineExceeded):
 		return cutShort(ctx, name+" probe --timeout 60s")
 	case len(result.Runtimes) == 0:
 		return noRuntime(result.Absent, "")
@@ -161,7 +163,7 @@ func probeError(ctx context.Context, result container.Report) error {
 
 // cutShort says why ctx ended.
 func cutShort(ctx context.Context, hint string) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !errors.Is(ctx.Err(), context.Canceled) { // some of the time is kept for clearing up
 		return &bind.Problem{ID: "timeout", Hint: hint, Err: errors.New("gave up, because the time was over")}
 	}
 	return &bind.Problem{Kind: bind.Interrupted, ID: "interrupted", Err: errors.New("interrupted")}
@@ -198,9 +200,11 @@ func targetProblem(t container.Target) error {
 	tool := t.Container.Runtime.Tool
 	switch {
 	case errors.Is(t.Err, container.ErrNotRunning):
-		return &bind.Problem{ID: "container-stopped", Hint: tool + " start " + bind.Quote(t.Container.Name), Err: t.Err}
+		return &bind.Problem{ID: "container-stopped", Hint: tool + " start " + shell.Quote(t.Container.Name), Err: t.Err}
+	case errors.Is(t.Err, container.ErrPaused):
+		return &bind.Problem{ID: "container-paused", Hint: tool + " unpause " + shell.Quote(t.Container.Name), Err: t.Err}
 	case errors.Is(t.Err, container.ErrNoImage) && t.Image != "":
-		return &bind.Problem{ID: "no-image", Hint: tool + " pull " + bind.Quote(t.Image), Err: t.Err}
+		return &bind.Problem{ID: "no-image", Hint: tool + " pull " + shell.Quote(t.Image), Err: t.Err}
 	}
 	return containerProblem(t.Err, tool)
 }

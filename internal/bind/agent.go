@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -163,7 +164,7 @@ func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Age
 		case err == nil:
 			return Agent{Candidate: c}, Job{Err: unclear}, nil
 		case !errors.Is(err, fs.ErrNotExist):
-			return Agent{}, Job{}, problem(Failed, "plist-unreadable", "ls -ld "+Quote(filepath.Dir(c.Plist)),
+			return Agent{}, Job{}, problem(Failed, "plist-unreadable", "ls -ld "+shell.Quote(filepath.Dir(c.Plist)),
 				"looking for %s: %w", c.Plist, bare(err))
 		}
 	}

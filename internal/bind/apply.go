@@ -12,6 +12,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -371,7 +372,7 @@ func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *
 		state, hint = "the service is not loaded now, and its property list is gone", "brew services start ollama"
 	case !now.Agent.Loaded:
 		state = "the service is not loaded now"
-		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], Quote(t.plan.State.Agent.Plist))
+		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], shell.Quote(t.plan.State.Agent.Plist))
 	case now.Socket.APIVersion == "":
 		state = "the service is loaded, but does not answer"
 	case now.Socket.APIVersion != "":
@@ -385,7 +386,7 @@ func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *
 // diskHint is what to look at when dir could not be written to.
 func diskHint(err error, dir string) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return "df -h " + Quote(dir)
+		return "df -h " + shell.Quote(dir)
 	}
-	return "ls -ld " + Quote(dir)
+	return "ls -ld " + shell.Quote(dir)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // Drift is what has become of the last fix.
@@ -100,7 +101,7 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	switch {
 	case s.Job.PID == 0 && !s.Reached(fixed):
 		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + s.Job.unsteady(),
-			"tail " + Quote(s.Plist.Agent.StandardErrorPath)}
+			"tail " + shell.Quote(s.Plist.Agent.StandardErrorPath)}
 	case !s.Reached(fixed):
 		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):

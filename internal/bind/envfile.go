@@ -8,6 +8,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // EnvFile is Homebrew's override for the service: what it merges into the
@@ -144,9 +145,9 @@ func (m Machine) refuseEnvFile(e EnvFile, g Goal) error {
 	case errors.Is(e.Err, errNoEnvFile):
 		return problem(Failed, "env-file-nowhere", withoutIt, "finding Homebrew's env file: %w", e.Err)
 	case errors.Is(e.Err, fs.ErrNotExist):
-		return problem(Failed, "env-file-dangling", "ls -l "+Quote(e.File.Path), "reading %s: the link leads nowhere", e.File.Path)
+		return problem(Failed, "env-file-dangling", "ls -l "+shell.Quote(e.File.Path), "reading %s: the link leads nowhere", e.File.Path)
 	case e.Err != nil:
-		return problem(Failed, "env-file-unreadable", "ls -ld "+Quote(e.File.Path), "reading %s: %w", e.File.Path, bare(e.Err))
+		return problem(Failed, "env-file-unreadable", "ls -ld "+shell.Quote(e.File.Path), "reading %s: %w", e.File.Path, bare(e.Err))
 	case !e.File.Absent && e.File.UID != m.UID:
 		return m.refuseOwner("fix", e.File.Path, e.File.UID)
 	}

@@ -3,6 +3,8 @@ package bind
 import (
 	"context"
 	"errors"
+
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // Want is what fix is asked for.
@@ -59,5 +61,5 @@ func (m Machine) lock(ctx context.Context) (unlock func(), err error) {
 	case errors.Is(err, context.Canceled):
 		return nil, cutShort(ctx)
 	}
-	return nil, problem(Failed, "state-folder", "ls -ld "+Quote(m.Store.Dir), "%w; nothing was changed", err)
+	return nil, problem(Failed, "state-folder", "ls -ld "+shell.Quote(m.Store.Dir), "%w; nothing was changed", err)
 }

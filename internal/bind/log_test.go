@@ -11,22 +11,6 @@ import (
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
-func TestQuote(t *testing.T) {
-	for path, want := range map[string]string{
-		"/Users/alice/a.plist":  "/Users/alice/a.plist",
-		"/Users/a b/$HOME":      "'/Users/a b/$HOME'",
-		"/it's":                 `'/it'\''s'`,
-		"":                      "''",
-		"/a;rm":                 "'/a;rm'",
-		"/Users/alice/~x":       "'/Users/alice/~x'",
-		"/Users/alice/line\nup": "'/Users/alice/line\nup'",
-	} {
-		if got := Quote(path); got != want {
-			t.Errorf("Quote(%q) = %s, want %s", path, got, want)
-		}
-	}
-}
-
 func TestSamePath(t *testing.T) {
 	dir := t.TempDir()
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")

@@ -9,6 +9,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -167,7 +168,7 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 	}
 	all, err := m.Store.List()
 	if err != nil {
-		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+Quote(m.Store.Dir), "%w", err)
+		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+shell.Quote(m.Store.Dir), "%w", err)
 	}
 	if len(all) == 0 {
 		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind status",

@@ -87,12 +87,12 @@ func (s State) unseen(ctx context.Context, g Goal) bool {
 	if g.Host.Dial() != s.dial(g) { // else that was the question already
 		_, err = ollama.Version(ctx, g.Host.Dial(), apiPatience)
 	}
-	return !nobodyThere(err)
+	return !NobodyThere(err)
 }
 
-// nobodyThere is set when connecting failed in a way that shows that no process
+// NobodyThere reports whether connecting failed in a way that shows that no process
 // has the address.
-func nobodyThere(err error) bool {
+func NobodyThere(err error) bool {
 	for _, e := range []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
 		if errors.Is(err, e) {
 			return true

@@ -14,6 +14,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -66,7 +67,7 @@ func (p Plan) Steps() []string {
 	var steps []string
 	for _, e := range p.Edits {
 		if !e.File.Absent && bytes.Equal(e.File.Data, e.After) {
-			steps = append(steps, "chmod go-w "+Quote(e.File.Path))
+			steps = append(steps, "chmod go-w "+shell.Quote(e.File.Path))
 		}
 	}
 	if !p.Reload {
@@ -82,7 +83,7 @@ func (p Plan) Steps() []string {
 		steps = append(steps, "launchctl bootout "+target.String())
 	}
 	return append(steps,
-		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, Quote(a.Plist)),
+		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(a.Plist)),
 		"launchctl kickstart "+target.String())
 }
 
@@ -101,7 +102,7 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 	if !g.Matches(s.Plist.Value()) {
 		after, err := setValue(s.Plist.File.Data, g.Value)
 		if err != nil {
-			return p, problem(Failed, "plist-refused", "plutil -lint "+Quote(s.Agent.Plist), "editing %s: %w", s.Agent.Plist, err)
+			return p, problem(Failed, "plist-refused", "plutil -lint "+shell.Quote(s.Agent.Plist), "editing %s: %w", s.Agent.Plist, err)
 		}
 		p.Edits = append(p.Edits, backup.Change{Layer: PlistLayer, File: s.Plist.File, After: after, Mode: s.Plist.File.Mode})
 	}
@@ -158,7 +159,7 @@ func (m Machine) refuse(s State) error {
 		return problem(NothingHere, "plist-missing", rewrite,
 			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
-		return problem(NothingHere, "plist-missing", "ls -l "+Quote(filepath.Dir(path)), "there is no property list %s", path)
+		return problem(NothingHere, "plist-missing", "ls -l "+shell.Quote(filepath.Dir(path)), "there is no property list %s", path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return problem(NothingHere, "plist-missing", "brew services start ollama", "there is no property list %s", path)
 	case s.Plist.Err != nil:
@@ -166,7 +167,7 @@ func (m Machine) refuse(s State) error {
 	case file.UID != m.UID:
 		return m.refuseOwner("fix", path, file.UID)
 	case file.Mode&0o022 != 0:
-		return problem(Failed, "plist-writable", "chmod go-w "+Quote(path),
+		return problem(Failed, "plist-writable", "chmod go-w "+shell.Quote(path),
 			"%s can be written to by others (mode %04o): launchd would refuse to load it", path, file.Mode)
 	}
 	return refuseJob(s)
@@ -176,16 +177,16 @@ func refuseUnread(path string, err error) error {
 	var malformed *plistfix.Error
 	switch {
 	case errors.As(err, &malformed):
-		return problem(Failed, "plist-malformed", "plutil -lint "+Quote(path), "reading %s: %w", path, err)
+		return problem(Failed, "plist-malformed", "plutil -lint "+shell.Quote(path), "reading %s: %w", path, err)
 	case errors.Is(err, backup.ErrNotRegular), errors.Is(err, syscall.ELOOP):
-		return problem(Failed, "plist-not-a-file", "ls -ld "+Quote(path), "reading %s: %w", path, bare(err))
+		return problem(Failed, "plist-not-a-file", "ls -ld "+shell.Quote(path), "reading %s: %w", path, bare(err))
 	}
-	return problem(Failed, "plist-unreadable", "ls -le "+Quote(path), "reading %s: %w", path, bare(err))
+	return problem(Failed, "plist-unreadable", "ls -le "+shell.Quote(path), "reading %s: %w", path, bare(err))
 }
 
 // refuseOwner says which command to run instead.
 func (m Machine) refuseOwner(command, path string, uid int) error {
-	hint := fmt.Sprintf("sudo chown %d %s", m.UID, Quote(path))
+	hint := fmt.Sprintf("sudo chown %d %s", m.UID, shell.Quote(path))
 	switch {
 	case uid == 0 && filepath.Dir(path) == m.Daemons:
 		hint = "sudo ollama-bind " + command
@@ -199,13 +200,13 @@ func refuseJob(s State) error {
 	label := s.Plist.Agent.Label
 	switch {
 	case !s.Agent.Chosen && !homebrew.IsLabel(label):
-		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+Quote(s.Agent.Plist),
+		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+shell.Quote(s.Agent.Plist),
 			"%s has the label %q, which is not one of Homebrew's for Ollama", s.Agent.Plist, label)
 	case s.Agent.Loaded && s.Agent.Label != label:
 		return problem(Failed, "label-mismatch", "brew services restart ollama",
 			"%s has the label %q, but launchd loaded it as %q", s.Agent.Plist, label, s.Agent.Label)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
-		return problem(Failed, "other-plist", "ollama-bind fix --plist "+Quote(s.Job.Path),
+		return problem(Failed, "other-plist", "ollama-bind fix --plist "+shell.Quote(s.Job.Path),
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
 	}
 	return nil

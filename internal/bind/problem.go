@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 )
 
 // Kind is how a command that could not do its work has ended.
@@ -56,13 +55,4 @@ func bare(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-// Quote makes a path safe to paste into a shell.
-func Quote(path string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%"
-	if path != "" && strings.Trim(path, plain) == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

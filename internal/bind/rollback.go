@@ -9,6 +9,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -191,7 +192,7 @@ func (r returning) envFile() (*backup.Change, error) {
 	case !known || now.Absent && f.Created():
 		return nil, nil
 	case r.EnvFile.Err != nil && now.Data == nil:
-		return nil, problem(Failed, "env-file-unreadable", "ls -ld "+Quote(f.Path), "reading %s: %w", f.Path, bare(r.EnvFile.Err))
+		return nil, problem(Failed, "env-file-unreadable", "ls -ld "+shell.Quote(f.Path), "reading %s: %w", f.Path, bare(r.EnvFile.Err))
 	case !now.Absent && now.UID != r.machine.UID:
 		return nil, r.machine.refuseOwner("rollback", f.Path, now.UID)
 	case r.EnvFile.Err == nil && traceOf(f.Saved, now) == traceOther && r.rewritten():
@@ -216,7 +217,7 @@ func (r returning) plist() (*backup.Change, error) {
 	case r.rewritten():
 		after, err := setValue(now.Data, r.goal.Value)
 		if err != nil {
-			return nil, problem(Failed, "plist-refused", "plutil -lint "+Quote(now.Path), "editing %s: %w", now.Path, err)
+			return nil, problem(Failed, "plist-refused", "plutil -lint "+shell.Quote(now.Path), "editing %s: %w", now.Path, err)
 		}
 		return &backup.Change{Layer: PlistLayer, File: now, After: after, Mode: now.Mode}, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // Trouble is why Ollama does not answer where it is wanted.
@@ -135,7 +136,7 @@ func (s State) sudo() string {
 func (s State) start() string {
 	switch {
 	case !homebrew.IsLabel(s.Agent.Label) && len(s.Agent.Domains) > 0:
-		return fmt.Sprintf("launchctl bootstrap %s %s", s.Agent.Domains[0], Quote(s.Agent.Plist))
+		return fmt.Sprintf("launchctl bootstrap %s %s", s.Agent.Domains[0], shell.Quote(s.Agent.Plist))
 	}
 	return s.sudo() + "brew services start ollama"
 }
@@ -145,7 +146,7 @@ func (s State) tail() string {
 	if s.log() == "" {
 		return "launchctl print " + s.Agent.Target.String()
 	}
-	return "tail -n 20 " + Quote(s.log())
+	return "tail -n 20 " + shell.Quote(s.log())
 }
 
 // log is where the service writes its errors.

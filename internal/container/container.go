@@ -55,6 +55,7 @@ type Container struct {
 	ID      string
 	Image   string
 	Running bool
+	Paused  bool // it is there, and nothing in it runs
 	// Env holds the variables that name Ollama or a proxy, and no other.
 	Env map[string]string
 	// ExtraHosts are the lines that --add-host or extra_hosts put into /etc/hosts.
@@ -109,7 +110,7 @@ const (
 type Answer struct {
 	Result Result // OK for any answer with status 200, whatever its body
 	Status int    // of the HTTP answer, 0 for none
-	Body   string // its first 64 KiB
+	Body   string // its first 512 KiB
 	// Address is the one that was connected to, or the first that the name
 	// resolved to; "" where the tool does not tell.
 	Address string

@@ -22,7 +22,7 @@ var (
 )
 
 const (
-	maxBody   = 64 << 10
+	maxBody   = 512 << 10
 	maxDetail = 200
 	// fetchesAtOnce bounds the programs that run side by side.
 	fetchesAtOnce = 8
@@ -88,7 +88,7 @@ var errNotUnderstood = errors.New("answer not understood")
 // better. The end of the time is not of that kind.
 func isTools(err error) bool {
 	var exit *launchctl.ExitError
-	return errors.Is(err, errNotUnderstood) || errors.Is(err, launchctl.ErrTooMuch) || errors.As(err, &exit)
+	return errors.Is(err, errNotUnderstood) || errors.Is(err, launchctl.ErrTooMuch) || errors.Is(err, launchctl.ErrNoAnswer) || errors.As(err, &exit)
 }
 
 // run runs a tool that needs no longer than patience.

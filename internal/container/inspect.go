@@ -116,7 +116,7 @@ type inspected struct {
 	Name      string
 	Image     string // its ID; nerdctl: its name
 	ImageName string // Podman
-	State     struct{ Running bool }
+	State     struct{ Running, Paused bool }
 	Config    struct {
 		Image    string
 		Hostname string
@@ -151,10 +151,12 @@ func parseInspect(data []byte, rt Runtime) ([]Container, error) {
 	}
 	var containers []Container
 	for _, i := range all {
-		if i.ID == "" {
-			return nil, fmt.Errorf("reading the answer of %s inspect: %w: a container without an ID", rt.Tool, launchctl.ErrFormat)
+		c := i.container(rt)
+		c.Name = cmp.Or(c.Name, c.ID)
+		if !containerName.MatchString(c.ID) || !containerName.MatchString(c.Name) { // they become arguments
+			return nil, fmt.Errorf("reading the answer of %s inspect: %w: a container without a proper name or ID", rt.Tool, launchctl.ErrFormat)
 		}
-		containers = append(containers, i.container(rt))
+		containers = append(containers, c)
 	}
 	return containers, nil
 }
@@ -166,6 +168,7 @@ func (i inspected) container(rt Runtime) Container {
 		ID:          plain(i.ID),
 		Image:       plain(cmp.Or(i.Config.Image, i.ImageName, i.Image)),
 		Running:     i.State.Running,
+		Paused:      i.State.Paused,
 		Env:         relevant(i.Config.Env),
 		ExtraHosts:  readExtraHosts(i.HostConfig.ExtraHosts),
 		NetworkMode: i.networkMode(),

@@ -133,7 +133,7 @@ func TestParseInspectGaps(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	want := Container{
-		Runtime: dockerNative, ID: "a", NetworkMode: "bridge",
+		Runtime: dockerNative, Name: "a", ID: "a", NetworkMode: "bridge",
 		Env:        map[string]string{"OLLAMA_HOST": "b?", "no_proxy": ""},
 		ExtraHosts: []ExtraHost{{"c", "::2"}, {"e?", "1.2.3.4"}},
 		Networks:   []Network{{Name: "bridge", Gateway: "172.17.0.1", Address: "172.17.0.9"}},

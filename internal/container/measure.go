@@ -168,6 +168,8 @@ func (m *measurement) fetch(ctx context.Context, requests []Request) ([]Answer, 
 	switch {
 	case c.Err != nil:
 		return nil, means{}, c.Err
+	case c.Paused:
+		return nil, means{}, fmt.Errorf("%s: %w", c.Name, ErrPaused)
 	case c.Name != "" && !c.Running:
 		return nil, means{}, fmt.Errorf("%s: %w", c.Name, ErrNotRunning)
 	}
@@ -184,7 +186,8 @@ func (m *measurement) fetch(ctx context.Context, requests []Request) ([]Answer, 
 			return nil, with, err
 		}
 	}
-	answers, tool, err := fetch(ctx, beside(m.Runner, c, with.image), requests, m.Patience)
+	m.sweep(ctx, c.Runtime)
+	answers, tool, err := fetch(ctx, m.beside(c, with.image), requests, m.Patience)
 	with.tool = tool
 	return answers, with, err
 }
@@ -217,16 +220,18 @@ func readProxy(value string) *url.URL {
 	}
 	u, err := url.Parse(value)
 	if err != nil {
-		return &url.URL{Opaque: "not-a-url"}
+		return &url.URL{}
 	}
 	return u
 }
 
-// shown is a proxy without what it takes to log in there.
+// shown is a proxy without what it takes to log in there, wherever in a value
+// that is no proper URL that may stand.
 func shown(proxy *url.URL) string {
-	plain := *proxy
-	plain.User = nil
-	return plain.String()
+	if proxy.Host == "" || strings.Contains(proxy.Path, "@") {
+		return "not a URL"
+	}
+	return proxy.Scheme + "://" + proxy.Host
 }
 
 // see takes an answer for our listener's only if it is the one that only it

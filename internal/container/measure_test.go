@@ -26,7 +26,11 @@ func TestShownProxy(t *testing.T) {
 		"me:secret@10.0.0.1:3128":        "http://10.0.0.1:3128",
 		"10.0.0.1:3128":                  "http://10.0.0.1:3128",
 		"socks5://s:t@h:1080":            "socks5://h:1080",
-		"http://me:secret@h:99 99":       "not-a-url",
+		"http://me:secret@h:99 99":       "not a URL",
+		"http:/me:secret@h:3128":         "not a URL",
+		"//me:secret@h:1":                "not a URL",
+		"http://me:1/secret@h:3128":      "not a URL",
+		"http://h:3128/?token=secret":    "http://h:3128",
 	} {
 		if got := shown(readProxy(raw)); got != want {
 			t.Errorf("%q is shown as %q, want %q", raw, got, want)

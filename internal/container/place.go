@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -16,7 +19,9 @@ import (
 var (
 	// ErrNoImage says that no throw-away container could be made: there is no
 	// image with a tool that fetches.
-	ErrNoImage = errors.New("no image with python, node, curl or wget is here")
+	ErrNoImage = errors.New("there is no image to make a container of that fetches")
+	// ErrPaused says that the container is paused.
+	ErrPaused = errors.New("the container is paused")
 	// ErrNotRunning says that the container is stopped.
 	ErrNotRunning = errors.New("the container is not running")
 )
@@ -43,24 +48,24 @@ func inside(r Runner, c Container) place {
 
 // beside is a throw-away container on the network of c, or on the default one
 // if c has no name. Each program gets a container of its own.
-func beside(r Runner, c Container, image string) place {
+func (p Probe) beside(c Container, image string) place {
 	return func(ctx context.Context, argv ...string) ([]byte, error) {
-		name := "ollama-bind-" + newMarker()
-		args := []string{"create", "--pull", "never", "--name", name, "--label", "ollama-bind=probe"}
+		name := fmt.Sprintf("%s%d-%s", throwAwayName, os.Getpid(), newMarker())
+		args := []string{"create", "--pull", "never", "--name", name, "--label", throwAwayLabel}
 		if c.Name != "" {
 			args = append(args, "--network", "container:"+c.ID)
 		}
 		args = append(append(args, noProxy()...), "--entrypoint", argv[0], image)
 		// Whatever becomes of the command: a container that is made is also removed.
-		defer remove(ctx, r, c.Runtime, name)
-		err := create(ctx, r, c.Runtime, append(args, argv[1:]...))
+		defer p.remove(ctx, c.Runtime, name)
+		err := p.create(ctx, c.Runtime, append(args, argv[1:]...))
 		if errors.Is(err, launchctl.ErrNoAnswer) {
-			defer remove(ctx, r, c.Runtime, name) // the engine may have been about to make it
+			defer p.remove(ctx, c.Runtime, name) // the engine may have been about to make it
 		}
 		if err != nil {
 			return nil, err
 		}
-		out, err := r.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
+		out, err := p.Runner.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
 		return out, insideError(err)
 	}
 }
@@ -68,16 +73,16 @@ func beside(r Runner, c Container, image string) place {
 // create makes a container and does not start it. It is not cut short when ctx
 // ends: an engine that is asked and not listened to may make it all the same,
 // after it was looked for to be removed.
-func create(ctx context.Context, r Runner, rt Runtime, args []string) error {
+func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), making, launchctl.ErrNoAnswer)
+	ctx, cancel := p.afterwards(ctx, making)
 	defer cancel()
-	_, err := r.Run(ctx, rt.Tool, args...)
+	_, err := p.Runner.Run(ctx, rt.Tool, args...)
 	var exit *launchctl.ExitError
 	if errors.As(err, &exit) && noSuchImage(exit.Stderr) {
-		return fmt.Errorf("%w: %w", ErrNoImage, err)
+		return fmt.Errorf("%w: %s", ErrNoImage, reason(exit.Stderr))
 	}
 	return err
 }
@@ -93,6 +98,12 @@ func noSuchImage(stderr string) bool {
 	return false
 }
 
+// What our containers are called, and how they are marked.
+const (
+	throwAwayName  = "ollama-bind-"
+	throwAwayLabel = "ollama-bind=probe"
+)
+
 // How long making a container and removing it may take, when the time of the
 // command itself has run out.
 const (
@@ -100,10 +111,32 @@ const (
 	removal = 4 * time.Second
 )
 
-func remove(ctx context.Context, r Runner, rt Runtime, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removal)
+func (p Probe) remove(ctx context.Context, rt Runtime, names ...string) {
+	ctx, cancel := p.afterwards(ctx, removal)
 	defer cancel()
-	_, _ = r.Run(ctx, rt.Tool, "rm", "--force", "--volumes", name) // one that was never made cannot be removed
+	args := append([]string{"rm", "--force", "--volumes"}, names...)
+	_, _ = p.Runner.Run(ctx, rt.Tool, args...) // one that was never made cannot be removed
+}
+
+// sweep removes the throw-away containers of runs that were killed: those that do
+// not run, and whose name has the process ID of nobody.
+func (p Probe) sweep(ctx context.Context, rt Runtime) {
+	out, err := p.Runner.Run(ctx, rt.Tool, "ps", "--all", "--filter", "label="+throwAwayLabel,
+		"--filter", "status=created", "--filter", "status=exited", "--format", "{{.Names}}")
+	if err != nil {
+		return // what can be measured all the same, is
+	}
+	var dead []string
+	for _, name := range strings.Fields(string(out)) {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, throwAwayName), "-")
+		pid, err := strconv.Atoi(id)
+		if err == nil && strings.HasPrefix(name, throwAwayName) && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			dead = append(dead, name)
+		}
+	}
+	if len(dead) > 0 {
+		p.remove(ctx, rt, dead...)
+	}
 }
 
 // fetchers are images that are known to have a tool, the one that tells most

@@ -3,9 +3,14 @@ package container
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,7 +78,7 @@ func TestBesideIsRemoved(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := &engine{answers: map[string]func(context.Context) ([]byte, error){"create": says("id", test.create), "start": says("out", test.start)}}
-			_, err := beside(e, Container{Runtime: docker, Name: "web", ID: "abc", Running: true}, "curlimages/curl")(t.Context(), "curl", "-s")
+			_, err := Probe{Runner: e}.beside(Container{Runtime: docker, Name: "web", ID: "abc", Running: true}, "curlimages/curl")(t.Context(), "curl", "-s")
 			if !errors.Is(err, test.want) {
 				t.Errorf("error = %v, want %v", err, test.want)
 			}
@@ -108,7 +113,7 @@ func TestBesideInterrupted(t *testing.T) {
 			return nil, nil
 		},
 	}}
-	place := beside(e, Container{Runtime: docker}, "busybox")
+	place := Probe{Runner: e}.beside(Container{Runtime: docker}, "busybox")
 	if _, err := place(ctx, "wget"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
 	}
@@ -130,7 +135,8 @@ func TestBesideNetwork(t *testing.T) {
 		{Container{Runtime: docker}, ""},
 	} {
 		e := &engine{}
-		if _, err := beside(e, test.container, "busybox")(t.Context(), "wget", "-q"); err != nil {
+		place := Probe{Runner: e}.beside(test.container, "busybox")
+		if _, err := place(t.Context(), "wget", "-q"); err != nil {
 			t.Fatal(err)
 		}
 		got := strings.Join(e.asked[0], " ")
@@ -163,4 +169,48 @@ func TestLocalImage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a run that was killed has left is removed, and nothing of anybody else's.
+func TestSweep(t *testing.T) {
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Skip(err)
+	}
+	left := fmt.Sprintf("ollama-bind-%d-0123", gone.Process.Pid)
+	others := fmt.Sprintf("ollama-bind-%d-4567\nollama-bind-web\nweb\n", os.Getpid())
+	e := &engine{answers: map[string]func(context.Context) ([]byte, error){"ps": says(others+left+"\n", nil)}}
+	Probe{Runner: e}.sweep(t.Context(), docker)
+	if diff := cmp.Diff([]string{"ps", "rm"}, e.verbs()); diff != "" {
+		t.Fatal(diff)
+	}
+	if got := e.asked[1][len(e.asked[1])-1]; got != left || slices.Contains(e.asked[1], "web") {
+		t.Errorf("removed %q, want %s", e.asked[1], left)
+	}
+	e = &engine{answers: map[string]func(context.Context) ([]byte, error){"ps": says(others, nil)}}
+	Probe{Runner: e}.sweep(t.Context(), docker)
+	if slices.Contains(e.verbs(), "rm") {
+		t.Errorf("removed %q", e.asked[1])
+	}
+}
+
+// When all has to be over, making and removing have a second left, and no more
+// than their allowance.
+func TestAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct{ until, want time.Duration }{{0, making}, {time.Hour, making}, {2 * time.Second, 2 * time.Second}, {-time.Minute, time.Second}} {
+			p := Probe{}
+			if test.until != 0 {
+				p.until = time.Now().Add(test.until)
+			}
+			over, stop := context.WithCancel(t.Context())
+			stop()
+			ctx, cancel := p.afterwards(over, making)
+			deadline, _ := ctx.Deadline()
+			if got := time.Until(deadline); got != test.want || ctx.Err() != nil {
+				t.Errorf("until %v: %v, %v; want %v", test.until, got, ctx.Err(), test.want)
+			}
+			cancel()
+		}
+	})
 }

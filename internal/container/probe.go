@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // Probe is a question to be asked from inside of containers.
@@ -25,6 +27,8 @@ type Probe struct {
 	Image    string
 	Origin   string        // sent along, as a browser would; "" for none
 	Patience time.Duration // for one fetch
+
+	until time.Time // when all has to be over, zero for never
 }
 
 // Found are the runtimes that answered, and those that did not.
@@ -56,6 +60,7 @@ type Report struct {
 //
 // Run ends with ctx. Some of that time is kept for removing what it has made.
 func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server func(context.Context) Server) Report {
+	p.until, _ = ctx.Deadline()
 	ctx, cancel := withoutReserve(ctx)
 	defer cancel()
 	var r Report
@@ -101,6 +106,15 @@ func withoutReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 	left := time.Until(deadline)
 	return context.WithTimeout(ctx, left-min(left/2, making+removal))
+}
+
+// afterwards is the context of what has to be done although the time is over, or
+// somebody has interrupted it. It ends when all has to be over, but for a second.
+func (p Probe) afterwards(ctx context.Context, allowance time.Duration) (context.Context, context.CancelFunc) {
+	if !p.until.IsZero() {
+		allowance = max(time.Second, min(allowance, time.Until(p.until)))
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), allowance, launchctl.ErrNoAnswer)
 }
 
 // named looks for each name in every runtime, and takes the first that has it. A

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -59,10 +60,16 @@ func find(ctx context.Context, r Runner, here Here, tools []string) (found []Run
 	if len(tools) == 0 {
 		tools = Tools()
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	runtimes, errs := make([]Runtime, len(tools)), make([]error, len(tools))
 	var wg sync.WaitGroup
 	for i, tool := range tools {
-		wg.Go(func() { runtimes[i], errs[i] = askTool(ctx, r, here, tool) })
+		wg.Go(func() {
+			if runtimes[i], errs[i] = askTool(ctx, r, here, tool); errs[i] == nil {
+				time.AfterFunc(grace, func() { stop(launchctl.ErrNoAnswer) })
+			}
+		})
 	}
 	wg.Wait()
 	for i, tool := range tools {
@@ -74,6 +81,10 @@ func find(ctx context.Context, r Runner, here Here, tools []string) (found []Run
 	}
 	return found, absent
 }
+
+// grace is what the other runtimes get when one has answered: an engine that
+// hangs is not to hold up one that works.
+const grace = 2 * time.Second
 
 func askTool(ctx context.Context, r Runner, here Here, tool string) (Runtime, error) {
 	if !slices.Contains(Tools(), tool) {

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // Verdict is what a container's failure, or success, comes down to.
@@ -58,10 +61,13 @@ type Sight struct {
 
 // Who names the container that a target is about.
 func (t Target) Who() string {
-	if t.Container.Name == "" {
+	switch {
+	case t.Container.Name != "":
+		return t.Container.Name
+	case t.Image != "":
 		return "a throw-away container of " + t.Image
 	}
-	return t.Container.Name
+	return "a throw-away container"
 }
 
 // Target is one URL that a container uses for Ollama, and what came of it.
@@ -114,15 +120,15 @@ type Diagnosis struct {
 
 // Judge draws the conclusion from what was measured.
 func Judge(t Target, s Server) Diagnosis {
-	right := t.firstReach(Reach.ollama)
+	right := t.bestReach(Reach.ollama, s.Port)
 	switch {
 	case t.answered() && t.Proxied.breaks():
 		return t.proxyBreaks()
 	case t.answered(), t.Proxied.answers():
-		return Diagnosis{Verdict: Reachable, Summary: t.reachedSummary()}
+		return t.reached()
 	case t.Why403 == "origin":
 		return t.wrongOrigin()
-	case right != nil && t.Source == "" && t.right(right.Host, s.Port) != t.URL:
+	case right != nil && t.Source == "" && !t.asks(right.Host, s.Port):
 		url := t.right(right.Host, s.Port)
 		return Diagnosis{Verdict: Reachable, Summary: "Ollama answers at " + url, RightURL: url}
 	case right != nil:
@@ -130,7 +136,7 @@ func Judge(t Target, s Server) Diagnosis {
 	case !s.Answers():
 		return Diagnosis{Verdict: OllamaDown, Cause: s.Cause, Summary: s.Why, Fix: s.Hint}
 	}
-	loopback, wildcard := t.firstReach(Reach.loopback), t.firstReach(Reach.wildcard)
+	loopback, wildcard := t.bestReach(Reach.loopback, s.Port), t.bestReach(Reach.wildcard, s.Port)
 	switch {
 	case loopback != nil && s.Loopback:
 		return t.refusedByOllama(*loopback, s)
@@ -146,6 +152,20 @@ func Judge(t Target, s Server) Diagnosis {
 
 // answered reports whether Ollama itself answered at the container's own URL.
 func (t Target) answered() bool { return t.Answer.Result == OK }
+
+// reached is for a container that has its Ollama, with what may yet be wrong for
+// a client that is not as forgiving as our fetch.
+func (t Target) reached() Diagnosis {
+	d := Diagnosis{Verdict: Reachable, Summary: t.reachedSummary()}
+	if trap, ok := t.trap(); ok {
+		d.Cause = trap.ID
+		d.Summary += fmt.Sprintf("; but of %s=%s: %s", t.Source, t.Value, trap.Text)
+	}
+	if t.Proxied != nil && !t.Proxied.Measured {
+		d.Summary += fmt.Sprintf("; its %s (%s) could not be tried", t.Proxied.Variable, t.Proxied.Proxy)
+	}
+	return d
+}
 
 func (t Target) reachedSummary() string {
 	models, status, through := t.Models, t.Answer.Status, ""
@@ -176,7 +196,17 @@ func (t Target) proxyBreaks() Diagnosis {
 // is to ask.
 func (t Target) SpareProxy() string {
 	host := hostIn(cmp.Or(t.RightURL, t.URL))
-	return fmt.Sprintf("start the container with NO_PROXY=%s and no_proxy=%s", host, host)
+	return "start the container with " + t.noProxy(host)
+}
+
+// noProxy keeps what the container has in its NO_PROXY already.
+func (t Target) noProxy(host string) string {
+	env := t.Container.Env
+	list := cmp.Or(env["no_proxy"], env["NO_PROXY"])
+	if list != "" {
+		host = list + "," + host
+	}
+	return fmt.Sprintf("NO_PROXY=%s and no_proxy=%s", shell.Quote(host), shell.Quote(host))
 }
 
 func (t Target) wrongOrigin() Diagnosis {
@@ -191,7 +221,7 @@ func (t Target) wrongOrigin() Diagnosis {
 // wrongURL is for a container that could have Ollama by the name host.
 func (t Target) wrongURL(host string, s Server) Diagnosis {
 	d := Diagnosis{Verdict: URLWrong, Cause: string(t.Answer.Result), RightURL: t.right(host, s.Port)}
-	if strings.EqualFold(d.RightURL, t.URL) {
+	if t.asks(host, s.Port) {
 		return t.wrongPath(d)
 	}
 	d.Summary = fmt.Sprintf("Ollama answers this container at %s, but its URL is %s (%s)", d.RightURL, t.URL, t.Answer)
@@ -205,10 +235,8 @@ func (t Target) wrongURL(host string, s Server) Diagnosis {
 
 // wrongPath is for a URL that leads to Ollama, and has not got its models there.
 func (t Target) wrongPath(d Diagnosis) Diagnosis {
-	u, err := url.Parse(t.URL)
 	switch {
-	case err == nil && strings.Trim(u.Path, "/") != "" && t.Answer.Status == 404:
-		d.RightURL = u.Scheme + "://" + u.Host
+	case t.Answer.Status == 404 && d.RightURL != t.URL:
 		d.Cause = "path"
 		d.Summary = fmt.Sprintf("Ollama answers this container at %s, but not under the path of its URL, %s", d.RightURL, t.URL)
 		d.Fix = t.useURL(d.RightURL)
@@ -247,7 +275,7 @@ func (t Target) rebindNeeded(host string, s Server) Diagnosis {
 		d.Cause = "listens-elsewhere"
 	}
 	d.Summary = fmt.Sprintf("the container reaches this machine as %s, but Ollama listens on %s", host, on)
-	if strings.EqualFold(d.RightURL, t.URL) {
+	if t.asks(host, s.Port) {
 		d.RightURL = ""
 		return d
 	}
@@ -283,15 +311,10 @@ func (t Target) useless() Diagnosis {
 // lookAtNetwork is the command that shows the container's network.
 func (t Target) lookAtNetwork() string {
 	c := t.Container
-	if len(c.Networks) == 0 || c.Networks[0].Name == "" || strings.ContainsFunc(c.Networks[0].Name, notPlain) {
+	if len(c.Networks) == 0 || c.Networks[0].Name == "" {
 		return c.Runtime.Tool + " network ls"
 	}
-	return fmt.Sprintf("%s network inspect %s", c.Runtime.Tool, c.Networks[0].Name)
-}
-
-// notPlain reports whether a character is more than a word to a shell.
-func notPlain(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.-", r))
+	return fmt.Sprintf("%s network inspect -- %s", c.Runtime.Tool, shell.Quote(c.Networks[0].Name))
 }
 
 // misled reports whether extra_hosts send a name of the host somewhere else.
@@ -330,25 +353,37 @@ func (t Target) useURL(right string) string {
 	if t.Source == "" || strings.HasPrefix(t.Source, "-") {
 		return "use " + right
 	}
-	fix := fmt.Sprintf("start the container with %s=%s", t.Source, right)
+	fix := fmt.Sprintf("start the container with %s=%s", t.Source, shell.Quote(right))
+	if strings.Contains(t.Container.Env[t.Source], ";") { // a list, such as OLLAMA_BASE_URLS
+		fix = fmt.Sprintf("start the container with %s in %s, in the place of %s", shell.Quote(right), t.Source, shell.Quote(t.Value))
+	}
 	if u, err := url.Parse(right); err == nil {
 		if _, proxy := t.Container.Proxy(u); proxy != "" {
-			fix += fmt.Sprintf(", NO_PROXY=%s and no_proxy=%s", u.Hostname(), u.Hostname())
+			fix += ", " + t.noProxy(u.Hostname())
 		}
 	}
 	return fix
 }
 
-// right is the container's URL with the host and port put right.
+// asks reports whether the container's URL leads to that host and port already.
+func (t Target) asks(host string, port int) bool {
+	u, err := url.Parse(t.URL)
+	return err == nil && u.Scheme == "http" && strings.EqualFold(u.Hostname(), host) && u.Port() == strconv.Itoa(port)
+}
+
+// right is the container's URL with host and port put right. Of a path only what
+// is known to be Ollama's is kept.
 func (t Target) right(host string, port int) string {
 	authority := net.JoinHostPort(host, strconv.Itoa(port))
 	u, err := url.Parse(t.URL)
-	if err != nil || t.URL == "" {
+	if err != nil || !ollamaPath.MatchString(u.Path) {
 		return "http://" + authority
 	}
-	u.Scheme, u.Host = "http", authority
-	return u.String()
+	return "http://" + authority + u.EscapedPath()
 }
+
+// ollamaPath is where Ollama itself has interfaces.
+var ollamaPath = regexp.MustCompile(`^/?$|^/(v1|api)(/|$)`)
 
 func (t Target) names() []string {
 	var names []string
@@ -358,13 +393,20 @@ func (t Target) names() []string {
 	return names
 }
 
-func (t Target) firstReach(ok func(Reach) bool) *Reach {
-	for i := range t.Reaches {
-		if ok(t.Reaches[i]) {
+// bestReach is what is reached by the host that the container's URL names
+// already, or else by the first host by which anything is.
+func (t Target) bestReach(ok func(Reach) bool, port int) *Reach {
+	var best *Reach
+	for i, r := range t.Reaches {
+		switch {
+		case !ok(r):
+		case t.asks(r.Host, port):
 			return &t.Reaches[i]
+		case best == nil:
+			best = &t.Reaches[i]
 		}
 	}
-	return nil
+	return best
 }
 
 func (r Reach) ollama() bool   { return r.Ollama.Result == OK }

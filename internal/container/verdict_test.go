@@ -180,11 +180,11 @@ func TestJudgeNetworks(t *testing.T) {
 		t.Errorf("with a firewall between container and host: %+v", got)
 	}
 	rightOnLinux.Container.Networks = []Network{{Name: "web_default"}}
-	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network inspect web_default" {
+	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network inspect -- web_default" {
 		t.Errorf("fix = %s", got.Fix)
 	}
 	rightOnLinux.Container.Networks = []Network{{Name: "x; touch y"}}
-	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network ls" {
+	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network inspect -- 'x; touch y'" {
 		t.Errorf("fix = %s", got.Fix)
 	}
 }

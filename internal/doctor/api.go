@@ -35,7 +35,7 @@ func checkVersion(ctx context.Context, c *Case) Finding {
 		return f
 	}
 	s, err := c.known(ctx)
-	why := c.whyDown(s, err, c.port(ctx))
+	why := c.whyDown(s, err, c.port(ctx), answers)
 	return failed(why.Text, why.Hint, silence(answers))
 }
 

@@ -98,27 +98,33 @@ func judgeRuntime(r container.Found, named bool) Finding {
 	return f
 }
 
-// each judges every target, and reports the worst of them with all their
-// evidence.
+// each judges every target that could be asked, and reports the worst of them.
 func each(judge func(container.Target, container.Server) Finding) func(container.Report, bool) Finding {
 	return func(r container.Report, _ bool) Finding {
-		switch {
-		case len(r.Runtimes) == 0:
-			return skipped("no container runtime")
-		case r.Err != nil:
-			return skipped(r.Err.Error())
-		}
-		var all []Finding
-		for _, t := range r.Targets {
-			f := judge(t, r.Server)
+		return overall(r, func(t container.Target) Finding {
 			if t.Err != nil {
-				f = skipped(t.Err.Error())
+				return skipped(t.Err.Error())
 			}
-			f.Evidence = strings.TrimPrefix(strings.Join([]string{evidenceOf(t), f.Evidence}, "\n"), "\n")
-			all = append(all, f)
-		}
-		return worst(all)
+			return judge(t, r.Server)
+		})
 	}
+}
+
+// overall is the worst finding on any target, with the evidence of all.
+func overall(r container.Report, judge func(container.Target) Finding) Finding {
+	switch {
+	case len(r.Runtimes) == 0:
+		return skipped("no container runtime")
+	case r.Err != nil:
+		return skipped(r.Err.Error())
+	}
+	var all []Finding
+	for _, t := range r.Targets {
+		f := judge(t)
+		f.Evidence = lines(evidenceOf(t), f.Evidence)
+		all = append(all, f)
+	}
+	return worst(all)
 }
 
 // graveness orders the statuses.
@@ -257,8 +263,16 @@ func sightOf(t container.Target, look func(container.Reach) container.Sight) Fin
 
 // judgeReach: a container that was named and cannot be asked is a fault, too.
 func judgeReach(r container.Report, named bool) Finding {
-	f := each(ollamaOf)(r, named)
-	if named && f.Status == Skip && len(r.Runtimes) > 0 {
+	f := overall(r, func(t container.Target) Finding {
+		switch {
+		case t.Err != nil && named:
+			return failed(t.Err.Error(), t.Container.Runtime.Tool+" ps --all")
+		case t.Err != nil:
+			return skipped(t.Err.Error())
+		}
+		return ollamaOf(t, r.Server)
+	})
+	if named && r.Err != nil && len(r.Runtimes) > 0 {
 		f.Status, f.Fix = Fail, r.Runtimes[0].Tool+" ps --all"
 	}
 	return f

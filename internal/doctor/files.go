@@ -9,6 +9,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 func judgePlist(_ *Case, s bind.State) Finding {
@@ -20,7 +21,7 @@ func judgePlist(_ *Case, s bind.State) Finding {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return failed("there is no property list", startOf(s), path)
 	case s.Plist.Err != nil:
-		return failed(s.Plist.Err.Error(), "plutil -lint "+bind.Quote(path), path)
+		return failed(s.Plist.Err.Error(), "plutil -lint "+shell.Quote(path), path)
 	}
 	return passed("a property list that launchd understands", path)
 }
@@ -36,15 +37,15 @@ func judgePermissions(c *Case, s bind.State) Finding {
 		return skipped("the property list could not be read", s.Agent.Plist)
 	case f.Mode&writableByOthers != 0:
 		return failed("others can write to the property list: launchd refuses to load it",
-			"chmod go-w "+bind.Quote(s.Agent.Plist), seen)
+			"chmod go-w "+shell.Quote(s.Agent.Plist), seen)
 	case s.Agent.Daemon && f.UID == 0 && c.Machine.UID != 0:
 		return passed("root's, as it has to be: fix needs sudo", seen)
 	case f.UID != c.Machine.UID && f.UID != 0:
 		return failed("the property list belongs to somebody else: launchd refuses to load it",
-			fmt.Sprintf("sudo chown %d %s", c.Machine.UID, bind.Quote(s.Agent.Plist)), seen)
+			fmt.Sprintf("sudo chown %d %s", c.Machine.UID, shell.Quote(s.Agent.Plist)), seen)
 	case f.UID != c.Machine.UID:
 		return warned("the property list belongs to root: launchd loads it, but fix cannot change it",
-			fmt.Sprintf("sudo chown %d %s", c.Machine.UID, bind.Quote(s.Agent.Plist)), seen)
+			fmt.Sprintf("sudo chown %d %s", c.Machine.UID, shell.Quote(s.Agent.Plist)), seen)
 	}
 	return passed("yours, and writable by nobody else", seen)
 }

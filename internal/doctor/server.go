@@ -62,7 +62,7 @@ func (c *Case) server(ctx context.Context) container.Server {
 	s := serverOf(c.port(ctx), answers)
 	s.Rebind = rebind(c.System, s.Port, stateErr)
 	if !s.Answers() {
-		down := c.whyDown(state, stateErr, s.Port)
+		down := c.whyDown(state, stateErr, s.Port, answers)
 		s.Why, s.Hint, s.Cause = down.Text, down.Hint, down.ID
 	}
 	return s
@@ -87,14 +87,20 @@ func serverOf(port int, answers []answer) container.Server {
 
 // whyDown says why nothing answers, by what was found or not found on the way
 // from launchd to the socket.
-func (c *Case) whyDown(s bind.State, err error, port int) bind.Trouble {
-	silence := fmt.Sprintf("nothing answers on port %d of this machine", port)
+func (c *Case) whyDown(s bind.State, err error, port int, answers []answer) bind.Trouble {
+	silence, start := fmt.Sprintf("nothing answers on port %d of this machine", port), "start Ollama"
+	for _, a := range answers {
+		if a.loopback() && a.err != nil && !bind.NobodyThere(a.err) {
+			silence = fmt.Sprintf("somebody has port %d of this machine, and does not answer as Ollama does: %v", port, a.err)
+			start = fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port)
+		}
+	}
 	g := c.Goal
 	g.Host.Port = port
 	var p *bind.Problem
 	switch trouble, ok := s.Explain(g); {
 	case noLaunchd(err):
-		return bind.Trouble{ID: "no-answer", Text: silence, Hint: "start Ollama"}
+		return bind.Trouble{ID: "no-answer", Text: silence, Hint: start}
 	case errors.As(err, &p):
 		return bind.Trouble{ID: p.ID, Text: silence + ": " + p.Error(), Hint: p.Hint}
 	case err == nil && ok:

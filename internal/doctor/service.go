@@ -10,6 +10,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -88,7 +89,7 @@ func judgeLabel(_ *Case, s bind.State) Finding {
 		return passed(cmp.Or(label, "unknown")+", of the property list that was named", s.Agent.Plist)
 	case s.Plist.Err == nil && !homebrew.IsLabel(own):
 		return failed(fmt.Sprintf("the property list has the label %q, by which Homebrew does not know it", own),
-			"ollama-bind fix --plist "+bind.Quote(s.Agent.Plist), s.Agent.Plist)
+			"ollama-bind fix --plist "+shell.Quote(s.Agent.Plist), s.Agent.Plist)
 	case label != canonical:
 		return passed(label+", which Homebrew replaces by "+canonical+" at its next restart of the service", s.Agent.Plist)
 	}
@@ -113,7 +114,7 @@ func judgeTwoJobs(s bind.State, others []homebrew.Candidate) Finding {
 	case len(others) > 0 && homebrew.IsLabel(s.Agent.Label):
 		other := others[0]
 		return warned("there is a second property list, and after the next login there may be two services for one port",
-			sudo(other.Daemon)+"rm "+bind.Quote(other.Plist), "in use: "+s.Agent.Plist, "as well: "+other.Plist)
+			sudo(other.Daemon)+"rm "+shell.Quote(other.Plist), "in use: "+s.Agent.Plist, "as well: "+other.Plist)
 	}
 	return passed("only one is here", s.Agent.Plist)
 }
@@ -144,7 +145,7 @@ func lastExit(s bind.State) string { return cmp.Or(s.Job.LastExit, "unknown") }
 // startOf is the command that loads a service.
 func startOf(s bind.State) string {
 	if !homebrew.IsLabel(s.Agent.Label) {
-		return "launchctl bootstrap gui/$(id -u) " + bind.Quote(s.Agent.Plist)
+		return "launchctl bootstrap gui/$(id -u) " + shell.Quote(s.Agent.Plist)
 	}
 	return sudo(s.Agent.Daemon) + startService
 }
@@ -163,7 +164,7 @@ func whatNow(s bind.State) string {
 	if s.Job.EndedWell() || logOf(s) == "" {
 		return kickstart(s)
 	}
-	return "tail -n 20 " + bind.Quote(logOf(s))
+	return "tail -n 20 " + shell.Quote(logOf(s))
 }
 
 // checkDisabled asks for the overrides of the user and of the system before it

@@ -27,7 +27,7 @@ func checkListeners(ctx context.Context, c *Case) Finding {
 	switch {
 	case f.Status == Fail:
 		s, err := c.known(ctx)
-		f.Fix = c.whyDown(s, err, port).Hint
+		f.Fix = c.whyDown(s, err, port, answers).Hint
 	case f.Status == Warn && f.Fix == "":
 		f.Fix = c.rebind(ctx)
 	}

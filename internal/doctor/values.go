@@ -12,6 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 func judgeEnvFile(_ *Case, s bind.State) Finding {
@@ -25,7 +26,7 @@ func judgeEnvFile(_ *Case, s bind.State) Finding {
 	case s.EnvFile.Err != nil:
 		return failed("Homebrew may fail on it at its next restart of the service: "+layer.Detail, "mend it: "+path, path)
 	case s.EnvFile.File.Mode&writableByOthers != 0 && value != nil:
-		return warned("others can write to it, so Homebrew skips it", "chmod go-w "+bind.Quote(path), path)
+		return warned("others can write to it, so Homebrew skips it", "chmod go-w "+shell.Quote(path), path)
 	case value != nil:
 		return passed(*value, path)
 	case s.Plist.Value() != nil:
