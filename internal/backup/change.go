@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 )
 
 // Change is one file that is about to be replaced, made or removed.
@@ -73,12 +75,25 @@ func same(now File, data []byte, mode fs.FileMode, absent bool) bool {
 }
 
 func (c Change) write(f File, data []byte, mode fs.FileMode) error {
-	for _, dir := range c.Folders {
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeFolders(c.Folders, 0o755); err != nil {
+		return err
+	}
+	return f.Replace(data, mode)
+}
+
+// makeFolders makes those that are not there, and makes each last: what lies in
+// a folder that a power cut takes away is gone, however well it was synced. One
+// that is there may be from a run that was killed before it could sync it.
+func makeFolders(dirs []string, mode fs.FileMode) error {
+	for _, dir := range dirs {
+		if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := syncDir(filepath.Dir(dir)); err != nil {
 			return err
 		}
 	}
-	return f.Replace(data, mode)
+	return nil
 }
 
 func (c Change) remove(f File) error {
@@ -91,10 +106,17 @@ func (c Change) remove(f File) error {
 	return nil
 }
 
-// dropFolders removes the folders that are empty. It is no failure to leave one.
-func (c Change) dropFolders() {
-	for _, dir := range slices.Backward(c.Folders) {
-		if os.Remove(dir) != nil {
+func (c Change) dropFolders() { DropFolders(c.File.Path, c.Folders) }
+
+// DropFolders removes those of the folders that the file at path would lie in and
+// that are empty. It is no failure to leave one, and a link is not removed: it is
+// somebody's own.
+func DropFolders(path string, folders []string) {
+	for _, dir := range slices.Backward(folders) {
+		if !strings.HasPrefix(path, dir+string(filepath.Separator)) {
+			return
+		}
+		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 	}

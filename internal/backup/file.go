@@ -191,15 +191,37 @@ var (
 // sweep removes what a run that was killed has left in dir, and nothing else.
 // Whoever calls it holds the lock, so no other run is still at work on any of it.
 func sweep(dir string, ours *regexp.Regexp) {
+	for _, path := range litter(dir, ours) {
+		os.RemoveAll(path) // what cannot be removed does no harm
+	}
+}
+
+func litter(dir string, ours *regexp.Regexp) (all []string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return
+		return nil
 	}
 	for _, e := range entries {
 		if ours.MatchString(e.Name()) && e.IsDir() == (ours == unfinishedBackup) {
-			os.RemoveAll(filepath.Join(dir, e.Name())) // what cannot be removed does no harm
+			all = append(all, filepath.Join(dir, e.Name()))
 		}
 	}
+	return all
+}
+
+// Litter reports whether a run that was killed has left a temporary file beside
+// the file at path.
+func Litter(path string) bool { return len(litter(folderOf(path), temporaryFile)) > 0 }
+
+// Sweep removes it. The caller holds the lock.
+func Sweep(path string) { sweep(folderOf(path), temporaryFile) }
+
+// folderOf is where the file really is, if it is a link.
+func folderOf(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return filepath.Dir(path)
 }
 
 // dress gives temp the mode and the owner that the replacement shall have.

@@ -268,13 +268,13 @@ func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 // prepare makes the state folder and the one for backups, for the owner's eyes
 // only: property lists can hold secrets.
 func (s Store) prepare() error {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+	if err := makeFolders(MissingFolders(filepath.Join(s.Dir, "backups")), 0o700); err != nil {
 		return err
 	}
 	if err := checkOwned(s.Dir); err != nil {
 		return err
 	}
-	if err := os.Mkdir(s.backups(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeFolders([]string{s.backups()}, 0o700); err != nil {
 		return err
 	}
 	return checkOwned(s.backups())
@@ -291,6 +291,12 @@ func checkOwned(dir string) error {
 	}
 	return nil
 }
+
+// Litter reports whether a run that was killed has left anything in the store.
+func (s Store) Litter() bool { return len(litter(s.backups(), unfinishedBackup)) > 0 }
+
+// Sweep removes it. The caller holds the lock.
+func (s Store) Sweep() { sweep(s.backups(), unfinishedBackup) }
 
 // Remove drops a backup that turned out not to be needed.
 func (s Store) Remove(id string) error {

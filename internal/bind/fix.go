@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
@@ -19,7 +20,7 @@ type Want struct {
 // run. ctx must have a deadline.
 func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 	p, err := m.planFix(ctx, w)
-	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() {
+	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() && !m.litter(p.State) {
 		return p, Outcome{State: p.State}, err
 	}
 	unlock, err := m.lock(ctx)
@@ -27,12 +28,30 @@ func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 		return p, Outcome{State: p.State}, err
 	}
 	defer unlock()
+	m.sweep(p.State)
 	// Another run may have been at work until a moment ago.
 	if p, err = m.planFix(ctx, w); err != nil {
 		return p, Outcome{State: p.State}, err
 	}
 	out, err := m.Apply(ctx, p)
 	return p, out, err
+}
+
+// litter reports whether a run that was killed has left something.
+func (m Machine) litter(s State) bool {
+	return m.Store.Litter() || s.Agent.Plist != "" && backup.Litter(s.Agent.Plist) || m.EnvFile != "" && backup.Litter(m.EnvFile)
+}
+
+// sweep removes that, also where nothing is about to be written. The caller holds
+// the lock.
+func (m Machine) sweep(s State) {
+	m.Store.Sweep()
+	if s.Agent.Plist != "" {
+		backup.Sweep(s.Agent.Plist)
+	}
+	if m.EnvFile != "" {
+		backup.Sweep(m.EnvFile)
+	}
 }
 
 // fleeting reports whether a plan failed for what another run, which is restarting

@@ -49,6 +49,9 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	if s.Socket.Unseen || len(s.foreign(g.Host.Port)) > 0 {
 		m.lookTwice(ctx, &s, g)
 	}
+	if ctx.Err() != nil {
+		return State{}, cutShort(ctx) // the last looks were, and have nothing to say
+	}
 	return s, nil
 }
 

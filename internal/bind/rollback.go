@@ -74,6 +74,10 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 	if err != nil {
 		return Plan{Goal: goal}, Outcome{}, err
 	}
+	m.sweep(s)
+	for _, f := range mem.Files { // a fix that was killed may have made no more than them
+		backup.DropFolders(f.Path, f.Folders)
+	}
 	p, err := m.PlanRollback(s, mem.completed(goal, s), mem, force)
 	if err != nil {
 		return p, Outcome{State: s}, err
@@ -209,7 +213,11 @@ func (r returning) plist() (*backup.Change, error) {
 	f, known := r.memory.files[PlistLayer]
 	now := r.Plist.File
 	switch {
-	case !known || r.gone() && !r.Agent.Loaded || r.rewritten() && r.goal.Matches(r.Plist.Value()):
+	case !known || r.gone() && !r.Agent.Loaded:
+		return nil, nil
+	case r.rewritten() && r.Plist.Err != nil: // whether it has the setting cannot be told
+		return nil, refuseUnread(now.Path, r.Plist.Err)
+	case r.rewritten() && r.goal.Matches(r.Plist.Value()):
 		return nil, nil
 	case r.gone(): // under a job that can only be loaded again from its file
 		absent, err := backup.ReadAbsent(f.Path)
