@@ -177,6 +177,15 @@ func situations(t *testing.T) []situation {
 	})
 	plain := httptest.NewServer(mux)
 	t.Cleanup(plain.Close)
+	// localhost may be ::1 first, and not every tool tries the other one then.
+	everywhere, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := &httptest.Server{Listener: everywhere, Config: &http.Server{Handler: mux}}
+	named.Start()
+	t.Cleanup(named.Close)
+	_, namedPort, _ := net.SplitHostPort(everywhere.Addr().String())
 	secure := httptest.NewTLSServer(mux)
 	secure.Config.ErrorLog = nil
 	t.Cleanup(secure.Close)
@@ -193,7 +202,7 @@ func situations(t *testing.T) []situation {
 
 	list := []situation{
 		{name: "a JSON answer", request: Request{URL: plain.URL + "/json"}, want: OK, body: `{"version":"0.33.0"}`},
-		{name: "a name", request: Request{URL: "http://localhost:" + port + "/json"}, want: OK, body: `{"version":"0.33.0"}`},
+		{name: "a name", request: Request{URL: "http://localhost:" + namedPort + "/json"}, want: OK, body: `{"version":"0.33.0"}`},
 		{name: "a query", request: Request{URL: plain.URL + "/echo?a=[1]&b=2#no"}, want: OK, body: "/echo?a=[1]&b=2 host=127.0.0.1:" + port + " origin= user="},
 		{name: "no path", request: Request{URL: plain.URL}, want: "http-404"},
 		{name: "headers", request: Request{URL: plain.URL + "/echo", Host: "localhost", Origin: "http://a.example"}, want: OK, body: "host=localhost origin=http://a.example"},
