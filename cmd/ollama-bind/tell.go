@@ -119,12 +119,22 @@ func hintOf(err error) string {
 	return ""
 }
 
-// tilde shortens the home directory in a message.
+// tilde shortens the home directory in a message, but not in quotes, where no
+// shell would make it long again.
 func (t teller) tilde(text string) string {
 	if t.home == "" || t.home == "/" {
 		return text
 	}
-	return strings.ReplaceAll(text, t.home+"/", "~/")
+	parts := strings.Split(text, t.home+"/")
+	short := parts[0]
+	for _, part := range parts[1:] {
+		if strings.HasSuffix(short, "'") {
+			short += t.home + "/" + part
+		} else {
+			short += "~/" + part
+		}
+	}
+	return short
 }
 
 // rows writes aligned columns.

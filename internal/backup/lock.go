@@ -3,10 +3,12 @@ package backup
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -23,7 +25,12 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 		return nil, fmt.Errorf("preparing the state folder: %w", err)
 	}
 	path := filepath.Join(s.Dir, "lock")
-	lock := flock.New(path, flock.SetPermissions(0o600))
+	// Whatever else somebody has put there is neither followed nor waited for.
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: ErrNotRegular}
+	}
+	lock := flock.New(path, flock.SetPermissions(0o600),
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK))
 	got, err := lock.TryLock()
 	if err == nil && !got {
 		waiting(holder(path))
@@ -32,15 +39,26 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 	if err != nil {
 		return nil, fmt.Errorf("waiting for another run of ollama-bind: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+	if err := sign(path); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("signing the lock: %w", err)
 	}
 	return func() { lock.Close() }, nil
 }
 
+// sign writes into the lock who holds it.
+func sign(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, os.Getpid())
+	return err
+}
+
 func holder(path string) (pid int) {
-	text, err := os.ReadFile(path)
+	text, _, err := readRegular(path)
 	if err != nil {
 		return 0
 	}

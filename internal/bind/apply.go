@@ -54,7 +54,7 @@ func (m Machine) Apply(ctx context.Context, p Plan) (Outcome, error) {
 	}
 	attempt, cancel := keepTimeToUndo(ctx)
 	defer cancel()
-	mark := markLog(p.State.Plist.Agent)
+	mark := markLog(p.State)
 	t := begin(m, p)
 	state, err := t.do(attempt)
 	if err == nil {

@@ -69,7 +69,7 @@ func FixCommand(g Goal) string {
 	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
 		return "ollama-bind fix"
 	}
-	return "ollama-bind fix --host " + *g.Value
+	return "ollama-bind fix --host " + shell.Quote(*g.Value)
 }
 
 // rewrite makes Homebrew write the property list anew. A restart would not do: it

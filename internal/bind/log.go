@@ -5,10 +5,11 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
 // How much of the service's log is shown when it did not come up.
@@ -26,12 +27,25 @@ type logMark struct {
 
 // markLog remembers how long the log is: it is appended to over many runs, and
 // only what comes now belongs to the story.
-func markLog(agent plistfix.Agent) logMark {
-	m := logMark{path: agent.StandardErrorPath, secrets: secrets(agent.EnvironmentVariables)}
+func markLog(s State) logMark {
+	m := logMark{path: s.log(), secrets: s.secrets()}
 	if info, err := os.Stat(m.path); err == nil && info.Mode().IsRegular() {
 		m.size = info.Size()
 	}
 	return m
+}
+
+// secrets are the values that the service may have in its environment, wherever
+// they come from, and that are not to be shown.
+func (s State) secrets() []string {
+	// Of a file that cannot be read, nothing reaches the service.
+	env, _ := homebrew.ParseEnv(s.EnvFile.File.Data)
+	return slices.Concat(
+		secrets(s.Plist.Agent.EnvironmentVariables),
+		secrets(s.Job.Environment),
+		secrets(s.Job.InheritedEnvironment),
+		secrets(env),
+	)
 }
 
 // secrets are the values of an environment that are not to be shown.

@@ -3,11 +3,14 @@ package bind
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -29,14 +32,14 @@ func TestSamePath(t *testing.T) {
 // much of it, and no environment.
 func TestLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ollama.log")
-	agent := plistfix.Agent{StandardErrorPath: path}
-	if got := markLog(agent).since(); got != nil {
+	s := State{Plist: Plist{Agent: plistfix.Agent{StandardErrorPath: path}}}
+	if got := markLog(s).since(); got != nil {
 		t.Errorf("without a log: %q", got)
 	}
 	if err := os.WriteFile(path, []byte("old\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mark := markLog(agent)
+	mark := markLog(s)
 	if got := mark.since(); got != nil {
 		t.Errorf("nothing was written: %q", got)
 	}
@@ -70,5 +73,19 @@ func TestLog(t *testing.T) {
 	}
 	if got := mark.since(); len(got) != 1 || got[0] != "x" {
 		t.Errorf("after the log was rotated: %q", got)
+	}
+}
+
+// What the service may have in its environment is masked, wherever it comes from.
+func TestSecrets(t *testing.T) {
+	s := State{
+		Plist:   Plist{Agent: plistfix.Agent{EnvironmentVariables: map[string]string{"A": "from-plist", "OLLAMA_HOST": "0.0.0.0:11434", "B": "1"}}},
+		Job:     Job{Job: launchctl.Job{Environment: map[string]string{"C": "from-job"}, InheritedEnvironment: map[string]string{"D": "from-setenv"}}},
+		EnvFile: EnvFile{File: backup.File{Data: []byte("E=from-env-file\n")}},
+	}
+	got := s.secrets()
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"from-env-file", "from-job", "from-plist", "from-setenv"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -67,10 +67,22 @@ func placeOf(layer, path string) bool {
 	return false
 }
 
+// plausible reports whether a fix could have left such an entry: somebody may have
+// edited the receipt. It makes only folders that the file lies in, and takes a
+// property list only where there is one that launchd would load.
+func plausible(r backup.Receipt, f backup.Saved) bool {
+	for _, dir := range f.Folders {
+		if !strings.HasPrefix(f.Path, strings.TrimSuffix(dir, "/")+"/") {
+			return false
+		}
+	}
+	return f.Layer != PlistLayer || r.Command != "fix" || !f.Created() && f.Mode&writableByOthers == 0
+}
+
 func (m Machine) remember(r backup.Receipt) (memory, error) {
 	mem := memory{Receipt: r, files: map[string]remembered{}}
 	for _, f := range r.Files {
-		if !placeOf(f.Layer, f.Path) {
+		if !placeOf(f.Layer, f.Path) || !plausible(r, f) {
 			return mem, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "backup %q: %w: %q is no place for the %s",
 				r.ID, backup.ErrDamaged, f.Path, f.Layer)
 		}

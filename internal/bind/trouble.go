@@ -163,7 +163,10 @@ const longestLine = 300
 // none near the log's end. It is a hint and no proof: the log goes on over many
 // runs.
 func (s State) LastError() string {
-	mark := logMark{path: s.log(), secrets: slices.Concat(secrets(s.Plist.Agent.EnvironmentVariables), secrets(s.Job.Environment))}
+	if s.Job.Err != nil {
+		return "" // what is a secret in there, nobody can tell
+	}
+	mark := logMark{path: s.log(), secrets: s.secrets()}
 	for _, line := range slices.Backward(strings.Split(mark.text(), "\n")) {
 		switch {
 		case strings.Contains(line, `msg="Listening on `):
