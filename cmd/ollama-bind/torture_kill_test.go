@@ -1,0 +1,827 @@
+//go:build torture
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+)
+
+func init() {
+	tortures = append(tortures,
+		torture{"killed at every step", killAtSteps},
+		torture{"killed at a random moment", killAtRandom},
+		torture{"interrupted at every step", interruptAtSteps},
+		torture{"plist changed by somebody else at every step", meddleAtSteps})
+}
+
+// step is one thing that the program does to the world: to a file or a folder,
+// or that it starts an external command, or hears of its end.
+type step struct {
+	verb    string // create write truncate sync chmod chown flock rename link unlink rmdir mkdir start end
+	path    string // or the command
+	to      string // of a rename or a link
+	emptied bool   // by create
+	fd      int
+	data    []byte // what the file holds now, after write and truncate
+	mode    fs.FileMode
+	failed  bool
+}
+
+func (s step) String() string {
+	where := filepath.Base(s.path)
+	switch {
+	case s.verb == "start":
+		words := strings.SplitN(s.path, " ", 4)
+		where = strings.Join(words[:min(2, len(words))], " ")
+	case s.to != "":
+		where += " to " + filepath.Base(s.to)
+	}
+	return strings.TrimSpace(s.verb + " " + where)
+}
+
+func (s step) isCommand() bool { return s.verb == "start" || s.verb == "end" }
+
+type side int
+
+const (
+	beforeIt side = iota
+	afterIt
+)
+
+func (s side) String() string { return [...]string{"before", "after"}[s] }
+
+// watcher is asked at both sides of every step which signal the program shall
+// get there, 0 for none.
+type watcher func(step, side) syscall.Signal
+
+// letGo is no signal: the program runs on, and nobody watches.
+const letGo syscall.Signal = -1
+
+// traced is how a run ended that was watched.
+type traced struct {
+	outcome
+	killed   bool  // by the watcher
+	children []int // the external commands that were started
+}
+
+// trace runs a command under the eyes of a watcher. It is nil where nobody knows
+// how: see torture_trace_linux_test.go.
+var trace func(*exec.Cmd, watcher) (traced, error)
+
+// canTrace makes sure that this machine lets programs be traced; a container may
+// forbid it.
+var canTrace = sync.OnceValue(func() error {
+	if trace == nil {
+		return errors.New("this system has no ptrace as Linux has it")
+	}
+	cmd := exec.Command(programPath(), "version")
+	cmd.Env = []string{}
+	_, err := trace(cmd, func(step, side) syscall.Signal { return 0 })
+	return err
+})
+
+// mustTrace says what is left out where the program cannot be traced.
+func mustTrace(t *testing.T) {
+	t.Helper()
+	if err := canTrace(); err != nil {
+		t.Skipf("cannot stop the program at a step (%v): random moments have to do", err)
+	}
+}
+
+// world is what lies under some folders.
+type world map[string]thing
+
+type thing struct {
+	mode fs.FileMode // with the bit of a folder
+	data string
+}
+
+func readWorld(dirs ...string) world {
+	w := world{}
+	for _, dir := range dirs {
+		filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return nil
+			}
+			info, err := e.Info()
+			if err != nil {
+				return nil
+			}
+			data, _ := os.ReadFile(path)
+			w[path] = thing{info.Mode(), string(data)}
+			return nil
+		})
+	}
+	return w
+}
+
+// restore makes the folders be as they were.
+func (w world) restore(dirs ...string) error {
+	now := readWorld(dirs...)
+	for path := range now {
+		if _, ok := w[path]; !ok {
+			os.RemoveAll(path)
+		}
+	}
+	for _, path := range pathsOf(w) {
+		then := w[path]
+		switch {
+		case now[path] == then:
+		case then.mode.IsDir():
+			if err := os.MkdirAll(path, then.mode.Perm()); err != nil {
+				return err
+			}
+		default:
+			if err := os.WriteFile(path, []byte(then.data), then.mode.Perm()); err != nil {
+				return err
+			}
+			os.Chmod(path, then.mode.Perm())
+		}
+	}
+	return nil
+}
+
+func pathsOf(w world) []string {
+	var all []string
+	for path := range w {
+		all = append(all, path)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (w world) under(dir string) world {
+	part := world{}
+	for path, t := range w {
+		if path == dir || strings.HasPrefix(path, dir+"/") {
+			part[path] = t
+		}
+	}
+	return part
+}
+
+// differs names the first path in which two worlds differ.
+func (w world) differs(other world) string {
+	for _, path := range append(pathsOf(w), pathsOf(other)...) {
+		if w[path] != other[path] {
+			return path
+		}
+	}
+	return ""
+}
+
+// stage is a state of the whole Mac.
+type stage struct {
+	world
+	listens string
+}
+
+// theatre is a victim that can be put on any stage of any cast.
+type theatre struct {
+	*victim
+	envFile string
+	now     string // where the job is known to listen; "" if nobody knows
+	casts   map[string]cast
+	took    time.Duration // that fix takes
+}
+
+// cast is what fix makes of a Mac.
+type cast struct{ original, fixed, dropped stage }
+
+// The env files that there may be before, beside none at all.
+const otherLines = "# mine\nOLLAMA_KEEP_ALIVE=1h\nexport OLLAMA_DEBUG=\"1\"\n"
+
+func newTheatre(t *testing.T) *theatre {
+	t.Helper()
+	v := &theatre{victim: newVictim(t, "brew-arm64-env"), now: loopback, casts: map[string]cast{}}
+	v.envFile = v.EnvFile()
+	for _, text := range []string{"", otherLines} {
+		v.casts[text] = v.newCast(t, text)
+	}
+	return v
+}
+
+// newCast finds out what fix makes of the Mac with an env file.
+func (v *theatre) newCast(t *testing.T, envFile string) cast {
+	t.Helper()
+	if old, ok := v.casts[""]; ok {
+		demand(t, v.become(old.original))
+	}
+	if envFile != "" {
+		demand(t, os.MkdirAll(filepath.Dir(v.envFile), 0o755))
+		demand(t, os.WriteFile(v.envFile, []byte(envFile), 0o644))
+	}
+	c := cast{original: v.stage()}
+	start := time.Now()
+	if o := v.run(v.fix()...); o.code != 0 {
+		t.Fatalf("fix: exit %d: %s", o.code, o.stderr)
+	}
+	v.took, v.now = time.Since(start), outside
+	c.fixed = v.stage()
+	c.dropped = stage{readWorld(v.dirs()...), loopback}
+	c.dropped.world[v.plist] = c.original.world[v.plist]
+	return c
+}
+
+func (v *theatre) dirs() []string { return []string{v.Home(), v.state} }
+
+func (v *theatre) fix() []string { return []string{"fix", "--timeout", "20s", "--host", v.host} }
+
+func (v *theatre) rollback() []string { return []string{"rollback", "--timeout", "20s"} }
+
+func demand(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (v *theatre) stage() stage { return stage{readWorld(v.dirs()...), v.now} }
+
+// Where the service listens.
+const (
+	loopback = "loopback"
+	outside  = "outside"
+	nowhere  = "nowhere"
+)
+
+// listensNow tries the port. Loopback alone is where nobody answers elsewhere.
+func (v *theatre) listensNow() string {
+	port := strconv.Itoa(v.Port)
+	for _, ip := range elsewhere() {
+		if dials(net.JoinHostPort(ip, port)) {
+			return outside
+		}
+	}
+	if dials(net.JoinHostPort("127.0.0.1", port)) {
+		return loopback
+	}
+	return nowhere
+}
+
+func dials(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// become puts the Mac on a stage. The job is started anew only if it must.
+func (v *theatre) become(s stage) error {
+	if err := s.restore(v.dirs()...); err != nil {
+		return err
+	}
+	v.ResetLog()
+	if v.now == s.listens && v.Loaded(v.label) && v.listensNow() == s.listens {
+		return nil
+	}
+	v.now = ""
+	v.Launchctl("bootout", v.Domain()+"/"+v.label)
+	if err := v.WaitGone(v.label, 10*time.Second); err != nil {
+		return err
+	}
+	if err := v.StartService(v.label); err != nil {
+		return err
+	}
+	v.now = s.listens
+	return nil
+}
+
+// scene is a command on a stage.
+type scene struct {
+	name   string
+	row    string // of the table
+	lines  string // of the env file
+	before func(cast) stage
+	after  func(cast) stage
+}
+
+func original(c cast) stage { return c.original }
+func fixed(c cast) stage    { return c.fixed }
+func dropped(c cast) stage  { return c.dropped }
+
+var scenes = []scene{
+	{"fix", "fix", "", original, fixed},
+	{"fix beside other lines", "fix", otherLines, original, fixed},
+	{"fix after brew dropped it", "fix", "", dropped, fixed},
+	{"rollback", "rollback", "", fixed, original},
+	{"rollback beside other lines", "rollback", otherLines, fixed, original},
+}
+
+// judge is a scene on a Mac: what may be found there.
+type judge struct {
+	*theatre
+	scene
+	cast
+	before, after stage
+}
+
+func (s scene) on(v *theatre) judge {
+	c := v.casts[s.lines]
+	return judge{v, s, c, s.before(c), s.after(c)}
+}
+
+// args are the command line.
+func (j judge) args() []string {
+	if j.row == "rollback" {
+		return j.rollback()
+	}
+	return j.fix()
+}
+
+// halfway says what is wrong with a world in which the command was ended
+// somewhere: both files are as before or after, a file that is not as before is
+// in a backup, and nothing lies around that anybody would load.
+func (j judge) halfway(w world) error {
+	if err := j.lost(w); err != nil {
+		return err
+	}
+	for path, t := range w.under(j.Home()) {
+		_, was := j.before.world[path]
+		_, willBe := j.after.world[path]
+		if !was && !willBe && !temporary.MatchString(filepath.Base(path)) {
+			return fmt.Errorf("there is %s (%d bytes)", path, len(t.data))
+		}
+	}
+	return nil
+}
+
+// temporary is how files are called that neither launchd nor brew reads.
+var temporary = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
+
+// lost says which file is neither as before nor after, or cannot be brought back.
+func (j judge) lost(w world) error {
+	kept, err := backups(w, j.state)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{j.plist, j.envFile} {
+		now, before := w[path], j.before.world[path]
+		switch {
+		case now == before:
+		case now != j.after.world[path]:
+			return fmt.Errorf("%s is neither as before nor as after: mode %v, %q", path, now.mode, now.data)
+		case !slices.ContainsFunc(kept, func(r backup.Receipt) bool { return holds(r, path, before) }):
+			return fmt.Errorf("%s was changed, and no backup has what it held", path)
+		}
+	}
+	return nil
+}
+
+// holds reports whether a backup, which is complete, brings a file back.
+func holds(r backup.Receipt, path string, before thing) bool {
+	sum := ""
+	if before.mode != 0 {
+		sum = backup.Sum([]byte(before.data))
+	}
+	return slices.ContainsFunc(r.Files, func(f backup.Saved) bool {
+		return f.Path == path && f.Before == sum && f.Mode == before.mode.Perm()
+	})
+}
+
+var backupName = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
+
+// backups reads those that the program would find. One that is not complete is
+// an error.
+func backups(w world, state string) ([]backup.Receipt, error) {
+	var all []backup.Receipt
+	for path := range w.under(filepath.Join(state, "backups")) {
+		if !backupName.MatchString(filepath.Base(path)) {
+			continue
+		}
+		var r backup.Receipt
+		if err := json.Unmarshal([]byte(w[filepath.Join(path, "receipt.json")].data), &r); err != nil {
+			return nil, fmt.Errorf("the backup %s is not complete: %w", path, err)
+		}
+		for _, f := range r.Files {
+			saved, ok := w[filepath.Join(path, f.Layer)]
+			if ok == f.Created() || ok && backup.Sum([]byte(saved.data)) != f.Before {
+				return nil, fmt.Errorf("the backup %s is not complete: %s", path, f.Layer)
+			}
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// next runs the command after the one that was killed, and says what is wrong
+// then. For rollback, "there is nothing" is an answer too, where nothing was
+// changed.
+func (j judge) next(command string, thoroughly bool) error {
+	want, args := j.fixed, j.fix()
+	if command == "rollback" {
+		want, args = j.original, j.rollback()
+	}
+	kept, _ := backups(readWorld(j.state), j.state)
+	nothingKept := command == "rollback" && len(kept) == 0
+	o := j.run(args...)
+	if o.code != 0 && !(nothingKept && strings.Contains(o.stderr, "there is no backup")) {
+		return fmt.Errorf("the next %s: exit %d: %s", command, o.code, o.stderr)
+	}
+	if err := j.arrived(want); err != nil {
+		return fmt.Errorf("after the next %s: %w", command, err)
+	}
+	if o := j.litter(); o != "" && !nothingKept {
+		return fmt.Errorf("after the next %s: %s is still there", command, o)
+	}
+	if thoroughly && command == "fix" {
+		if o := j.run("status", "--host", j.host); o.code != 0 {
+			return fmt.Errorf("after the next fix: status: exit %d: %s%s", o.code, o.stdout, o.stderr)
+		}
+	}
+	return nil
+}
+
+// arrived says in what the Mac is not on a stage, the program's own folder
+// excepted.
+func (j judge) arrived(want stage) error {
+	w := readWorld(j.Home())
+	if path := w.differs(want.under(j.Home())); path != "" {
+		return fmt.Errorf("%s is not as it should be: %q, want %q", path, w[path].data, want.world[path].data)
+	}
+	if j.now = j.listensNow(); j.now != want.listens {
+		return fmt.Errorf("the service listens %s, want %s", j.now, want.listens)
+	}
+	return nil
+}
+
+// litter is a leftover in the state folder.
+func (j judge) litter() string {
+	for path := range readWorld(j.state) {
+		if strings.HasPrefix(filepath.Base(path), ".unfinished-") {
+			return path
+		}
+	}
+	return ""
+}
+
+// rehearse runs the scene to its end and returns its steps.
+func (j judge) rehearse(t *testing.T) []step {
+	t.Helper()
+	demand(t, j.become(j.before))
+	var steps []step
+	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+		if side == afterIt {
+			steps = append(steps, s)
+		}
+		return 0
+	})
+	demand(t, err)
+	if r.code != 0 {
+		t.Fatalf("%s: exit %d: %s", j.name, r.code, r.stderr)
+	}
+	demand(t, j.arrived(j.after))
+	return steps
+}
+
+// point is where a run of a scene is cut, and what comes after.
+type point struct {
+	scene
+	step   int
+	side   side
+	delay  time.Duration // in place of a step
+	signal syscall.Signal
+	next   string
+	name   string
+}
+
+// watcher gives the program the signal, and tells which step it was.
+func (p point) watcher(hit *step) watcher {
+	n := 0
+	return func(s step, side side) syscall.Signal {
+		if side == beforeIt {
+			n++
+		}
+		if n-1 != p.step || side != p.side || hit.verb != "" {
+			return 0
+		}
+		*hit = s
+		return p.signal
+	}
+}
+
+// points is every side of every step that did something. What lies between two
+// steps is met twice, after the one and before the other: then with fix as the
+// next command and with rollback. TORTURE_ALL=1 tries both after either side.
+func (s scene) points(steps []step) []point {
+	all := os.Getenv("TORTURE_ALL") != ""
+	var points []point
+	for i, step := range steps {
+		if step.failed || s.lines != "" && step.isCommand() && !all {
+			continue // an unlink of what is not there; a command that is as in the other scene
+		}
+		for _, side := range []side{beforeIt, afterIt} {
+			for n, next := range []string{"fix", "rollback"} {
+				if !all && n != int(side) {
+					continue
+				}
+				points = append(points, point{scene: s, step: i, side: side, signal: syscall.SIGKILL, next: next,
+					name: fmt.Sprintf("%s, killed %s step %d (%s), then %s", s.name, side, i+1, step, next)})
+			}
+		}
+	}
+	return points
+}
+
+// spread is a sample of n of the points, from all over.
+func spread(all []point, n int) []point {
+	var some []point
+	for i := range n {
+		some = append(some, all[(2*i+1)*len(all)/(2*n)])
+	}
+	return some
+}
+
+// company is the Macs that share the cases of a torture.
+type company []*theatre
+
+func newCompany(t *testing.T, c *chamber) company {
+	var all company
+	for range c.some(2, 1) {
+		all = append(all, newTheatre(t))
+	}
+	return all
+}
+
+// perform tries all points.
+func (all company) perform(points []point, try func(judge, point)) {
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for _, v := range all {
+		wg.Go(func() {
+			for i := taken.Add(1) - 1; i < int64(len(points)); i = taken.Add(1) - 1 {
+				try(points[i].on(v), points[i])
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func killAtSteps(t *testing.T, c *chamber) {
+	mustTrace(t)
+	macs := newCompany(t, c)
+	var points []point
+	for _, s := range scenes {
+		steps := s.on(macs[0]).rehearse(t)
+		all := s.points(steps)
+		t.Logf("%s: %d steps, %d cases", s.name, len(steps), len(all))
+		points = append(points, spread(all, c.some(len(all), 3))...)
+	}
+	macs.perform(points, func(j judge, p point) {
+		if hit, err := j.killAt(p); hit {
+			c.count(t, "killed at a step of "+j.row, p.name, err)
+		}
+	})
+}
+
+// killAt is one case. hit is false where the run had fewer steps this time.
+func (j judge) killAt(p point) (hit bool, err error) {
+	if err := j.become(j.before); err != nil {
+		return true, err
+	}
+	var where step
+	r, err := trace(j.program(j.args()...), p.watcher(&where))
+	j.now = ""
+	if err != nil || !r.killed {
+		return err != nil, err
+	}
+	waitFor(r.children)
+	err = cmp.Or(j.halfway(readWorld(j.dirs()...)), j.next(p.next, p.step%4 == 0))
+	if err != nil {
+		err = fmt.Errorf("killed %s %q: %w", p.side, where, err) // the order of steps varies a little
+	}
+	return true, err
+}
+
+// waitFor waits until the external commands have ended that the program had
+// started: nobody types the next command within a millisecond.
+func waitFor(pids []int) {
+	for _, pid := range pids {
+		for range 2000 {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if err != nil || bytes.Contains(stat, []byte(") Z ")) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func killAtRandom(t *testing.T, c *chamber) {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("TORTURE_SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		demand(t, err)
+		seed = n
+	}
+	t.Logf("TORTURE_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	macs := newCompany(t, c)
+	points := make([]point, c.some(randomCases(), 6))
+	for i := range points {
+		p := point{scene: scenes[random.IntN(len(scenes))], next: []string{"fix", "rollback"}[random.IntN(2)]}
+		p.delay = time.Duration(random.Int64N(int64(macs[0].took)))
+		p.name = fmt.Sprintf("%s, killed after %s, then %s (TORTURE_SEED=%d)", p.scene.name, p.delay, p.next, seed)
+		points[i] = p
+	}
+	macs.perform(points, func(j judge, p point) { c.count(t, "killed at a random moment", p.name, j.killAfter(p)) })
+}
+
+// randomCases is more where there is nothing but random moments.
+func randomCases() int {
+	if canTrace() != nil {
+		return 1500
+	}
+	return 200
+}
+
+// killAfter is one case. Nobody waits for the commands that were under way.
+func (j judge) killAfter(p point) error {
+	if err := j.become(j.before); err != nil {
+		return err
+	}
+	j.now = ""
+	cmd := j.program(j.args()...)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer time.AfterFunc(p.delay, func() { cmd.Process.Kill() }).Stop()
+	cmd.Wait()
+	return cmp.Or(j.halfway(readWorld(j.dirs()...)), j.next(p.next, false))
+}
+
+func interruptAtSteps(t *testing.T, c *chamber) {
+	mustTrace(t)
+	macs := newCompany(t, c)
+	var points []point
+	for _, s := range scenes {
+		all := s.interruptions(s.on(macs[0]).rehearse(t))
+		points = append(points, spread(all, c.some(len(all), 1))...)
+	}
+	macs.perform(points, func(j judge, p point) {
+		if hit, err := j.interruptAt(p); hit {
+			c.count(t, "SIGINT/SIGTERM/SIGHUP at a step", p.name, err)
+		}
+	})
+}
+
+var interrupts = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+
+// interruptions is every external command, at its start and at its end, and
+// every third step with files; beside other lines the latter only.
+func (s scene) interruptions(steps []step) []point {
+	var all []point
+	for i, step := range steps {
+		if step.failed || !step.isCommand() && i%3 != 0 || step.isCommand() && s.lines != "" {
+			continue
+		}
+		signal := interrupts[len(all)%len(interrupts)]
+		all = append(all, point{scene: s, step: i, side: afterIt, signal: signal,
+			name: fmt.Sprintf("%s, %v after step %d (%s)", s.name, signal, i+1, step)})
+	}
+	return all
+}
+
+// interruptAt is one case. Interrupted, the command takes everything back and
+// exits 130. Exit 0 is right only when launchctl and lsof were asked for nothing
+// more by then: the proof was complete, and there was nothing left to interrupt.
+func (j judge) interruptAt(p point) (hit bool, err error) {
+	if err := j.become(j.before); err != nil {
+		return true, err
+	}
+	var where step
+	var asked string
+	at := p.watcher(&where)
+	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+		if where.verb != "" && side == afterIt && asksForProof.MatchString(s.path) {
+			asked = s.path
+		}
+		return at(s, side)
+	})
+	j.now = ""
+	if err != nil || where.verb == "" {
+		return err != nil, err
+	}
+	switch {
+	case r.took > 20*time.Second:
+		return true, fmt.Errorf("took %s", r.took)
+	case r.code == exitInterrupted:
+		return true, cmp.Or(j.arrived(j.before), j.cleared())
+	case r.code == exitOK && asked == "":
+		return true, j.arrived(j.after)
+	case r.code == exitOK:
+		return true, fmt.Errorf("went on, and asked for %q", asked)
+	}
+	return true, fmt.Errorf("exit %d: %s", r.code, r.stderr)
+}
+
+var asksForProof = regexp.MustCompile(`^(launchctl|lsof) `)
+
+// cleared says what was left in the state folder by a command that has undone
+// everything.
+func (j judge) cleared() error {
+	before := j.before.under(j.state)
+	for path := range readWorld(j.state) {
+		_, was := before[path]
+		if base := filepath.Base(path); !was && base != "lock" && base != "backups" && path != j.state {
+			return fmt.Errorf("%s is left", path)
+		}
+	}
+	return nil
+}
+
+// meddleAtSteps has somebody else change the property list while the command is
+// at work. That change must not be lost: neither to the command's own write nor
+// to its undoing. Only between the last look at the file, which is no step, and
+// the rename after it nothing can be done.
+func meddleAtSteps(t *testing.T, c *chamber) {
+	mustTrace(t)
+	macs := newCompany(t, c)
+	var points []point
+	for _, s := range []scene{scenes[0], scenes[3]} {
+		j := s.on(macs[0])
+		all := j.meddlings(j.rehearse(t))
+		points = append(points, spread(all, c.some(len(all), 1))...)
+	}
+	macs.perform(points, func(j judge, p point) {
+		if hit, err := j.meddleAt(p); hit {
+			c.count(t, "plist changed by somebody else at a step", p.name, err)
+		}
+	})
+}
+
+// meddlings are the steps up to the rename: every third, and all with the file
+// that takes the place of the property list.
+func (j judge) meddlings(steps []step) []point {
+	var all []point
+	for i, s := range steps {
+		if s.to == j.plist {
+			break
+		}
+		if beside := filepath.Dir(s.path) == filepath.Dir(j.plist); s.failed || !beside && i%3 != 0 {
+			continue
+		}
+		all = append(all, point{scene: j.scene, step: i, name: fmt.Sprintf("%s, before step %d (%s)", j.name, i+1, s)})
+	}
+	return all
+}
+
+const mine = "<!-- mine -->\n"
+
+func (j judge) meddleAt(p point) (hit bool, err error) {
+	if err := j.become(j.before); err != nil {
+		return true, err
+	}
+	var where step
+	at := p.watcher(&where)
+	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+		if before := where.verb; at(s, side) == 0 && where.verb != before {
+			j.meddle()
+		}
+		return 0
+	})
+	j.now = ""
+	if err != nil || where.verb == "" {
+		return err != nil, err
+	}
+	now := readWorld(j.Home())
+	switch {
+	case !strings.HasSuffix(now[j.plist].data, mine):
+		return true, fmt.Errorf("exit %d, and what somebody else wrote is lost", r.code)
+	case r.code == exitFailed && (now[j.envFile] != j.before.world[j.envFile] || j.listensNow() != j.before.listens):
+		return true, fmt.Errorf("exit 1, and something is left half done: %s", r.stderr)
+	case r.code != exitFailed && r.code != exitOK:
+		return true, fmt.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+	return true, nil
+}
+
+// meddle adds a comment, as an editor writes a file.
+func (j judge) meddle() {
+	data, _ := os.ReadFile(j.plist)
+	os.WriteFile(j.plist+"~", append(data, mine...), 0o644)
+	os.Rename(j.plist+"~", j.plist)
+}

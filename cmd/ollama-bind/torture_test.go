@@ -1,0 +1,229 @@
+//go:build torture
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/sandbox"
+)
+
+// TestTorture does to the program what a hostile world may do, case by case, and
+// counts what was lost. With -short it takes a sample of every kind:
+//
+//	go test -tags torture -short -run '^TestTorture$' ./cmd/ollama-bind
+func TestTorture(t *testing.T) {
+	c := &chamber{short: testing.Short()}
+	for _, kind := range tortures {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			kind.run(t, c)
+		})
+	}
+	t.Cleanup(func() {
+		c.print(os.Stdout)
+		if err := c.check(); err != nil {
+			t.Error(err)
+		}
+		if *figures != "" {
+			if err := c.write(*figures); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+var figures = flag.String("figures", "", "write the table into this file, between its markers")
+
+// torture is a family of faults. Each file torture_*_test.go adds its own.
+type torture struct {
+	name string
+	run  func(t *testing.T, c *chamber)
+}
+
+var tortures []torture
+
+// chamber counts cases.
+type chamber struct {
+	short bool
+
+	mu      sync.Mutex
+	tallies []*tally
+}
+
+// tally is one row of the table.
+type tally struct {
+	kind  string
+	cases int
+	lost  []string
+}
+
+// some is how many of n cases are tried: all, or with -short a sample.
+func (c *chamber) some(n, sample int) int {
+	if c.short {
+		return min(n, sample)
+	}
+	return n
+}
+
+// count adds a case to the row of a kind. err says what was lost in it, if
+// anything was.
+func (c *chamber) count(t *testing.T, kind, name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.tallies, func(row *tally) bool { return row.kind == kind })
+	if i < 0 {
+		i = len(c.tallies)
+		c.tallies = append(c.tallies, &tally{kind: kind})
+	}
+	c.tallies[i].cases++
+	if err != nil {
+		c.tallies[i].lost = append(c.tallies[i].lost, name)
+		t.Errorf("%s: %s: %v", kind, name, err)
+	}
+}
+
+// victim is a Mac in a folder, and the program on it.
+type victim struct {
+	*sandbox.Mac
+	dir   string
+	label string
+	plist string // path of the service's property list
+	env   []string
+	state string // the program's state folder
+	host  string // 0.0.0.0:PORT
+}
+
+// newVictim starts a Mac with a running service whose property list is the
+// fixture.
+func newVictim(t *testing.T, fixtureName string) *victim {
+	t.Helper()
+	dir := t.TempDir()
+	m, err := sandbox.Start(filepath.Join(dir, "mac"), sandbox.Options{
+		Caller: sandbox.CallerUser, BrewPause: 10 * time.Millisecond, Throttle: 200 * time.Millisecond, ExitTimeout: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	v := &victim{Mac: m, dir: dir, label: "sh.brew.ollama", state: filepath.Join(dir, "state"), host: fmt.Sprintf("0.0.0.0:%d", m.Port)}
+	v.env = append(m.Env(),
+		"PATH="+m.Bin(), "DAEMONS="+m.Daemons(), "APP="+filepath.Join(dir, "Ollama.app"),
+		"OLLAMA_BIND_STATE_DIR="+v.state, "GORACE=atexit_sleep_ms=10")
+	data, err := os.ReadFile(fixture(fixtureName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.plist, err = m.Install(v.label, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.StartService(v.label); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// outcome is how a run of the program ended.
+type outcome struct {
+	code           int // -1 where a signal ended it
+	stdout, stderr string
+	took           time.Duration
+}
+
+// longest is how long a run may take that nobody has set another limit for. A
+// run that takes longer hangs.
+const longest = 60 * time.Second
+
+// program is a command that runs the program on the Mac, in a process group of
+// its own. It is the test binary under another name; see TestMain.
+func (v *victim) program(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	cmd := exec.CommandContext(ctx, programPath(), args...)
+	cmd.Env = v.env
+	cmd.Cancel = func() error { defer cancel(); return cmd.Process.Kill() }
+	return cmd
+}
+
+// programPath is where testscript.Main has put the program.
+var programPath = sync.OnceValue(func() string {
+	path, err := exec.LookPath("ollama-bind")
+	if err != nil {
+		panic(err)
+	}
+	return path
+})
+
+// run runs the program to its end.
+func (v *victim) run(args ...string) outcome {
+	cmd := v.program(args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	o := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		o.code = exit.ExitCode()
+	case err != nil:
+		o.code, o.stderr = -1, err.Error()
+	}
+	return o
+}
+
+// print writes the table.
+func (c *chamber) print(w *os.File) { fmt.Fprint(w, c.table()) }
+
+func (c *chamber) table() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	cases, lost := 0, 0
+	fmt.Fprintf(&b, "| %-60s | %7s | %8s | %4s |\n|%s|%s:|%s:|%s:|\n", "kind of fault", "cases", "survived", "lost",
+		strings.Repeat("-", 62), strings.Repeat("-", 8), strings.Repeat("-", 9), strings.Repeat("-", 5))
+	rows := slices.SortedFunc(slices.Values(c.tallies), func(a, b *tally) int { return strings.Compare(a.kind, b.kind) })
+	for _, row := range rows {
+		fmt.Fprintf(&b, "| %-60s | %7d | %8d | %4d |\n", row.kind, row.cases, row.cases-len(row.lost), len(row.lost))
+		cases, lost = cases+row.cases, lost+len(row.lost)
+	}
+	fmt.Fprintf(&b, "| %-60s | %7d | %8d | %4d |\n", "all", cases, cases-lost, lost)
+	return b.String()
+}
+
+// check makes sure that something was tried of every kind.
+func (c *chamber) check() error {
+	if len(c.tallies) == 0 {
+		return errors.New("nothing was tried")
+	}
+	return nil
+}
+
+// The figures stand between these lines of docs/reliability.md.
+const figuresBegin, figuresEnd = "<!-- figures -->\n", "<!-- end of figures -->\n"
+
+func (c *chamber) write(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), figuresBegin)
+	_, after, ok2 := strings.Cut(rest, figuresEnd)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no place for the figures", path)
+	}
+	head := fmt.Sprintf("\nThe last run: %s, %s/%s, %d CPUs.\n\n", time.Now().Format("January 2006"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return os.WriteFile(path, []byte(before+figuresBegin+head+c.table()+"\n"+figuresEnd+after), 0o644)
+}
