@@ -579,6 +579,8 @@ func TestStopGivesUp(t *testing.T) {
 		m := newBrewMac(t, Options{Brew: version, ExitTimeout: time.Hour})
 		m.Fault("ignore-term", "")
 		mustBrew(t, m, "services", "start", "ollama")
+		// Until it is up, it cannot ignore anything.
+		check(t, m.WaitVersion(fmt.Sprintf("127.0.0.1:%d", m.Port), 20*time.Second))
 		r, err := parseRelease(version)
 		check(t, err)
 		_, stderr, code := m.Brew("services", "stop", "ollama", "--max-wait=2")
