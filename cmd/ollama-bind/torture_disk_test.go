@@ -827,7 +827,10 @@ func (s *still) meddled(o outcome, then map[string]seenFile, path string, late, 
 		return errors.New("nobody was asked, so nobody has meddled")
 	}
 	if o.code != exitOK {
-		return differ(then, s.look())
+		if err := differ(then, s.look()); err != nil {
+			return fmt.Errorf("exit %d: %w: %s", o.code, err, o.stderr)
+		}
+		return nil
 	}
 	now := s.look()
 	was := then[path]

@@ -799,6 +799,10 @@ func (j judge) meddleAt(p point) (hit bool, err error) {
 	at := p.watcher(&where)
 	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
 		if before := where.verb; at(s, side) == 0 && where.verb != before {
+			if s.to == j.plist {
+				where = step{} // too late: the order of steps varies a little
+				return letGo
+			}
 			j.meddle()
 		}
 		return 0

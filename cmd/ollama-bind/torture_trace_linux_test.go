@@ -259,7 +259,8 @@ func (t *tracee) cloneFlags(info *syscallInfo) uint64 {
 
 // file is the step, unless it is about a pipe, a socket or a device.
 func (t *tracee) file(s step) *step {
-	if !strings.HasPrefix(s.path, "/") || strings.HasPrefix(s.path, "/dev/") || strings.HasPrefix(filepath.Base(s.path), "said-") {
+	device := strings.HasPrefix(s.path, "/dev/") && !strings.HasPrefix(s.path, "/dev/shm/")
+	if !strings.HasPrefix(s.path, "/") || device || strings.HasPrefix(filepath.Base(s.path), "said-") {
 		return nil
 	}
 	return &s

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // StateDirVariable moves the state folder, for tests and for people who keep
@@ -35,6 +36,7 @@ var (
 	ErrDamaged  = errors.New("the backup is damaged")
 	ErrUnsafe   = errors.New("not a folder that only its owner can write to")
 	ErrRelative = errors.New("not a full path")
+	ErrNotUTF8  = errors.New("a path that is not UTF-8 cannot be written down")
 )
 
 // Receipt says what one change did, so that it can be taken back.
@@ -129,6 +131,9 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	r.ID = newID(r.Created)
 	r.Files = nil
 	for _, c := range changes {
+		if !utf8.ValidString(c.File.Path) { // in JSON it would become another one, which no rollback finds
+			return Receipt{}, &fs.PathError{Op: "back up", Path: c.File.Path, Err: ErrNotUTF8}
+		}
 		r.Files = append(r.Files, c.saved())
 	}
 	if err := s.write(r, changes); err != nil {

@@ -145,7 +145,7 @@ func (s State) fileDecides() bool {
 	if !s.Job.knowsEnvironment() {
 		return true
 	}
-	return equivalent(value, s.Job.Value()) && (value != nil || s.Job.inherited() == nil)
+	return Equivalent(value, s.Job.Value()) && (value != nil || s.Job.inherited() == nil)
 }
 
 // before is the goal that has to be proved after taking things back: a service

@@ -52,11 +52,11 @@ func GoalFor(host ollama.Host, persist bool) Goal {
 
 // Matches reports whether value, in the property list or the job, makes Ollama
 // listen where the goal wants it.
-func (g Goal) Matches(value *string) bool { return equivalent(value, g.Value) }
+func (g Goal) Matches(value *string) bool { return Equivalent(value, g.Value) }
 
-// equivalent reports whether two values of OLLAMA_HOST mean the same. The
+// Equivalent reports whether two values of OLLAMA_HOST mean the same. The
 // spelling does not matter: "0.0.0.0" and "[::]:11434" open the same socket.
-func equivalent(a, b *string) bool {
+func Equivalent(a, b *string) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

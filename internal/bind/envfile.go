@@ -20,9 +20,10 @@ type EnvFile struct {
 	Err error
 }
 
-// writableByOthers are the permissions with which Homebrew skips the file
-// (Homebrew/brew Library/Homebrew/service.rb).
-const writableByOthers = 0o022
+// WritableByOthers are the permissions with which Homebrew skips the env file
+// (Homebrew/brew Library/Homebrew/service.rb), and launchd refuses a property
+// list (launchctl(1)).
+const WritableByOthers = 0o022
 
 // errNoEnvFile says that Homebrew would look in another place in every folder.
 var errNoEnvFile = errors.New("HOME, XDG_CONFIG_HOME and HOMEBREW_XDG_CONFIG_HOME give no full path for it")
@@ -79,11 +80,11 @@ func (s State) judgeEnvFile(g Goal) Layer {
 		l.State, l.Detail = Unknown, bare(s.EnvFile.Err).Error()
 	case use == tooOld:
 		l.State, l.Detail = Unsupported, "this Homebrew is older than 6.0.15 and ignores it"
-	case s.EnvFile.File.Mode&writableByOthers != 0:
+	case s.EnvFile.File.Mode&WritableByOthers != 0:
 		l.State, l.Detail = Differs, fmt.Sprintf("others can write to it (mode %04o), so Homebrew skips it", s.EnvFile.File.Mode)
-	case equivalent(l.Value, g.Lasting) && l.Value != nil && !s.Brew.Known:
+	case Equivalent(l.Value, g.Lasting) && l.Value != nil && !s.Brew.Known:
 		l.State, l.Detail = OK, "no Homebrew found that could be asked whether it reads it"
-	case equivalent(l.Value, g.Lasting):
+	case Equivalent(l.Value, g.Lasting):
 		l.State = OK
 	case s.EnvFile.File.Absent:
 		l.State, l.Detail = Missing, "no such file"
@@ -103,14 +104,14 @@ func (m Machine) editEnvFile(s State, g Goal) ([]backup.Change, error) {
 		return nil, err
 	}
 	f := s.EnvFile.File
-	if equivalent(s.EnvFile.Value, g.Lasting) && f.Mode&writableByOthers == 0 {
+	if Equivalent(s.EnvFile.Value, g.Lasting) && f.Mode&WritableByOthers == 0 {
 		return nil, nil
 	}
 	after, err := setEnvLine(f.Data, g.Lasting)
 	if err != nil {
 		return nil, problem(Failed, "env-file-refused", FixCommand(g)+" --no-persist", "editing %s: %w", f.Path, err)
 	}
-	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ writableByOthers}
+	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ WritableByOthers}
 	if f.Absent {
 		c.Mode, c.Folders = 0o644, backup.MissingFolders(f.Path)
 	}
@@ -129,7 +130,7 @@ func setEnvLine(data []byte, value *string) ([]byte, error) {
 
 func sameValue(data []byte, value string) bool {
 	now, ok, err := homebrew.EnvValue(data, ollama.Variable)
-	return err == nil && ok && equivalent(&now, &value)
+	return err == nil && ok && Equivalent(&now, &value)
 }
 
 // refuseEnvFile says why the env file must not be touched. A file that Homebrew

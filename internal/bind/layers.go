@@ -85,7 +85,7 @@ func (s State) judgePlist(g Goal) Layer {
 
 func judgeValue(want, value *string) (LayerState, string) {
 	switch {
-	case equivalent(value, want):
+	case Equivalent(value, want):
 		return OK, ""
 	case value == nil:
 		return Differs, ""

@@ -58,11 +58,14 @@ func takenBack(all []backup.Receipt) map[string]bool {
 // placeOf reports whether path is one where that layer may be: a receipt says
 // what gets overwritten, or removed.
 func placeOf(layer, path string) bool {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return false
+	}
 	switch layer {
 	case EnvFileLayer:
-		return filepath.IsAbs(path) && strings.HasSuffix(path, homebrew.EnvFileEnding)
+		return strings.HasSuffix(path, homebrew.EnvFileEnding)
 	case PlistLayer, oldPlistLayer:
-		return filepath.IsAbs(path) && filepath.Ext(path) == ".plist"
+		return filepath.Ext(path) == ".plist"
 	}
 	return false
 }
@@ -76,7 +79,7 @@ func plausible(r backup.Receipt, f backup.Saved) bool {
 			return false
 		}
 	}
-	return f.Layer != PlistLayer || r.Command != "fix" || !f.Created() && f.Mode&writableByOthers == 0
+	return f.Layer != PlistLayer || r.Command != "fix" || !f.Created() && f.Mode&WritableByOthers == 0
 }
 
 func (m Machine) remember(r backup.Receipt) (memory, error) {
@@ -289,7 +292,7 @@ func (m Machine) inherit(p Plan) (backup.Receipt, []backup.Change) {
 		return r, edits // a backup of its own is still a backup
 	}
 	last := lastFix(all)
-	if r.Command != "fix" || last == nil || !equivalent(&last.Host, &r.Host) {
+	if r.Command != "fix" || last == nil || !Equivalent(&last.Host, &r.Host) {
 		return r, edits
 	}
 	mem, err := m.remember(*last)

@@ -96,12 +96,13 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 // shortfall is a layer that is not as it should be, as an error.
 func (s State) shortfall(g Goal, l Layer) error {
 	if l.Name == JobLayer && s.Job.Loaded && s.Job.knowsEnvironment() && !g.Matches(s.Job.Value()) {
-		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, orUnset(s.Job.Value()))
+		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, OrUnset(s.Job.Value()))
 	}
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)
 }
 
-func orUnset(value *string) string {
+// OrUnset is a value of OLLAMA_HOST in words.
+func OrUnset(value *string) string {
 	if value == nil {
 		return "not set"
 	}

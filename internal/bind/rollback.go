@@ -75,15 +75,18 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 		return Plan{Goal: goal}, Outcome{}, err
 	}
 	m.sweep(s)
-	for _, f := range mem.Files { // a fix that was killed may have made no more than them
-		backup.DropFolders(f.Path, f.Folders)
-	}
 	p, err := m.PlanRollback(s, mem.completed(goal, s), mem, force)
 	if err != nil {
 		return p, Outcome{State: s}, err
 	}
 	out, err := m.Apply(ctx, p)
-	return p, out, err
+	if err != nil {
+		return p, out, err
+	}
+	for _, f := range mem.Files { // a fix that was killed may have made no more than them
+		backup.DropFolders(f.Path, f.Folders)
+	}
+	return p, out, nil
 }
 
 // PlanRollback says what has to be done to bring back what a change has

@@ -44,7 +44,7 @@ func (r Request) Check() error {
 func (r Request) order() (order, error) {
 	o, err := newOrder(r)
 	if err != nil {
-		return order{}, fmt.Errorf("request for %s: %w", oneLine(withoutUser(r.URL)), err)
+		return order{}, fmt.Errorf("request for %s: %w", oneLine(withoutSecrets(r.URL)), err)
 	}
 	return o, nil
 }
@@ -145,19 +145,4 @@ func plainHost(host string) bool {
 // isHeader keeps out line ends, with which one header would become two.
 func isHeader(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-// withoutUser hides the credentials of a URL, even of one that is none.
-func withoutUser(raw string) string {
-	scheme, rest, found := strings.Cut(raw, "://")
-	if !found {
-		scheme, rest = "", raw
-	}
-	if at := strings.LastIndex(rest, "@"); at >= 0 {
-		rest = rest[at+1:]
-	}
-	if !found {
-		return rest
-	}
-	return scheme + "://" + rest
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -92,21 +91,46 @@ func (m *measurement) ownURLs() []Target {
 	return []Target{t}
 }
 
-// newTarget keeps what it takes to log in for the fetch, and shows it nowhere.
+// newTarget keeps the secrets of a URL for the fetch, and shows them nowhere.
 func newTarget(c Container, s Setting) Target {
 	return Target{
 		Container: c,
 		Source:    s.Variable,
-		Value:     withoutLogin(s.Value),
-		URL:       withoutLogin(s.URL),
+		Value:     withoutSecrets(s.Value),
+		URL:       withoutSecrets(s.URL),
 		asked:     s.URL,
 	}
 }
 
-// login is what stands before the host in a URL.
-var login = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://|//)?[^/?#]*@`)
+// withoutSecrets is a URL, or what is meant to be one, without what stands before
+// its host and behind its path: names, passwords and keys.
+func withoutSecrets(raw string) string {
+	scheme, rest, found := strings.Cut(raw, "//")
+	if !found {
+		scheme, rest = "", raw
+	}
+	login := rest
+	if _, err := url.Parse(raw); found && err == nil {
+		login = rest[:authorityEnd(rest)] // an @ behind it is no login's
+	}
+	rest = rest[strings.LastIndexByte(login, '@')+1:]
+	rest, _, _ = strings.Cut(rest, "#")
+	rest, query, _ := strings.Cut(rest, "?")
+	if query != "" {
+		rest += "?..."
+	}
+	if found {
+		return scheme + "//" + rest
+	}
+	return rest
+}
 
-func withoutLogin(raw string) string { return login.ReplaceAllString(raw, "$1") }
+func authorityEnd(text string) int {
+	if end := strings.IndexAny(text, "/?#"); end >= 0 {
+		return end
+	}
+	return len(text)
+}
 
 // hosts are the names of the host to be tried. A container that has none, not
 // even a gateway, is asked for the usual one all the same: that it does not get
@@ -278,7 +302,7 @@ func readVersion(a Answer) Answer {
 func tagsURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", withoutLogin(raw))
+		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", withoutSecrets(raw))
 	}
 	path := strings.TrimRight(u.Path, "/")
 	for _, end := range []string{"/v1", "/api"} {

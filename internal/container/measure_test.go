@@ -2,20 +2,25 @@ package container
 
 import "testing"
 
-func TestWithoutLogin(t *testing.T) {
+func TestWithoutSecrets(t *testing.T) {
 	for raw, want := range map[string]string{
-		"http://me:secret@host:11434/v1?x=y@z": "http://host:11434/v1?x=y@z",
+		"http://me:secret@host:11434/v1?x=y@z": "http://host:11434/v1?...",
 		"http://secret@host":                   "http://host",
 		"me:secret@host:11434":                 "host:11434",
 		"//me:secret@host":                     "//host",
 		"http://a@b@host/":                     "http://host/",
 		"http://host/a@b":                      "http://host/a@b",
-		"http://host?q=a@b":                    "http://host?q=a@b",
+		"http://host?q=a@b":                    "http://host?...",
+		"http://host/?":                        "http://host/",
+		"http://host/v1#key":                   "http://host/v1",
+		"http:/me:secret@host":                 "host",
+		"http://me:se/cret@host/v1":            "http://host/v1",
+		"http://me:secret#@host/":              "http://host/",
 		"http://[::1]:11434":                   "http://[::1]:11434",
 		"":                                     "",
 	} {
-		if got := withoutLogin(raw); got != want {
-			t.Errorf("withoutLogin(%q) = %q, want %q", raw, got, want)
+		if got := withoutSecrets(raw); got != want {
+			t.Errorf("withoutSecrets(%q) = %q, want %q", raw, got, want)
 		}
 	}
 }

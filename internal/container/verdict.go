@@ -59,17 +59,6 @@ type Sight struct {
 	Peer   string // the address that the listener saw, "" if it saw nobody
 }
 
-// Who names the container that a target is about.
-func (t Target) Who() string {
-	switch {
-	case t.Container.Name != "":
-		return t.Container.Name
-	case t.Image != "":
-		return "a throw-away container of " + t.Image
-	}
-	return "a throw-away container"
-}
-
 // Target is one URL that a container uses for Ollama, and what came of it.
 type Target struct {
 	Container Container
@@ -91,6 +80,17 @@ type Target struct {
 	Err error
 
 	Diagnosis
+}
+
+// Who names the container that a target is about.
+func (t Target) Who() string {
+	switch {
+	case t.Container.Name != "":
+		return t.Container.Name
+	case t.Image != "":
+		return "a throw-away container of " + t.Image
+	}
+	return "a throw-away container"
 }
 
 // Proxied is the same fetch through the proxy that the container's environment
@@ -229,7 +229,7 @@ func (t Target) wrongURL(host string, s Server) Diagnosis {
 		d.Cause = trap.ID
 		d.Summary = fmt.Sprintf("Ollama answers this container at %s, but its URL is %s: %s", d.RightURL, t.URL, trap.Text)
 	}
-	d.Fix = t.useURL(d.RightURL)
+	d.Fix = t.UseURL(d.RightURL)
 	return d
 }
 
@@ -239,15 +239,14 @@ func (t Target) wrongPath(d Diagnosis) Diagnosis {
 	case t.Answer.Status == 404 && d.RightURL != t.URL:
 		d.Cause = "path"
 		d.Summary = fmt.Sprintf("Ollama answers this container at %s, but not under the path of its URL, %s", d.RightURL, t.URL)
-		d.Fix = t.useURL(d.RightURL)
+		d.Fix = t.UseURL(d.RightURL)
 		return d
 	case t.Answer.Status != 0:
-		d.Verdict, d.RightURL = Reachable, ""
 		d.Summary = fmt.Sprintf("%s is Ollama, but its list of models is not to be had (%s)", t.URL, t.Answer)
-		return d
+	default:
+		d.Summary = fmt.Sprintf("%s is Ollama, which answers now, and just now did not (%s): try again", t.URL, t.Answer)
 	}
 	d.Verdict, d.RightURL = Reachable, ""
-	d.Summary = fmt.Sprintf("%s is Ollama, which answers now, and just now did not (%s): try again", t.URL, t.Answer)
 	return d
 }
 
@@ -347,9 +346,9 @@ func (t Target) trap() (Trap, bool) {
 	return t.Container.Trap(t.Source, t.Value)
 }
 
-// useURL says what to do about the URL. A proxy that caught the wrong one may
+// UseURL says what to do about the URL. A proxy that caught the wrong one may
 // catch the right one, too.
-func (t Target) useURL(right string) string {
+func (t Target) UseURL(right string) string {
 	if t.Source == "" || strings.HasPrefix(t.Source, "-") {
 		return "use " + right
 	}

@@ -54,11 +54,10 @@ func ofState(judge func(*Case, bind.State) Finding) func(context.Context, *Case)
 
 // withoutState says why there are no layers to look at.
 func withoutState(err error) Finding {
-	var p *bind.Problem
 	switch {
 	case noLaunchd(err):
 		return skipped("there is no launchd on this machine")
-	case errors.As(err, &p) && p.ID == "no-agent":
+	case noAgent(err):
 		return skipped("there is no Homebrew service for Ollama")
 	}
 	return skipped(err.Error())

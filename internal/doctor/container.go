@@ -167,7 +167,7 @@ func urlOf(t container.Target, _ container.Server) Finding {
 	case trapped:
 		f.Status, f.Summary = Fail, fmt.Sprintf("%s=%s: %s", t.Source, t.Value, trap.Text)
 		if t.RightURL != "" {
-			f.Fix = fmt.Sprintf("start the container with %s=%s", t.Source, t.RightURL)
+			f.Fix = t.UseURL(t.RightURL)
 		}
 	}
 	return f

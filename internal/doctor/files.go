@@ -26,16 +26,13 @@ func judgePlist(_ *Case, s bind.State) Finding {
 	return passed("a property list that launchd understands", path)
 }
 
-// writableByOthers are the permissions with which launchd refuses a file.
-const writableByOthers = 0o022
-
 func judgePermissions(c *Case, s bind.State) Finding {
 	f := s.Plist.File
 	seen := fmt.Sprintf("%s: mode %04o, owner %d", s.Agent.Plist, f.Mode, f.UID)
 	switch {
 	case f.Data == nil:
 		return skipped("the property list could not be read", s.Agent.Plist)
-	case f.Mode&writableByOthers != 0:
+	case f.Mode&bind.WritableByOthers != 0:
 		return failed("others can write to the property list: launchd refuses to load it",
 			"chmod go-w "+shell.Quote(s.Agent.Plist), seen)
 	case s.Agent.Daemon && f.UID == 0 && c.Machine.UID != 0:

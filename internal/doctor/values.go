@@ -25,7 +25,7 @@ func judgeEnvFile(_ *Case, s bind.State) Finding {
 		return skipped("cannot be read, and this Homebrew ignores it: "+layer.Detail, path)
 	case s.EnvFile.Err != nil:
 		return failed("Homebrew may fail on it at its next restart of the service: "+layer.Detail, "mend it: "+path, path)
-	case s.EnvFile.File.Mode&writableByOthers != 0 && value != nil:
+	case s.EnvFile.File.Mode&bind.WritableByOthers != 0 && value != nil:
 		return warned("others can write to it, so Homebrew skips it", "chmod go-w "+shell.Quote(path), path)
 	case value != nil:
 		return passed(*value, path)
@@ -40,10 +40,10 @@ func judgePlistValue(c *Case, s bind.State) Finding {
 	switch {
 	case s.Plist.Err != nil:
 		return skipped("the property list could not be read", s.Agent.Plist)
-	case !honoursEnvFile(s), intended == nil, same(value, intended):
+	case !honoursEnvFile(s), intended == nil, bind.Equivalent(value, intended):
 		return judgeValue(c, value, s.Agent.Plist)
 	}
-	return failed(fmt.Sprintf("%s, but Homebrew's env file says %s: that has not been taken over", orUnset(value), *intended),
+	return failed(fmt.Sprintf("%s, but Homebrew's env file says %s: that has not been taken over", bind.OrUnset(value), *intended),
 		fixFor(intended), s.Agent.Plist, s.EnvFile.File.Path)
 }
 
@@ -65,8 +65,8 @@ func judgeJobValue(c *Case, s bind.State) Finding {
 		return skipped("launchd has not loaded the service")
 	case s.Job.Environment == nil:
 		return skipped("this launchctl does not show it", target)
-	case s.Plist.Err == nil && !same(value, file):
-		return failed(fmt.Sprintf("%s, but the property list says %s: launchd has not read it since", orUnset(value), orUnset(file)),
+	case s.Plist.Err == nil && !bind.Equivalent(value, file):
+		return failed(fmt.Sprintf("%s, but the property list says %s: launchd has not read it since", bind.OrUnset(value), bind.OrUnset(file)),
 			fixFor(orElse(file, value)), target, s.Agent.Plist)
 	case value == nil && isInherited:
 		return warned(inherited+", from launchctl setenv: it is gone after the next reboot",
@@ -95,25 +95,11 @@ func judgeValue(c *Case, value *string, where string) Finding {
 	return warned(*value+": one address, and not the loopback that most container runtimes come in by", measureFirst, where)
 }
 
-func same(a, b *string) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return ollama.ParseHost(*a).Equal(ollama.ParseHost(*b))
-}
-
 func orElse(a, b *string) *string {
 	if a != nil {
 		return a
 	}
 	return b
-}
-
-func orUnset(value *string) string {
-	if value == nil {
-		return "not set"
-	}
-	return *value
 }
 
 // fixFor is the command that brings all layers to a value.
