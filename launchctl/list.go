@@ -2,9 +2,10 @@ package launchctl
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // ParseList reads the answer of `launchctl list LABEL`, a dictionary in the
@@ -53,8 +54,8 @@ func waitStatus(raw string) string {
 // break in a value does not begin an entry. Whether a quote in a value is
 // escaped is unverified; it is kept as it is printed.
 var (
-	dictEntry   = regexp.MustCompile(`(?ms)^\t"([^"\n]*)" = (?:"(.*?)"|([({].*?)^\t[)}]|([^\n]*?));$`)
-	dictElement = regexp.MustCompile(`(?ms)^\t\t"(.*?)";$`)
+	dictEntry   = lazyregexp.New(`(?ms)^\t"([^"\n]*)" = (?:"(.*?)"|([({].*?)^\t[)}]|([^\n]*?));$`)
+	dictElement = lazyregexp.New(`(?ms)^\t\t"(.*?)";$`)
 )
 
 // readDict cuts a dictionary into its entries.

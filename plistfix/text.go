@@ -3,11 +3,12 @@ package plistfix
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // illegal returns the offset of the first byte that may not be in an XML 1.0
@@ -158,7 +159,7 @@ func isInteger(text []byte) bool {
 }
 
 // fraction is a decimal fraction with or without an exponent.
-var fraction = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+var fraction = lazyregexp.New(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // isReal accepts decimal fractions, infinity and not-a-number.
 func isReal(text []byte) bool {

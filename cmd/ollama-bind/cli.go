@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -102,7 +102,7 @@ func strayArgument(command, arg string) error {
 }
 
 // longFlag finds flags that package flag names with one dash.
-var longFlag = regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`)
+var longFlag = lazyregexp.New(`(^|\s)-([a-z][a-z-]+)`)
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	hint := name + " --help"

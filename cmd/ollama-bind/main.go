@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -87,7 +87,7 @@ func wantsJSON(args []string) bool {
 	return slices.ContainsFunc(args, jsonArgument.MatchString)
 }
 
-var jsonArgument = regexp.MustCompile(`^--?json(=(1|t|T|true|TRUE|True))?$`)
+var jsonArgument = lazyregexp.New(`^--?json(=(1|t|T|true|TRUE|True))?$`)
 
 // commandName is the command that was asked for, for reports of errors that
 // came before it ran.

@@ -212,8 +212,7 @@ func (k toolCase) run(v *victim) error {
 	}
 	healthy := v.env
 	mark := "TORTURE_MARK=" + v.dir
-	// The stand-in for lsof, even where the machine has an lsof of its own, which is slower.
-	v.env = append(slices.Clone(healthy), "PATH="+front, mark, "SANDBOX_LSOF=")
+	v.env = append(slices.Clone(healthy), "PATH="+front, mark)
 	o := v.run(k.arguments(v)...)
 	v.env = healthy
 	v.ClearFaults()

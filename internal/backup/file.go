@@ -12,8 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"syscall"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // MaxSize bounds what Read takes in. It is an outer bound: whoever reads the
@@ -184,19 +185,19 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 
 // The names that os.CreateTemp and os.MkdirTemp make of our patterns.
 var (
-	temporaryFile    = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
-	unfinishedBackup = regexp.MustCompile(`^\.unfinished-\d+$`)
+	temporaryFile    = lazyregexp.New(`^\.ollama-bind-\d+\.tmp$`)
+	unfinishedBackup = lazyregexp.New(`^\.unfinished-\d+$`)
 )
 
 // sweep removes what a run that was killed has left in dir, and nothing else.
 // Whoever calls it holds the lock, so no other run is still at work on any of it.
-func sweep(dir string, ours *regexp.Regexp) {
+func sweep(dir string, ours *lazyregexp.Regexp) {
 	for _, path := range litter(dir, ours) {
 		os.RemoveAll(path) // what cannot be removed does no harm
 	}
 }
 
-func litter(dir string, ours *regexp.Regexp) (all []string) {
+func litter(dir string, ours *lazyregexp.Regexp) (all []string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil

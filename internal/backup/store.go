@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // StateDirVariable moves the state folder, for tests and for people who keep
@@ -149,7 +150,7 @@ func newID(t time.Time) string {
 	return t.Format("20060102T150405.000Z") + "-" + hex.EncodeToString(random[:])
 }
 
-var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
+var idForm = lazyregexp.New(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
 // write fills a hidden folder and renames it when all is on disk.
 func (s Store) write(r Receipt, changes []Change) error {

@@ -2,7 +2,8 @@ package bind
 
 import (
 	"context"
-	"regexp"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // socketfilterfw is Apple's command for the application firewall. It is not on
@@ -11,7 +12,7 @@ const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 
 // firewallState is the part of its answer that all wordings share:
 // "Firewall is enabled. (State = 1)".
-var firewallState = regexp.MustCompile(`State = (\d)`)
+var firewallState = lazyregexp.New(`State = (\d)`)
 
 // BlocksAll is how Firewall says that no program may take connections.
 const BlocksAll = "on, and blocks all incoming connections"

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -63,7 +63,7 @@ func secrets(env map[string]string) []string {
 
 // serverConfig is where Ollama logs its whole environment, which can hold
 // secrets (ollama/ollama server/routes.go).
-var serverConfig = regexp.MustCompile(`env="?map\[.*`)
+var serverConfig = lazyregexp.New(`env="?map\[.*`)
 
 const notShown = "(not shown)"
 

@@ -3,11 +3,11 @@ package bind
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
@@ -153,7 +153,7 @@ func (s State) tail() string {
 func (s State) log() string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
 
 // errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
-var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
+var errorLine = lazyregexp.New(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
 
 // longestLine is as much of a line as is worth showing.
 const longestLine = 300

@@ -3,10 +3,11 @@ package container
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 func fetchCurl(ctx context.Context, in place, orders []order, patience time.Duration) ([]Answer, error) {
@@ -100,7 +101,7 @@ func curlFailure(err error) (failure Result, detail string) {
 	return "", detail
 }
 
-var statusLine = regexp.MustCompile(`^HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])(?: [^\n]*)?\r?\n`)
+var statusLine = lazyregexp.New(`^HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])(?: [^\n]*)?\r?\n`)
 
 // splitHead cuts the headers off an answer, and those of the interim answers
 // (status 1xx) before it. The status is 0 if it does not begin with headers.

@@ -3,9 +3,9 @@ package container
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -60,6 +60,6 @@ func saysAbsent(text string) bool {
 //	Error: crun: executable file `node` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found
 //	time="…" level=fatal msg="OCI runtime exec failed: … exec: \"node\": executable file not found in $PATH: unknown"
 var (
-	engineLine = regexp.MustCompile(`^(?:docker: )?(?:Error|OCI runtime|FATA\[|time="|rpc error)`)
-	absentLine = regexp.MustCompile(`(?i)\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)
+	engineLine = lazyregexp.New(`^(?:docker: )?(?:Error|OCI runtime|FATA\[|time="|rpc error)`)
+	absentLine = lazyregexp.New(`(?i)\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)
 )

@@ -5,10 +5,11 @@ import (
 	_ "embed"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // wgetProgram makes one command of GNU's and BusyBox's wget, which have next to
@@ -77,9 +78,9 @@ type wgetLog struct {
 }
 
 var (
-	wgetStatus  = regexp.MustCompile(`^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])\b`)
-	wgetAddress = regexp.MustCompile(`^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)$|(.*):[0-9]+\.\.\.)`)
-	wgetExit    = regexp.MustCompile(`(?:^|\n)exit ([0-9]{1,3})\n?$`)
+	wgetStatus  = lazyregexp.New(`^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])\b`)
+	wgetAddress = lazyregexp.New(`^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)$|(.*):[0-9]+\.\.\.)`)
+	wgetExit    = lazyregexp.New(`(?:^|\n)exit ([0-9]{1,3})\n?$`)
 )
 
 // readWgetLog reads what wget said. BusyBox's own TLS is so old that some servers

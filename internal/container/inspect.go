@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -29,7 +29,7 @@ const atMost = 200
 
 // containerName is what Docker, Podman and nerdctl allow as a name, and what an
 // ID looks like too. It begins with no dash: a name is never a flag.
-var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`)
+var containerName = lazyregexp.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`)
 
 // Inspect reads how a container is set up, whether it runs or not. The name may
 // be an ID. An ErrNoContainer says that there is none, or that nothing can be

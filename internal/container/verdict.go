@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
@@ -382,7 +382,7 @@ func (t Target) right(host string, port int) string {
 }
 
 // ollamaPath is where Ollama itself has interfaces.
-var ollamaPath = regexp.MustCompile(`^/?$|^/(v1|api)(/|$)`)
+var ollamaPath = lazyregexp.New(`^/?$|^/(v1|api)(/|$)`)
 
 func (t Target) names() []string {
 	var names []string

@@ -8,7 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // Installation is one Homebrew. A Mac can have two: one for Apple silicon and
@@ -30,7 +31,7 @@ type Installation struct {
 
 // programPath is where Homebrew has the ollama program: in the keg, or behind
 // the version-independent link to it. The formula's service uses the link.
-var programPath = regexp.MustCompile(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
+var programPath = lazyregexp.New(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
 
 // PrefixOf takes Homebrew's prefix from the path of a job's program. It is ""
 // for a program that is not in Homebrew's ollama formula.

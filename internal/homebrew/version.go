@@ -3,12 +3,13 @@ package homebrew
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // gitRevision is a commit's full name.
-var gitRevision = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
+var gitRevision = lazyregexp.New(`^[0-9a-f]{40,64}$`)
 
 // Version is what Homebrew calls itself, such as "6.0.22", or "" where it has not
 // written that down. It is read from where Homebrew keeps it between two starts

@@ -8,11 +8,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // The products that an [Engine] can be.
@@ -361,7 +362,7 @@ func cutExtraHost(line string) (name, address string, ok bool) {
 }
 
 // containerNames are the names that the engine takes.
-var containerNames = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+var containerNames = lazyregexp.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 // socketPath is where the command line looks for the engine.
 func (e *engine) socketPath() string {

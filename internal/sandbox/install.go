@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"howett.net/plist"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // Localise replaces Homebrew's prefix and Ollama's port in a plist by this Mac's own. It is textual in a property list in XML, so nothing
@@ -45,7 +46,7 @@ func (m *Mac) Install(label string, data []byte) (path string, err error) {
 	return path, nil
 }
 
-var labelPattern = regexp.MustCompile(`(<key>Label</key>\s*<string>)[^<]*(</string>)`)
+var labelPattern = lazyregexp.New(`(<key>Label</key>\s*<string>)[^<]*(</string>)`)
 
 func setLabel(data []byte, label string) []byte {
 	if !isBinary(data) {

@@ -122,17 +122,22 @@ func (q *lsofQuery) sockets() map[string]tcpSocket {
 	return found
 }
 
-// readSockets adds nothing where the file is missing: a kernel without IPv6.
+// readSockets adds nothing where the file is missing: a kernel without IPv6. The
+// listeners come first in the file. What comes behind them, there may be thousands
+// of, and the kernel writes no more lines than are read, so little is read at once.
 func (q *lsofQuery) readSockets(found map[string]tcpSocket, path, kind string) {
 	file, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		f := strings.Fields(lines.Text())
-		if len(f) < 10 || f[3] != "0A" { // TCP_LISTEN
-			continue
+	lines := bufio.NewReaderSize(file, 128) // less than a line
+	lines.ReadString('\n')                  // the headings
+	for {
+		line, err := lines.ReadString('\n')
+		f := strings.Fields(line)
+		if err != nil || len(f) < 10 || f[3] != "0A" { // TCP_LISTEN
+			return
 		}
 		ip, port, ok := parseProcAddress(f[1])
 		if !ok || q.ports != nil && !q.ports[port] {

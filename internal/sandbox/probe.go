@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // status is what launchctl told brew of the service.
@@ -18,25 +19,25 @@ type status struct {
 }
 
 var (
-	printPID    = regexp.MustCompile(`pid = ([0-9]+)`)
-	printExit   = regexp.MustCompile(`last exit code = ([0-9]+)`)
-	printPath   = regexp.MustCompile(`path = (.*)`)
-	listPID     = regexp.MustCompile(`"PID" = ([0-9]*);`)
-	listExit    = regexp.MustCompile(`"LastExitStatus" = ([0-9]*);`)
-	brewLabels  = regexp.MustCompile(`(?:homebrew(?:\.mxcl)?|sh\.brew)\.[\w+,.@-]+`)
-	mxclLabels  = regexp.MustCompile(`homebrew(?:\.mxcl)?\.[\w+,.@-]+`)
-	plistEnding = regexp.MustCompile(`(?i)\.(?:plist|service|timer)$`)
+	printPID    = lazyregexp.New(`pid = ([0-9]+)`)
+	printExit   = lazyregexp.New(`last exit code = ([0-9]+)`)
+	printPath   = lazyregexp.New(`path = (.*)`)
+	listPID     = lazyregexp.New(`"PID" = ([0-9]*);`)
+	listExit    = lazyregexp.New(`"LastExitStatus" = ([0-9]*);`)
+	brewLabels  = lazyregexp.New(`(?:homebrew(?:\.mxcl)?|sh\.brew)\.[\w+,.@-]+`)
+	mxclLabels  = lazyregexp.New(`homebrew(?:\.mxcl)?\.[\w+,.@-]+`)
+	plistEnding = lazyregexp.New(`(?i)\.(?:plist|service|timer)$`)
 )
 
 // firstGroup is what the expression's first group holds, or "".
-func firstGroup(re *regexp.Regexp, text string) string {
+func firstGroup(re *lazyregexp.Regexp, text string) string {
 	if found := re.FindStringSubmatch(text); found != nil {
 		return found[1]
 	}
 	return ""
 }
 
-func (s status) number(inPrint, inList *regexp.Regexp) *int {
+func (s status) number(inPrint, inList *lazyregexp.Regexp) *int {
 	re := inList
 	if s.print {
 		re = inPrint
