@@ -15,7 +15,7 @@ TAGS = nethttpomithttp2,urfave_cli_no_docs
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch the real fix and rollback at work on a Mac in a folder
@@ -47,17 +47,35 @@ lint: ## check format, vet and staticcheck, for Linux and macOS
 	@unformatted=$$(gofmt -l cmd internal launchctl plistfix) && test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./cmd/...
+	$(GO) vet -tags torture ./cmd/...
 	GOOS=darwin $(GO) vet ./...
+	GOOS=darwin $(GO) vet -tags torture ./cmd/...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags torture ./cmd/...
+
+# In memory where that is to be had: the disk's own slowness proves nothing. Without
+# cgo the stand-ins start in half of the time, and there are tens of thousands.
+TORTURE = cd cmd/ollama-bind && TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}") \
+	CGO_ENABLED=0 $(GO) test -tags torture,$(TAGS) -run '^TestTorture$$' -count 1 -parallel 8 -timeout 20m
+
+.PHONY: torture
+torture: ## kill it at every step, break its tools, files and disks; writes the figures into docs/reliability.md
+	$(TORTURE) -args -figures ../../docs/reliability.md
+
+.PHONY: torture-short
+torture-short: ## a sample of make torture, in half a minute
+	$(TORTURE) -short
+
+FUZZTIME ?= 3m
 
 .PHONY: fuzz
-fuzz: ## look for inputs that break the parsers, a minute each
-	$(GO) test -run '^$$' -fuzz FuzzSetEnv -fuzztime 1m ./plistfix
-	$(GO) test -run '^$$' -fuzz FuzzCheck -fuzztime 1m ./plistfix
-	$(GO) test -run '^$$' -fuzz FuzzLayout -fuzztime 1m ./plistfix
-	$(GO) test -run '^$$' -fuzz FuzzEdit -fuzztime 1m ./internal/homebrew
-	$(GO) test -run '^$$' -fuzz FuzzParsePrint -fuzztime 1m ./launchctl
-	$(GO) test -run '^$$' -fuzz FuzzParseListeners -fuzztime 1m ./launchctl
+fuzz: ## look for inputs that break the parsers, FUZZTIME (3m) for each of them
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "=== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
 
 .PHONY: golden
 golden: ## write the golden files anew after a wanted change; then read the diff

@@ -23,7 +23,7 @@ const (
 	maxStderr       = 8 << 10
 	// pipeDelay is how long output is awaited after a program has ended or
 	// was killed: a child that it left behind may hold the pipe.
-	pipeDelay = 500 * time.Millisecond
+	pipeDelay = 2 * time.Second
 )
 
 // Runner runs one external program to its end and returns what it wrote to

@@ -35,6 +35,14 @@ func init() {
 		torture{"plist changed by somebody else at every step", meddleAtSteps})
 }
 
+// The rows of the kills.
+const (
+	killedFix      = "killed at a step of fix"
+	killedRollback = "killed at a step of rollback"
+	killedAtRandom = "killed at a random moment"
+	interrupted    = "SIGINT/SIGTERM/SIGHUP at a step"
+)
+
 // step is one thing that the program does to the world: to a file or a folder,
 // or that it starts an external command, or hears of its end.
 type step struct {
@@ -246,9 +254,15 @@ func (v *theatre) newCast(t *testing.T, envFile string) cast {
 
 func (v *theatre) dirs() []string { return []string{v.Home(), v.state} }
 
-func (v *theatre) fix() []string { return []string{"fix", "--timeout", "20s", "--host", v.host} }
+// enough is the --timeout of commands that are watched at every step, which takes
+// its time when others are at work.
+const enough = 60 * time.Second
 
-func (v *theatre) rollback() []string { return []string{"rollback", "--timeout", "20s"} }
+func (v *theatre) fix() []string {
+	return []string{"fix", "--timeout", enough.String(), "--host", v.host}
+}
+
+func (v *theatre) rollback() []string { return []string{"rollback", "--timeout", enough.String()} }
 
 func demand(t *testing.T, err error) {
 	t.Helper()
@@ -313,7 +327,7 @@ func (v *theatre) become(s stage) error {
 // scene is a command on a stage.
 type scene struct {
 	name   string
-	row    string // of the table
+	row    string // of the table, when it is killed
 	lines  string // of the env file
 	before func(cast) stage
 	after  func(cast) stage
@@ -324,11 +338,11 @@ func fixed(c cast) stage    { return c.fixed }
 func dropped(c cast) stage  { return c.dropped }
 
 var scenes = []scene{
-	{"fix", "fix", "", original, fixed},
-	{"fix beside other lines", "fix", otherLines, original, fixed},
-	{"fix after brew dropped it", "fix", "", dropped, fixed},
-	{"rollback", "rollback", "", fixed, original},
-	{"rollback beside other lines", "rollback", otherLines, fixed, original},
+	{"fix", killedFix, "", original, fixed},
+	{"fix beside other lines", killedFix, otherLines, original, fixed},
+	{"fix after brew dropped it", killedFix, "", dropped, fixed},
+	{"rollback", killedRollback, "", fixed, original},
+	{"rollback beside other lines", killedRollback, otherLines, fixed, original},
 }
 
 // judge is a scene on a Mac: what may be found there.
@@ -346,7 +360,7 @@ func (s scene) on(v *theatre) judge {
 
 // args are the command line.
 func (j judge) args() []string {
-	if j.row == "rollback" {
+	if j.row == killedRollback {
 		return j.rollback()
 	}
 	return j.fix()
@@ -588,11 +602,11 @@ func killAtSteps(t *testing.T, c *chamber) {
 		steps := s.on(macs[0]).rehearse(t)
 		all := s.points(steps)
 		t.Logf("%s: %d steps, %d cases", s.name, len(steps), len(all))
-		points = append(points, spread(all, c.some(len(all), 3))...)
+		points = append(points, spread(all, c.some(len(all), 6))...)
 	}
 	macs.perform(points, func(j judge, p point) {
 		if hit, err := j.killAt(p); hit {
-			c.count(t, "killed at a step of "+j.row, p.name, err)
+			c.count(t, j.row, p.name, err)
 		}
 	})
 }
@@ -640,14 +654,14 @@ func killAtRandom(t *testing.T, c *chamber) {
 	t.Logf("TORTURE_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	macs := newCompany(t, c)
-	points := make([]point, c.some(randomCases(), 6))
+	points := make([]point, c.some(randomCases(), 20))
 	for i := range points {
 		p := point{scene: scenes[random.IntN(len(scenes))], next: []string{"fix", "rollback"}[random.IntN(2)]}
 		p.delay = time.Duration(random.Int64N(int64(macs[0].took)))
 		p.name = fmt.Sprintf("%s, killed after %s, then %s (TORTURE_SEED=%d)", p.scene.name, p.delay, p.next, seed)
 		points[i] = p
 	}
-	macs.perform(points, func(j judge, p point) { c.count(t, "killed at a random moment", p.name, j.killAfter(p)) })
+	macs.perform(points, func(j judge, p point) { c.count(t, killedAtRandom, p.name, j.killAfter(p)) })
 }
 
 // randomCases is more where there is nothing but random moments.
@@ -679,11 +693,11 @@ func interruptAtSteps(t *testing.T, c *chamber) {
 	var points []point
 	for _, s := range scenes {
 		all := s.interruptions(s.on(macs[0]).rehearse(t))
-		points = append(points, spread(all, c.some(len(all), 1))...)
+		points = append(points, spread(all, c.some(len(all), 3))...)
 	}
 	macs.perform(points, func(j judge, p point) {
 		if hit, err := j.interruptAt(p); hit {
-			c.count(t, "SIGINT/SIGTERM/SIGHUP at a step", p.name, err)
+			c.count(t, interrupted, p.name, err)
 		}
 	})
 }
@@ -726,7 +740,7 @@ func (j judge) interruptAt(p point) (hit bool, err error) {
 		return err != nil, err
 	}
 	switch {
-	case r.took > 20*time.Second:
+	case r.took > enough:
 		return true, fmt.Errorf("took %s", r.took)
 	case r.code == exitInterrupted:
 		return true, cmp.Or(j.arrived(j.before), j.cleared())

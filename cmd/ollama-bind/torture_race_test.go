@@ -197,7 +197,6 @@ func (v *victim) boundTo(host string) error {
 	env, _ := os.ReadFile(v.EnvFile())
 	job, _, _ := v.Launchctl("print", v.Domain()+"/"+v.label)
 	if host == "" {
-		host = fmt.Sprintf("127.0.0.1:%d", v.Port)
 		if bytes.Contains(plist, []byte("OLLAMA_HOST")) || len(env) > 0 || strings.Contains(job, "OLLAMA_HOST") {
 			return fmt.Errorf("it is not unset everywhere:\n%s\n%s\n%s", plist, env, job)
 		}
