@@ -7,9 +7,8 @@ RACE ?= $(shell { [ "$$($(GO) env GOOS)" = darwin ] || command -v "$$($(GO) env 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS = -s -w -X main.version=$(VERSION)
-# Neither HTTP/2 nor the writing of manual pages is used: without them the program is
-# almost 1 MB smaller.
-TAGS = nethttpomithttp2,urfave_cli_no_docs
+# cli's writing of manual pages is not used, and would weigh.
+TAGS = urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
 

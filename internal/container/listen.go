@@ -1,20 +1,17 @@
 package container
 
 import (
-	"context"
+	"bufio"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +19,7 @@ const (
 	// strangersTime is what a connection gets to say what it wants.
 	strangersTime = 2 * time.Second
 	maxGuests     = 64 // connections at a time; more have to wait
+	maxRequest    = 4 << 10
 	maxTag        = 64
 )
 
@@ -57,14 +55,19 @@ func (l *Listeners) Close() error {
 }
 
 // Listener answers those who know its nonce, and says nothing at all to others.
+// It speaks the little HTTP that this takes: net/http answers some malformed
+// requests all by itself.
 type Listener struct {
+	socket net.Listener
 	port   int
 	nonce  string // who knows it was told by us
 	answer string // who shows it has got it from here
 	close  func() error
 
-	mu    sync.Mutex
-	peers map[string]netip.Addr // by tag
+	mu     sync.Mutex
+	closed bool
+	guests map[net.Conn]bool
+	peers  map[string]netip.Addr // by tag
 }
 
 func listen(address string) (*Listener, error) {
@@ -73,26 +76,107 @@ func listen(address string) (*Listener, error) {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
 	l := &Listener{
+		socket: socket,
 		port:   socket.Addr().(*net.TCPAddr).Port,
 		nonce:  newMarker(),
 		answer: newMarker(),
+		guests: make(map[net.Conn]bool),
 		peers:  make(map[string]netip.Addr),
 	}
-	server := &http.Server{
-		Handler:           l,
-		ReadHeaderTimeout: strangersTime,
-		ReadTimeout:       strangersTime,
-		WriteTimeout:      2 * strangersTime,
-		MaxHeaderBytes:    4 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // strangers cause what it would say
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, guestKey{}, conn)
-		},
-	}
-	server.SetKeepAlivesEnabled(false)
-	l.close = sync.OnceValue(server.Close)
-	go server.Serve(&door{Listener: socket, seats: make(chan struct{}, maxGuests)})
+	l.close = sync.OnceValue(l.shut)
+	go l.serve()
 	return l, nil
+}
+
+// serve lets in so many connections at a time, and no more.
+func (l *Listener) serve() {
+	seats := make(chan struct{}, maxGuests)
+	for {
+		seats <- struct{}{} // strangersTime frees one, sooner or later
+		conn, err := l.socket.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // too many open files, for one: that passes
+			time.Sleep(10 * time.Millisecond)
+			<-seats
+			continue
+		}
+		go func() {
+			defer func() { <-seats }()
+			l.receive(conn)
+		}()
+	}
+}
+
+// receive answers a guest, or hangs up on a stranger.
+func (l *Listener) receive(conn net.Conn) {
+	defer conn.Close()
+	if !l.admit(conn) {
+		return
+	}
+	defer l.forget(conn)
+	conn.SetDeadline(time.Now().Add(strangersTime))
+	target, err := readGet(conn)
+	if err != nil {
+		return
+	}
+	tag, ok := l.tag(target)
+	if !ok {
+		return
+	}
+	l.note(tag, conn.RemoteAddr().String())
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		len(l.answer), l.answer)
+}
+
+func (l *Listener) admit(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.guests[conn] = true
+	}
+	return !l.closed
+}
+
+func (l *Listener) forget(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.guests, conn)
+}
+
+// shut hangs up on everybody.
+func (l *Listener) shut() error {
+	err := l.socket.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for conn := range l.guests {
+		conn.Close()
+	}
+	return err
+}
+
+// errNoGet: whoever it is does not fetch.
+var errNoGet = errors.New("not a GET request")
+
+// readGet reads a request to its end, and returns its target.
+func readGet(from io.Reader) (*url.URL, error) {
+	lines := bufio.NewReader(io.LimitReader(from, maxRequest))
+	first, err := lines.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	f := strings.Split(strings.TrimRight(first, "\r\n"), " ")
+	if len(f) != 3 || f[0] != "GET" || !strings.HasPrefix(f[2], "HTTP/1.") {
+		return nil, errNoGet
+	}
+	for line := first; strings.TrimRight(line, "\r\n") != ""; {
+		if line, err = lines.ReadString('\n'); err != nil {
+			return nil, err
+		}
+	}
+	return url.ParseRequestURI(f[1])
 }
 
 // URL is what to fetch from host, a name or an IP address. By the tag, made of
@@ -114,24 +198,11 @@ func (l *Listener) Peer(tag string) (netip.Addr, bool) {
 	return peer, ok
 }
 
-// ServeHTTP answers a GET of the nonce, and drops everybody else.
-func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	tag, ok := l.tag(r)
-	if !ok {
-		panic(http.ErrAbortHandler)
-	}
-	r.Context().Value(guestKey{}).(*guest).known.Store(true)
-	l.note(tag, r.RemoteAddr)
-	w.Header().Set("Content-Type", "text/plain")
-	w.Header().Set("Cache-Control", "no-store")
-	fmt.Fprint(w, l.answer)
-}
-
 // tag is that of a request which knows the nonce.
-func (l *Listener) tag(r *http.Request) (string, bool) {
-	nonce, tag, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+func (l *Listener) tag(target *url.URL) (string, bool) {
+	nonce, tag, _ := strings.Cut(strings.TrimPrefix(target.Path, "/"), "/")
 	known := subtle.ConstantTimeCompare([]byte(nonce), []byte(l.nonce)) == 1
-	return tag, known && r.Method == http.MethodGet && r.URL.RawQuery == "" && isTag(tag)
+	return tag, known && target.RawQuery == "" && !target.ForceQuery && isTag(tag)
 }
 
 func isTag(tag string) bool {
@@ -150,48 +221,4 @@ func (l *Listener) note(tag, remote string) {
 	if _, known := l.peers[tag]; !known {
 		l.peers[tag] = peer.Addr().Unmap()
 	}
-}
-
-// door lets in so many connections at a time, and no more.
-type door struct {
-	net.Listener
-	seats chan struct{}
-}
-
-// Accept waits for a seat to become free, then for a connection.
-func (d *door) Accept() (net.Conn, error) {
-	d.seats <- struct{}{} // strangersTime frees one, sooner or later
-	conn, err := d.Listener.Accept()
-	if err != nil {
-		<-d.seats
-		return nil, err
-	}
-	return &guest{Conn: conn, leave: sync.OnceFunc(func() { <-d.seats })}, nil
-}
-
-// guest is a connection that is told nothing before it is known. net/http
-// answers some malformed requests all by itself.
-type guest struct {
-	net.Conn
-	known atomic.Bool
-	leave func()
-}
-
-type guestKey struct{}
-
-// errStranger: the connection has not shown the nonce.
-var errStranger = errors.New("not known")
-
-// Write writes nothing to a stranger.
-func (g *guest) Write(b []byte) (int, error) {
-	if !g.known.Load() {
-		return 0, errStranger
-	}
-	return g.Conn.Write(b)
-}
-
-// Close gives the seat back.
-func (g *guest) Close() error {
-	g.leave()
-	return g.Conn.Close()
 }

@@ -3,6 +3,8 @@ package ollama
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -101,5 +103,56 @@ func TestParseTags(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Whoever holds the port may speak anything, or nothing at all.
+func TestVersionOfNoHTTP(t *testing.T) {
+	for _, tc := range []struct {
+		said string
+		want error
+	}{
+		{"", io.EOF},
+		{"SSH-2.0-OpenSSH_9.9\r\n", ErrNotOllama},
+		{"HTTP/1.1 200 OK\r\n", ErrNotOllama},
+		{"HTTP/1.1 200\r\n\r\n{\"version\":\"0.33.0\"}", nil},
+		{"HTTP/1.1 2000 OK\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
+		{"HTTP/1.1\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
+		{"\r\n\r\n", ErrNotOllama},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Read(make([]byte, 1024)) // or closing would reset the connection
+			io.WriteString(conn, tc.said)
+			conn.Close()
+		}()
+		if _, err := Version(t.Context(), l.Addr().String(), patience); !errors.Is(err, tc.want) {
+			t.Errorf("%q: %v, want %v", tc.said, err, tc.want)
+		}
+		l.Close()
+	}
+}
+
+// What Ollama is asked, and by which name: it refuses foreign ones on loopback.
+func TestVersionAsksAsBrowsersDo(t *testing.T) {
+	var host, path string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, path = r.Host, r.URL.Path
+		io.WriteString(w, `{"version":"1"}`)
+	}))
+	defer s.Close()
+	address := s.Listener.Addr().String()
+	if _, err := Version(t.Context(), address, patience); err != nil || host != address || path != "/api/version" {
+		t.Errorf("asked %q of %q: %v", path, host, err)
+	}
+	if got := withoutZone("[fe80::1%en0]:11434"); got != "[fe80::1]:11434" {
+		t.Errorf("Host: %s", got)
 	}
 }
