@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -14,10 +15,12 @@ import (
 )
 
 // Waiting for the service starts fine, because it is mostly back within
-// milliseconds, and backs off to what costs nothing.
+// milliseconds, and backs off to what costs nothing. To knock at its door costs
+// next to nothing, and so does not back off.
 const (
 	firstPause   = 10 * time.Millisecond
 	longestPause = 250 * time.Millisecond
+	knockEvery   = 5 * time.Millisecond
 )
 
 // errHopeless marks a failure that more waiting would not cure.
@@ -36,12 +39,41 @@ func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
 		if reason == nil && ctx.Err() == nil || errors.Is(reason, errHopeless) {
 			return s, reason
 		}
-		select {
-		case <-ctx.Done():
+		rest(ctx, pause, g.Host.Dial(), NobodyThere(s.Socket.APIErr))
+		if ctx.Err() != nil {
 			return s, orElse(reason, context.Cause(ctx))
-		case <-time.After(pause):
 		}
 	}
+}
+
+// rest waits for so long, or, where nobody is there yet, until somebody opens the
+// door at an address.
+func rest(ctx context.Context, pause time.Duration, address string, knocking bool) {
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	tick := time.NewTicker(knockEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if knocking && answersAt(ctx, address) {
+				return
+			}
+		}
+	}
+}
+
+// answersAt reports whether somebody accepts connections.
+func answersAt(ctx context.Context, address string) bool {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // hope gives the job some time to listen, and takes what comes.
