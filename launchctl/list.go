@@ -2,10 +2,10 @@ package launchctl
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
+	"sync"
 )
 
 // ParseList reads the answer of `launchctl list LABEL`, a dictionary in the
@@ -53,9 +53,13 @@ func waitStatus(raw string) string {
 // A string ends at the first quote and semicolon that end a line, so a line
 // break in a value does not begin an entry. Whether a quote in a value is
 // escaped is unverified; it is kept as it is printed.
+//
+// Only an old launchctl answers so: they are compiled when it does.
 var (
-	dictEntry   = lazyregexp.New(`(?ms)^\t"([^"\n]*)" = (?:"(.*?)"|([({].*?)^\t[)}]|([^\n]*?));$`)
-	dictElement = lazyregexp.New(`(?ms)^\t\t"(.*?)";$`)
+	dictEntry = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?ms)^\t"([^"\n]*)" = (?:"(.*?)"|([({].*?)^\t[)}]|([^\n]*?));$`)
+	})
+	dictElement = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?ms)^\t\t"(.*?)";$`) })
 )
 
 // readDict cuts a dictionary into its entries.
@@ -65,14 +69,14 @@ func readDict(text string) (*dump, error) {
 		return nil, fmt.Errorf("%w: no dictionary", ErrFormat)
 	}
 	d := &dump{scalars: map[string][]string{}, blocks: map[string][][]string{}}
-	for _, entry := range dictEntry.FindAllStringSubmatch(text, -1) {
+	for _, entry := range dictEntry().FindAllStringSubmatch(text, -1) {
 		key, quoted, block, bare := entry[1], entry[2], entry[3], entry[4]
 		if block == "" {
 			d.scalars[key] = append(d.scalars[key], quoted+bare)
 			continue
 		}
 		var elements []string
-		for _, element := range dictElement.FindAllStringSubmatch(block, -1) {
+		for _, element := range dictElement().FindAllStringSubmatch(block, -1) {
 			elements = append(elements, element[1])
 		}
 		d.blocks[key] = append(d.blocks[key], elements)
