@@ -28,7 +28,7 @@ type logMark struct {
 // markLog remembers how long the log is: it is appended to over many runs, and
 // only what comes now belongs to the story.
 func markLog(s State) logMark {
-	m := logMark{path: s.log(), secrets: s.secrets()}
+	m := logMark{path: s.LogPath(), secrets: s.secrets()}
 	if info, err := os.Stat(m.path); err == nil && info.Mode().IsRegular() {
 		m.size = info.Size()
 	}

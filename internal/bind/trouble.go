@@ -9,6 +9,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // Trouble is why Ollama does not answer where it is wanted.
@@ -70,26 +71,26 @@ func (s State) trouble(g Goal) Trouble {
 	case isHeld:
 		return held
 	case !s.Job.Loaded:
-		return Trouble{"not-loaded", "launchd has not loaded the service", s.start()}
+		return Trouble{"not-loaded", "launchd has not loaded the service", s.StartCommand()}
 	case len(s.own()) == 0:
 		return s.silent(g)
 	case s.Socket.APIVersion != "":
 		return Trouble{"listens-elsewhere", fmt.Sprintf("the service listens on %s, not on %s", s.own()[0].Address, g.Host.Socket()), FixCommand(g)}
 	}
-	return Trouble{"no-answer", fmt.Sprintf("the service listens on %s, but does not answer: %v", s.own()[0].Address, s.Socket.APIErr), s.tail()}
+	return Trouble{"no-answer", fmt.Sprintf("the service listens on %s, but does not answer: %v", s.own()[0].Address, s.Socket.APIErr), s.TailCommand()}
 }
 
 // silent is the trouble with a loaded service that listens nowhere.
 func (s State) silent(g Goal) Trouble {
 	switch {
 	case s.Job.Looping():
-		return Trouble{"crash-looping", s.Job.unsteady(), s.tail()}
+		return Trouble{"crash-looping", s.Job.unsteady(), s.TailCommand()}
 	case s.Job.PID == 0:
-		return Trouble{"not-running", "launchd has loaded the service, but does not run it", s.sudo() + "launchctl kickstart " + s.Agent.Target.String()}
+		return Trouble{"not-running", "launchd has loaded the service, but does not run it", s.KickstartCommand()}
 	case s.Socket.Err != nil:
-		return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not answer: %v", s.Job.PID, s.Socket.APIErr), s.tail()}
+		return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not answer: %v", s.Job.PID, s.Socket.APIErr), s.TailCommand()}
 	}
-	return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not listen on port %d", s.Job.PID, g.Host.Port), s.tail()}
+	return Trouble{"no-answer", fmt.Sprintf("the service runs (pid %d), but does not listen on port %d", s.Job.PID, g.Host.Port), s.TailCommand()}
 }
 
 // Held says who holds the port in the service's stead, if anybody does.
@@ -126,31 +127,41 @@ func (j Job) unsteady() string {
 
 // sudo goes before the commands that only root may give.
 func (s State) sudo() string {
-	if s.Agent.Daemon {
+	if s.Agent.Daemon || s.Agent.Target.Domain == launchctl.System {
 		return "sudo "
 	}
 	return ""
 }
 
-// start is the command that loads the service.
-func (s State) start() string {
-	switch {
-	case !homebrew.IsLabel(s.Agent.Label) && len(s.Agent.Domains) > 0:
-		return fmt.Sprintf("launchctl bootstrap %s %s", s.Agent.Domains[0], shell.Quote(s.Agent.Plist))
+// StartCommand loads the service.
+func (s State) StartCommand() string {
+	if homebrew.IsLabel(s.Agent.Label) {
+		return s.sudo() + "brew services start ollama"
 	}
-	return s.sudo() + "brew services start ollama"
+	domain := "gui/$(id -u)"
+	if len(s.Agent.Domains) > 0 {
+		domain = string(s.Agent.Domains[0])
+	}
+	return s.sudo() + "launchctl bootstrap " + domain + " " + shell.Quote(s.Agent.Plist)
 }
 
-// tail is the command that shows the end of the service's log.
-func (s State) tail() string {
-	if s.log() == "" {
+// KickstartCommand starts a loaded service without writing its property list anew,
+// as Homebrew would.
+func (s State) KickstartCommand() string {
+	return s.sudo() + "launchctl kickstart " + s.Agent.Target.String()
+}
+
+// TailCommand shows the end of the service's log, or what launchd knows where
+// there is none.
+func (s State) TailCommand() string {
+	if s.LogPath() == "" {
 		return "launchctl print " + s.Agent.Target.String()
 	}
-	return "tail -n 20 " + shell.Quote(s.log())
+	return "tail -n 20 " + shell.Quote(s.LogPath())
 }
 
-// log is where the service writes its errors.
-func (s State) log() string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
+// LogPath is where the service writes its errors, "" if nowhere.
+func (s State) LogPath() string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
 
 // errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
 var errorLine = lazyregexp.New(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
@@ -166,7 +177,7 @@ func (s State) LastError() string {
 	if s.Job.Err != nil {
 		return "" // what is a secret in there, nobody can tell
 	}
-	mark := logMark{path: s.log(), secrets: s.secrets()}
+	mark := logMark{path: s.LogPath(), secrets: s.secrets()}
 	for _, line := range slices.Backward(strings.Split(mark.text(), "\n")) {
 		switch {
 		case strings.Contains(line, `msg="Listening on `):

@@ -19,7 +19,7 @@ func judgePlist(_ *Case, s bind.State) Finding {
 		return failed("the service runs, but its property list is gone: launchd does not start it at login",
 			"brew services stop ollama && "+startService, path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
-		return failed("there is no property list", startOf(s), path)
+		return failed("there is no property list", s.StartCommand(), path)
 	case s.Plist.Err != nil:
 		return failed(s.Plist.Err.Error(), "plutil -lint "+shell.Quote(path), path)
 	}

@@ -132,7 +132,7 @@ func judgeLoaded(_ *Case, s bind.State) Finding {
 	case s.Job.Err != nil:
 		return skipped(s.Job.Err.Error())
 	case !s.Job.Loaded:
-		return failed("launchd has not loaded the service", startOf(s), s.Agent.Plist)
+		return failed("launchd has not loaded the service", s.StartCommand(), s.Agent.Plist)
 	case s.Job.PID == 0:
 		return failed("launchd has loaded the service, but it does not run (last exit: "+lastExit(s)+")", whatNow(s),
 			s.Agent.Target.String(), "state: "+cmp.Or(s.Job.State, "unknown"))
@@ -142,29 +142,12 @@ func judgeLoaded(_ *Case, s bind.State) Finding {
 
 func lastExit(s bind.State) string { return cmp.Or(s.Job.LastExit, "unknown") }
 
-// startOf is the command that loads a service.
-func startOf(s bind.State) string {
-	if !homebrew.IsLabel(s.Agent.Label) {
-		return "launchctl bootstrap gui/$(id -u) " + shell.Quote(s.Agent.Plist)
-	}
-	return sudo(s.Agent.Daemon) + startService
-}
-
-// kickstart starts a loaded service without writing its property list anew, as
-// Homebrew would.
-func kickstart(s bind.State) string {
-	return sudo(s.Agent.Target.Domain == launchctl.System) + "launchctl kickstart " + s.Agent.Target.String()
-}
-
-// logOf is where the service writes its errors.
-func logOf(s bind.State) string { return cmp.Or(s.Plist.Agent.StandardErrorPath, s.Job.StderrPath) }
-
 // whatNow is for a service that is down, or has been.
 func whatNow(s bind.State) string {
-	if s.Job.EndedWell() || logOf(s) == "" {
-		return kickstart(s)
+	if s.Job.EndedWell() || s.LogPath() == "" {
+		return s.KickstartCommand()
 	}
-	return "tail -n 20 " + shell.Quote(logOf(s))
+	return s.TailCommand()
 }
 
 // checkDisabled asks for the overrides of the user and of the system before it
@@ -210,7 +193,7 @@ func checkLastExit(_ *Case, s bind.State) Finding {
 
 func judgeLastExit(s bind.State, logged string) Finding {
 	if logged != "" {
-		logged = "the last error in " + logOf(s) + ": " + logged
+		logged = "the last error in " + s.LogPath() + ": " + logged
 	}
 	switch {
 	case s.Job.Err != nil:
