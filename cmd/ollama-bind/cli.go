@@ -16,8 +16,9 @@ import (
 // is dealt with in this file:
 //
 //   - flags after a positional argument become arguments, so that
-//     `fix x.plist --dry-run` would run the real fix: no command takes
-//     positionals, and each refuses to run with one (urfave/cli#1177, #427);
+//     `fix x.plist --dry-run` would run the real fix: no command but completion,
+//     which has an ArgsUsage, takes positionals, and each refuses to run with
+//     one (urfave/cli#1177, #427);
 //   - usage errors print the whole help on stdout: OnUsageError, which commands
 //     do not inherit, returns them instead;
 //   - errors with an ExitCode method end the process inside of Run: the
@@ -26,7 +27,8 @@ import (
 //     action names it in a usage error (urfave/cli#611);
 //   - its own help command does all of that once more: it is off, and the root
 //     action knows the word;
-//   - completion by running the program can run the command: it is off.
+//   - completion by running the program can run the command: it is off, and
+//     completion.go has files instead.
 
 const name = "ollama-bind"
 
@@ -44,6 +46,7 @@ func (p program) app() *cli.App {
 			tame(p.doctorCommand()),
 			tame(p.probeCommand()),
 			tame(p.urlCommand()),
+			tame(p.completionCommand()),
 			tame(p.versionCommand()),
 		},
 		Action:                rootAction,
@@ -85,7 +88,7 @@ func tame(c *cli.Command) *cli.Command {
 	c.OnUsageError = onUsageError
 	c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + exitStatus
 	c.Action = func(ctx *cli.Context) error {
-		if ctx.Args().Present() {
+		if c.ArgsUsage == "" && ctx.Args().Present() {
 			return strayArgument(c.Name, ctx.Args().First())
 		}
 		return action(ctx)

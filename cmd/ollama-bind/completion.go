@@ -1,0 +1,69 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The completions are files of their own, written by hand. What cli brings for
+// it runs the program at every TAB, and in bash evaluates the line that is being
+// typed.
+var (
+	//go:embed completions/ollama-bind.bash
+	bashCompletion string
+	//go:embed completions/_ollama-bind
+	zshCompletion string
+	//go:embed completions/ollama-bind.fish
+	fishCompletion string
+)
+
+var completions = map[string]string{
+	"bash": bashCompletion,
+	"zsh":  zshCompletion,
+	"fish": fishCompletion,
+}
+
+func (p program) completionCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "completion",
+		Usage:     "print the completion for bash, zsh or fish",
+		ArgsUsage: "bash|zsh|fish",
+		Description: "Prints a file that completes commands, flags and values at TAB, and that neither runs\n" +
+			"this program nor evaluates what was typed. Homebrew would put it in place by itself;\n" +
+			"by hand, once for each shell:\n" +
+			"\n" +
+			"bash, without any other package:\n" +
+			"   ollama-bind completion bash >~/.ollama-bind.bash\n" +
+			"   echo 'source ~/.ollama-bind.bash' >>~/.bash_profile\n" +
+			"\n" +
+			"zsh:\n" +
+			"   mkdir -p ~/.zfunc\n" +
+			"   ollama-bind completion zsh >~/.zfunc/_ollama-bind\n" +
+			"   echo 'fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit' >>~/.zshrc\n" +
+			"\n" +
+			"fish:\n" +
+			"   mkdir -p ~/.config/fish/completions\n" +
+			"   ollama-bind completion fish >~/.config/fish/completions/ollama-bind.fish\n" +
+			"\n" +
+			"It is there in the next shell that is started.",
+		Action: p.completion,
+	}
+}
+
+func (p program) completion(c *cli.Context) error {
+	shells, hint := strings.Join(sortedKeys(completions), ", "), name+" completion --help"
+	if c.NArg() != 1 {
+		return &usageError{"completion needs the name of one shell: " + shells, hint}
+	}
+	script, ok := completions[c.Args().First()]
+	if !ok {
+		return &usageError{fmt.Sprintf("there is no completion for %q, only for: %s", c.Args().First(), shells), hint}
+	}
+	// As it is: it is for a shell, and has its tabs.
+	_, err := io.WriteString(p.tell.out, script)
+	return err
+}

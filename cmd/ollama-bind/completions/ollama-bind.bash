@@ -1,0 +1,87 @@
+# bash completion for ollama-bind. It does with the bash 3.2 of macOS, needs no other
+# package, starts no program, and evaluates nothing that was typed.
+
+_ollama_bind() {
+	local command=${COMP_WORDS[1]-} before=${COMP_WORDS[COMP_CWORD-1]} word=${COMP_WORDS[COMP_CWORD]-}
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		_ollama_bind_offer fix status rollback doctor probe url completion version help \
+			--help -h --version -v
+		return
+	fi
+
+	# --flag=value is three words, but one in bash 3.2.
+	case $word in
+	=) word= ;;
+	--*=*) before=${word%%=*} word=${word#*=} ;;
+	*) if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi ;;
+	esac
+
+	case $command:$before in
+	fix:--host | status:--host | doctor:--host | probe:--host)
+		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	fix:--plist | status:--plist | doctor:--plist)
+		_ollama_bind_files ;;
+	doctor:--check)
+		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit \
+			plist-parses plist-permissions value-in-env-file value-in-plist value-in-job \
+			launchctl-getenv value-traps listeners owner-is-job second-ollama api-version \
+			api-from-own-address lasting homebrew-version firewall-state exposed-addresses \
+			ollama-version-advisories client-env container-runtime container-url \
+			container-extra-hosts container-proxy container-reaches-loopback \
+			container-reaches-wildcard container-reaches-ollama ;;
+	doctor:--runtime | probe:--runtime)
+		_ollama_bind_offer docker podman nerdctl ;;
+	url:--runtime)
+		_ollama_bind_offer docker host lima podman rancher ;;
+	fix:--timeout | rollback:--timeout | rollback:--to | doctor:--container | \
+	probe:--container | probe:--image | probe:--url | probe:--origin | probe:--timeout | url:--from)
+		;; # what they take is not known here
+	completion:completion)
+		_ollama_bind_offer bash zsh fish --help -h ;;
+	help:help)
+		_ollama_bind_offer fix status rollback doctor probe url completion version ;;
+	fix:*)
+		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout \
+			--json --quiet -q --help -h ;;
+	status:*)
+		_ollama_bind_offer --host --plist --json --help -h ;;
+	rollback:*)
+		_ollama_bind_offer --list --to --force --timeout --json --quiet -q --help -h ;;
+	doctor:*)
+		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json \
+			--help -h ;;
+	probe:*)
+		_ollama_bind_offer --container --image --runtime --url --origin --host --timeout --json \
+			--help -h ;;
+	url:*)
+		_ollama_bind_offer --from --runtime --json --help -h ;;
+	version:*)
+		_ollama_bind_offer --help -h ;;
+	esac
+}
+
+# _ollama_bind_offer takes those of its arguments that begin as the word does.
+_ollama_bind_offer() {
+	local candidate
+	for candidate; do
+		case $candidate in "$word"*) COMPREPLY[${#COMPREPLY[@]}]=$candidate ;; esac
+	done
+}
+
+_ollama_bind_files() {
+	# Older versions of bash run the commands in a name that they look up.
+	case $word in *[\$\`]*) return ;; esac
+	# The word is as it was typed, with its quotes.
+	local plain=${word#[\"\']} file
+	plain=${plain//\\/}
+	while IFS= read -r file; do
+		if [ -n "$file" ]; then COMPREPLY[${#COMPREPLY[@]}]=$file; fi
+	done <<<"$(compgen -f -- "$plain")"
+	# These are files, to be quoted, and folders get a slash. bash 3.2 has no compopt,
+	# but there any compgen -f says the same.
+	compopt -o filenames 2>/dev/null || compgen -f /nowhere/ >/dev/null
+	return 0
+}
+
+complete -F _ollama_bind ollama-bind
