@@ -3,6 +3,7 @@ package plistfix
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"unicode/utf16"
 )
 
@@ -27,7 +28,7 @@ const (
 )
 
 // typeNames names the types as XML does.
-var typeNames = map[byte]string{
+var typeNames = [16]string{
 	typeSimple: "boolean", typeInt: "integer", typeReal: "real", typeDate: "date", typeData: "data",
 	typeASCII: "string", typeUTF16: "string", typeArray: "array", typeDict: "dict",
 }
@@ -35,15 +36,15 @@ var typeNames = map[byte]string{
 // binaryDoc is a binary property list and what its check found.
 type binaryDoc struct {
 	doc     []byte
-	offSize int // bytes of an offset in the table
-	refSize int // bytes of a reference to an object
-	count   int // of objects
-	table   int // where the table of offsets starts
-	top     int // reference to the root
-	single  int // how much more may be read for the first time
-	shared  int // and how much again
-	open    map[int]bool
-	known   map[int]object // by reference
+	offSize int    // bytes of an offset in the table
+	refSize int    // bytes of a reference to an object
+	count   int    // of objects
+	table   int    // where the table of offsets starts
+	top     int    // reference to the root
+	single  int    // how much more may be read for the first time
+	shared  int    // and how much again
+	seen    []bool // which objects have been read, by reference
+	path    []int  // where the arrays and dicts start that are being read
 
 	name     string // the variable that is looked for
 	value    string
@@ -68,10 +69,10 @@ type object struct {
 func checkBinary(doc []byte, name string) (*binaryDoc, error) {
 	b := &binaryDoc{doc: doc, name: name, variable: -1, env: -1}
 	b.single, b.shared = len(doc), 1<<16
-	b.open, b.known = map[int]bool{}, map[int]object{}
 	if err := b.readTrailer(); err != nil {
 		return nil, err
 	}
+	b.seen, b.path = make([]bool, b.count), make([]int, 0, maxDepth)
 	root, err := b.object(b.top)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func checkBinary(doc []byte, name string) (*binaryDoc, error) {
 	if root.kind != typeDict {
 		return nil, refuseBinary(root.at, "the root is of type %q, not a dict", typeNames[root.kind])
 	}
-	if err := b.walk(root, rootDict, 1); err != nil {
+	if err := b.walk(root, rootDict); err != nil {
 		return nil, err
 	}
 	if !b.hasLabel {
@@ -125,9 +126,12 @@ func (b *binaryDoc) readTrailer() error {
 
 // number reads an unsigned number of up to 8 bytes. One that does not fit an
 // int becomes the largest, which is outside of everything.
-func (b *binaryDoc) number(at, size int) int {
+func (b *binaryDoc) number(at, size int) int { return number(b.doc[at : at+size]) }
+
+// number is the method of that name for bytes that stand alone.
+func number(bytes []byte) int {
 	n := uint64(0)
-	for _, c := range b.doc[at : at+size] {
+	for _, c := range bytes {
 		n = n<<8 | uint64(c)
 	}
 	return int(min(n, math.MaxInt))
@@ -135,21 +139,20 @@ func (b *binaryDoc) number(at, size int) int {
 
 // object returns an object and takes it off what may be read.
 func (b *binaryDoc) object(ref int) (object, error) {
-	o, again := b.known[ref]
-	if again {
+	o, err := b.readObject(ref)
+	if err != nil {
+		return o, err
+	}
+	if b.seen[ref] {
 		if b.shared -= 1 + o.size; b.shared < 0 {
 			return o, refuseBinary(o.at, "objects are shared so often that the document unfolds to more than it may")
 		}
 		return o, nil
 	}
-	o, err := b.readObject(ref)
-	if err != nil {
-		return o, err
-	}
 	if b.single -= 1 + o.size; b.single < 0 {
 		return o, refuseBinary(o.at, "objects overlap")
 	}
-	b.known[ref] = o
+	b.seen[ref] = true
 	return o, nil
 }
 
@@ -213,10 +216,10 @@ func (b *binaryDoc) ref(o object, i int) (object, error) {
 
 // walk checks an object and all that it refers to. It calls itself at most
 // maxDepth levels deep.
-func (b *binaryDoc) walk(o object, r role, depth int) error {
+func (b *binaryDoc) walk(o object, r role) error {
 	switch o.kind {
 	case typeArray, typeDict:
-		return b.container(o, r, depth)
+		return b.container(o, r)
 	case typeASCII, typeUTF16:
 		_, err := b.text(o)
 		return err
@@ -231,24 +234,24 @@ func (b *binaryDoc) walk(o object, r role, depth int) error {
 }
 
 // container checks an array or a dict.
-func (b *binaryDoc) container(o object, r role, depth int) error {
-	if b.open[o.at] {
+func (b *binaryDoc) container(o object, r role) error {
+	if slices.Contains(b.path, o.at) {
 		return refuseBinary(o.at, "%s that contains itself", typeNames[o.kind])
 	}
-	if depth > maxDepth {
+	if len(b.path) == maxDepth {
 		return refuseBinary(o.at, "nested deeper than %d levels", maxDepth)
 	}
-	b.open[o.at] = true
-	defer delete(b.open, o.at)
+	b.path = append(b.path, o.at)
+	defer func() { b.path = b.path[:len(b.path)-1] }()
 	if o.kind == typeDict {
-		return b.dict(o, r, depth)
+		return b.dict(o, r)
 	}
 	for i := range o.size {
 		v, err := b.ref(o, i)
 		if err != nil {
 			return err
 		}
-		if err := b.walk(v, other, depth+1); err != nil {
+		if err := b.walk(v, other); err != nil {
 			return err
 		}
 	}
@@ -256,8 +259,8 @@ func (b *binaryDoc) container(o object, r role, depth int) error {
 }
 
 // dict checks the pairs of a dict: first all keys are stored, then all values.
-func (b *binaryDoc) dict(o object, r role, depth int) error {
-	var names nameSet
+func (b *binaryDoc) dict(o object, r role) error {
+	names := nameSet{names: make([][]byte, 0, o.size)}
 	for i := range o.size {
 		k, err := b.ref(o, i)
 		if err != nil {
@@ -271,7 +274,7 @@ func (b *binaryDoc) dict(o object, r role, depth int) error {
 		if err != nil {
 			return err
 		}
-		if err := b.pair(i, key, v, r.child(key), depth); err != nil {
+		if err := b.pair(i, key, v, r.child(key)); err != nil {
 			return err
 		}
 	}
@@ -297,11 +300,11 @@ func (b *binaryDoc) key(k object, r role, names *nameSet) ([]byte, error) {
 }
 
 // pair checks the value that belongs to a key, which is number i in its dict.
-func (b *binaryDoc) pair(i int, key []byte, v object, r role, depth int) error {
+func (b *binaryDoc) pair(i int, key []byte, v object, r role) error {
 	if problem := r.typeProblem(key, typeNames[v.kind]); problem != "" {
 		return refuseBinary(v.at, "%s", problem)
 	}
-	if err := b.walk(v, r, depth+1); err != nil {
+	if err := b.walk(v, r); err != nil {
 		return err
 	}
 	switch {

@@ -9,10 +9,7 @@ import (
 
 // set sets the variable. The environment and the root become new dicts, as the
 // old environment may be shared; all else is copied.
-func (b *binaryDoc) set(value string) ([]byte, error) {
-	if b.variable >= 0 && b.value == value {
-		return b.doc, nil
-	}
+func (b *binaryDoc) set(value string) []byte {
 	w := newWriter(b)
 	root, env := b.dicts()
 	if b.variable >= 0 {
@@ -25,14 +22,11 @@ func (b *binaryDoc) set(value string) ([]byte, error) {
 	} else {
 		root.add(w.add(stringNode(envKey)), w.add(env.node()))
 	}
-	return verified(b.doc, w.document(root), b.name, &value)
+	return w.document(root)
 }
 
 // unset removes the variable, and the environment if that is empty then.
-func (b *binaryDoc) unset() ([]byte, error) {
-	if b.variable < 0 {
-		return b.doc, nil
-	}
+func (b *binaryDoc) unset() []byte {
 	w := newWriter(b)
 	root, env := b.dicts()
 	env.remove(b.variable)
@@ -41,7 +35,7 @@ func (b *binaryDoc) unset() ([]byte, error) {
 	} else {
 		root.values[b.env] = w.add(env.node())
 	}
-	return verified(b.doc, w.document(root), b.name, nil)
+	return w.document(root)
 }
 
 // pairs are the references in a dict.
@@ -58,7 +52,7 @@ func (b *binaryDoc) dicts() (root, env pairs) {
 
 // pairs returns a copy of the references in a dict.
 func (b *binaryDoc) pairs(dict int) pairs {
-	o := b.known[dict]
+	o, _ := b.readObject(dict)
 	refs := b.refs(o)
 	return pairs{slices.Clone(refs[:o.size]), refs[o.size:]} // for keys to grow without running into values
 }
@@ -81,13 +75,27 @@ func (p *pairs) remove(i int) {
 }
 
 func (p *pairs) node() node {
-	return node{head(typeDict, len(p.keys)), slices.Concat(p.keys, p.values)}
+	n := node{bytes: head(typeDict, len(p.keys)), refSize: 8}
+	for _, ref := range slices.Concat(p.keys, p.values) {
+		n.refs = appendNumber(n.refs, ref, n.refSize)
+	}
+	return n
 }
 
-// node is an object as it is to be written: bytes, then references.
+// node is an object as it is to be written: bytes, then references, which have so
+// many bytes each.
 type node struct {
-	bytes []byte
-	refs  []int
+	bytes, refs []byte
+	refSize     int
+}
+
+// next takes the first reference off a node.
+func (n *node) next() (ref int, ok bool) {
+	if len(n.refs) == 0 {
+		return 0, false
+	}
+	ref, n.refs = number(n.refs[:n.refSize]), n.refs[n.refSize:]
+	return ref, true
 }
 
 // stringNode is a new string.
@@ -115,18 +123,18 @@ func head(kind byte, size int) []byte {
 // and new ones. What nothing refers to any more stays behind.
 type writer struct {
 	from    *binaryDoc
-	added   []node      // with references from from.count on
-	order   []int       // the objects to write
-	numbers map[int]int // where they are in that order
+	added   []node // with references from from.count on
+	order   []int  // the objects to write
+	numbers []int  // where they are in that order, by reference; -1 if nowhere
 }
 
 func newWriter(b *binaryDoc) *writer {
-	return &writer{from: b, numbers: map[int]int{}}
+	return &writer{from: b, order: make([]int, 0, b.count), numbers: slices.Repeat([]int{-1}, b.count)}
 }
 
 // add adds a new object and returns the reference to it.
 func (w *writer) add(n node) int {
-	w.added = append(w.added, n)
+	w.added, w.numbers = append(w.added, n), append(w.numbers, -1)
 	return w.from.count + len(w.added) - 1
 }
 
@@ -135,9 +143,9 @@ func (w *writer) node(ref int) node {
 	if ref >= w.from.count {
 		return w.added[ref-w.from.count]
 	}
-	o := w.from.known[ref]
+	o, _ := w.from.readObject(ref) // which the check has read
 	if o.kind == typeArray || o.kind == typeDict {
-		return node{w.from.doc[o.at:o.body], w.from.refs(o)}
+		return node{w.from.doc[o.at:o.body], w.from.doc[o.body:o.end], w.from.refSize}
 	}
 	return node{bytes: w.from.doc[o.at:o.end]}
 }
@@ -145,12 +153,13 @@ func (w *writer) node(ref int) node {
 // reach puts an object and all that it refers to in order, each once. It calls
 // itself no deeper than the check did.
 func (w *writer) reach(ref int) {
-	if _, ok := w.numbers[ref]; ok {
+	if w.numbers[ref] >= 0 {
 		return
 	}
 	w.numbers[ref] = len(w.order)
 	w.order = append(w.order, ref)
-	for _, r := range w.node(ref).refs {
+	n := w.node(ref)
+	for r, ok := n.next(); ok; r, ok = n.next() {
 		w.reach(r)
 	}
 }
@@ -159,13 +168,13 @@ func (w *writer) reach(ref int) {
 func (w *writer) document(root pairs) []byte {
 	w.reach(w.add(root.node()))
 	refSize := sizeOf(len(w.order))
-	doc := []byte(header)
+	doc := append(make([]byte, 0, len(w.from.doc)+1024), header...)
 	offsets := make([]int, 0, len(w.order))
 	for _, ref := range w.order {
 		offsets = append(offsets, len(doc))
 		n := w.node(ref)
 		doc = append(doc, n.bytes...)
-		for _, r := range n.refs {
+		for r, ok := n.next(); ok; r, ok = n.next() {
 			doc = appendNumber(doc, w.numbers[r], refSize)
 		}
 	}

@@ -372,10 +372,17 @@ func leaves(t *testing.T, doc []byte) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stored := func(ref int) object {
+		o, err := b.readObject(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
 	found := map[string]string{}
 	var visit func(ref int, path string)
 	visit = func(ref int, path string) {
-		o, refs := b.known[ref], []int(nil)
+		o, refs := stored(ref), []int(nil)
 		if o.kind == typeArray || o.kind == typeDict {
 			refs = b.refs(o)
 			path += typeNames[o.kind] + " "
@@ -388,7 +395,7 @@ func leaves(t *testing.T, doc []byte) map[string]string {
 			case o.kind == typeArray:
 				visit(r, fmt.Sprintf("%s%d ", path, i))
 			case i >= o.size:
-				key, _ := b.text(b.known[refs[i-o.size]])
+				key, _ := b.text(stored(refs[i-o.size]))
 				visit(r, fmt.Sprintf("%s%q ", path, key))
 			}
 		}

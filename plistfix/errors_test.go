@@ -18,7 +18,7 @@ func TestRefusalsXML(t *testing.T) {
 		return inside("<key>EnvironmentVariables</key>\n<dict>" + body + "</dict>")
 	}
 	malformed := func(element string) string {
-		return "line 4, column 13: malformed <" + element + ">, which must be " + forms[element].words
+		return "line 4, column 13: malformed <" + element + ">, which must be " + formProblem([]byte(element), []byte("?"))
 	}
 	tests := []struct{ doc, want string }{
 		// the document as a whole
@@ -309,7 +309,7 @@ func TestVerified(t *testing.T) {
 	before, value := []byte(in("")), wanted
 	after := []byte(strings.Replace(string(mustSet(t, before)), "</dict>", "<key>OLLAMA_HOST</key><string/></dict>", 1))
 	const want = `reading the edit back: line 7, column 2: duplicate key "OLLAMA_HOST"`
-	if got, err := verified(before, after, hostName, &value); got != nil || err == nil || err.Error() != want {
+	if err := verify(before, after, hostName, &value); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }

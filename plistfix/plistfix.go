@@ -121,11 +121,7 @@ func SetEnv(doc []byte, name, value string) ([]byte, error) {
 	if err := checkValue(value); err != nil {
 		return nil, err
 	}
-	found, err := checkSized(doc, name)
-	if err != nil {
-		return nil, err
-	}
-	return found.set(value)
+	return edit(doc, name, &value)
 }
 
 // UnsetEnv returns doc without an environment variable. It returns doc itself
@@ -142,11 +138,27 @@ func UnsetEnv(doc []byte, name string) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
+	return edit(doc, name, nil)
+}
+
+// edit gives a variable the value that is wanted, or unsets it if that is nil,
+// and reads the result back.
+func edit(doc []byte, name string, want *string) ([]byte, error) {
 	found, err := checkSized(doc, name)
 	if err != nil {
 		return nil, err
 	}
-	return found.unset()
+	if found.is(want) {
+		return doc, nil
+	}
+	after := found.edit(want)
+	if err := checkSize(after); err != nil {
+		return nil, fmt.Errorf("after the edit: %w", err)
+	}
+	if err := verify(doc, after, name, want); err != nil {
+		return nil, err
+	}
+	return after, nil
 }
 
 // checkName refuses what is no sane name of an environment variable.

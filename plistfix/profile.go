@@ -19,17 +19,35 @@ const (
 // bom is the byte order mark of UTF-8.
 var bom = []byte("\xef\xbb\xbf")
 
-// checked is what a check found out about one variable, and how to edit it.
-type checked interface {
-	set(value string) ([]byte, error)
-	unset() ([]byte, error)
+// editor writes a document that passed the check anew, with one variable set or
+// unset that was not so before. It reads nothing back.
+type editor interface {
+	set(value string) []byte
+	unset() []byte
 }
 
 // finding is the result of a check.
 type finding struct {
-	checked
+	editor
 	value string // of the variable that was asked for
 	ok    bool   // whether the document sets it
+}
+
+// is reports whether the variable has the value that is wanted, or is not set if
+// that is nil.
+func (f finding) is(want *string) bool {
+	if want == nil {
+		return !f.ok
+	}
+	return f.ok && f.value == *want
+}
+
+// edit sets the variable, or unsets it if no value is wanted.
+func (f finding) edit(want *string) []byte {
+	if want == nil {
+		return f.unset()
+	}
+	return f.set(*want)
 }
 
 // checkSized is check with the limit on the size, for what strangers hand in.

@@ -6,37 +6,29 @@ import (
 )
 
 // set sets the variable that was looked for in the scan.
-func (x *layout) set(value string) ([]byte, error) {
+func (x *layout) set(value string) []byte {
 	element := "<string>" + escape(value) + "</string>"
-	var result []byte
 	switch {
-	case x.env.match.exists() && x.current == value:
-		return x.doc, nil
 	case x.env.match.exists():
-		result = splice(x.doc, x.env.match.value, element)
+		return splice(x.doc, x.env.match.value, element)
 	case x.env.count > 0:
 		lead := x.lead(&x.env)
-		result = x.insertBeside(&x.env, lead, x.separator(&x.env, lead), element)
+		return x.insertBeside(&x.env, lead, x.separator(&x.env, lead), element)
 	case x.root.match.exists():
-		result = x.fill(element)
-	default:
-		result = x.insertEnv(element)
+		return x.fill(element)
 	}
-	return verified(x.doc, result, x.env.wanted, &value)
+	return x.insertEnv(element)
 }
 
 // unset removes the variable that was looked for in the scan.
-func (x *layout) unset() ([]byte, error) {
-	if !x.env.match.exists() {
-		return x.doc, nil
-	}
+func (x *layout) unset() []byte {
 	cut := x.without(&x.env, x.env.match)
 	env := x.root.match
 	alone := x.env.count == 1 && x.env.comment.end == 0
 	if alone && isBlank(x.doc[env.key.end:env.value.start]) {
 		cut = x.without(&x.root, env)
 	}
-	return verified(x.doc, splice(x.doc, cut, ""), x.env.wanted, nil)
+	return splice(x.doc, cut, "")
 }
 
 // splice returns a copy of doc with one range replaced.

@@ -7,29 +7,29 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // illegal returns the offset of the first byte that may not be in an XML 1.0
 // document in UTF-8, or -1.
-func illegal(doc []byte) int {
-	for i := 0; i < len(doc); {
-		c := doc[i]
-		if c < utf8.RuneSelf {
-			if c < ' ' && !isSpace(c) {
-				return i
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(doc[i:])
-		if r == utf8.RuneError && n == 1 || !legal(r) {
+func illegal(text []byte) int {
+	for i := 0; i < len(text); {
+		n := character(text[i:])
+		if n == 0 {
 			return i
 		}
 		i += n
 	}
 	return -1
+}
+
+// character returns the length of the character at the start of text, or 0 if it
+// may not be in an XML 1.0 document in UTF-8.
+func character(text []byte) int {
+	r, n := utf8.DecodeRune(text)
+	if r == utf8.RuneError && n <= 1 || !legal(r) {
+		return 0
+	}
+	return n
 }
 
 // illegalReason says what is wrong with the character at the start of text.
@@ -126,25 +126,29 @@ func appendLines(value, text []byte) []byte {
 	return value
 }
 
-// escaper escapes as Homebrew's plist library does.
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
-
-// escape returns the spelling of a value in XML.
-func escape(value string) string { return escaper.Replace(value) }
-
-// form is how an element must be written so that all readers take it for the
-// same value.
-type form struct {
-	matches func(text []byte) bool
-	words   string
+// escape returns the spelling of a value in XML, escaped as Homebrew's plist
+// library does.
+func escape(value string) string {
+	if !strings.ContainsAny(value, "&<>\"'") {
+		return value
+	}
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(value)
 }
 
-// forms are the forms of the elements that are neither strings nor booleans.
-var forms = map[string]form{
-	"integer": {isInteger, "decimal digits with or without a minus sign, no leading zero, no blanks, at most 64 bits with sign"},
-	"real":    {isReal, "a decimal fraction such as -1.5 or 2e9, no blanks, at most 64 bits, or nan, NaN, inf, -inf"},
-	"date":    {isDate, "one such as 2026-12-31T23:59:59Z, from the year 1583 on"},
-	"data":    {isData, "base64 with its padding"},
+// formProblem says how an element must be written so that all readers take it for
+// the same value, or "" when it is. Strings may be written in any way.
+func formProblem(element, text []byte) string {
+	switch name := string(element); {
+	case name == "integer" && !isInteger(text):
+		return "decimal digits with or without a minus sign, no leading zero, no blanks, at most 64 bits with sign"
+	case name == "real" && !isReal(text):
+		return "a decimal fraction such as -1.5 or 2e9, no blanks, at most 64 bits, or nan, NaN, inf, -inf"
+	case name == "date" && !isDate(text):
+		return "one such as 2026-12-31T23:59:59Z, from the year 1583 on"
+	case name == "data" && !isData(text):
+		return "base64 with its padding"
+	}
+	return ""
 }
 
 // isInteger accepts decimal numbers of 64 bits with sign. No leading zero: one
@@ -158,20 +162,42 @@ func isInteger(text []byte) bool {
 	return err == nil
 }
 
-// fraction is a decimal fraction with or without an exponent.
-var fraction = lazyregexp.New(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-
 // isReal accepts decimal fractions, infinity and not-a-number.
 func isReal(text []byte) bool {
 	switch string(text) {
 	case "nan", "NaN", "inf", "-inf":
 		return true
 	}
-	if !fraction.Match(text) {
+	if !isFraction(text) {
 		return false
 	}
 	_, err := strconv.ParseFloat(string(text), 64)
 	return err == nil
+}
+
+// isFraction accepts -?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?
+func isFraction(text []byte) bool {
+	text, ok := cutDigits(bytes.TrimPrefix(text, []byte("-")))
+	if ok && bytes.HasPrefix(text, []byte(".")) {
+		text, ok = cutDigits(text[1:])
+	}
+	if ok && len(text) > 1 && (text[0] == 'e' || text[0] == 'E') {
+		if text[1] == '-' || text[1] == '+' {
+			text = text[1:]
+		}
+		text, ok = cutDigits(text[1:])
+	}
+	return ok && len(text) == 0
+}
+
+// cutDigits returns what follows the digits at the start of text, and whether
+// there are any.
+func cutDigits(text []byte) (rest []byte, ok bool) {
+	n := 0
+	for n < len(text) && isDigit(text[n]) {
+		n++
+	}
+	return text[n:], n > 0
 }
 
 // firstYear is the first whole year of the Gregorian calendar. Readers disagree

@@ -62,20 +62,14 @@ func newAgent(f Format, values map[string]any) Agent {
 	return a
 }
 
-// verified returns the result of an edit once it has been read back. It must
-// be no larger than MaxSize, pass the check, and howett.net/plist must find the
-// variable as wanted, or gone if that is nil, and no other difference.
-func verified(before, after []byte, name string, want *string) ([]byte, error) {
-	if err := checkSize(after); err != nil {
-		return nil, fmt.Errorf("after the edit: %w", err)
-	}
+// verify reads the result of an edit back. It must pass the check, and
+// howett.net/plist must find the variable as wanted, or gone if that is nil, and
+// no other difference.
+func verify(before, after []byte, name string, want *string) error {
 	if _, err := check(after, name); err != nil {
-		return nil, fmt.Errorf("reading the edit back: %w", err)
+		return fmt.Errorf("reading the edit back: %w", err)
 	}
-	if err := compare(before, after, name, want); err != nil {
-		return nil, err
-	}
-	return after, nil
+	return compare(before, after, name, want)
 }
 
 // compare decodes two documents with howett.net/plist and requires that they

@@ -3,6 +3,7 @@ package plistfix
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -97,9 +98,6 @@ type scanner struct {
 // scan checks an XML document and finds the places that an edit of the variable
 // called name needs.
 func scan(doc []byte, name string) (*layout, error) {
-	if at := illegal(doc); at >= 0 {
-		return nil, refuseXML(doc, at, illegalReason(doc[at:]))
-	}
 	s := &scanner{stack: make([]frame, 0, 8), layout: layout{doc: doc}}
 	s.root.wanted, s.env.wanted = envKey, name
 	if err := s.document(); err != nil {
@@ -288,7 +286,7 @@ func (s *scanner) identifier() bool {
 	}
 	text, ok := s.quoted()
 	for _, c := range text {
-		ok = ok && (isLetter(c) || isDigit(c) || bytes.IndexByte([]byte(" -'()+,./:=?;!*#@$_%~"), c) >= 0)
+		ok = ok && (isLetter(c) || isDigit(c) || strings.IndexByte(" -'()+,./:=?;!*#@$_%~", c) >= 0)
 	}
 	return ok
 }
@@ -515,9 +513,11 @@ func (s *scanner) leaf(t tag) error {
 	if err := s.content(t); err != nil {
 		return err
 	}
-	text := s.doc[s.text.start:s.text.end]
-	if f := forms[string(t.name)]; !isString && !f.matches(text) {
-		return s.fail(t.start, "malformed <%s>, which must be %s", t.name, f.words)
+	if isString {
+		return nil
+	}
+	if problem := formProblem(t.name, s.doc[s.text.start:s.text.end]); problem != "" {
+		return s.fail(t.start, "malformed <%s>, which must be %s", t.name, problem)
 	}
 	return nil
 }
@@ -527,6 +527,8 @@ func (s *scanner) content(t tag) error {
 	s.text, s.plain = span{s.pos, s.pos}, true
 	for s.pos < len(s.doc) {
 		switch c := s.doc[s.pos]; {
+		case isPlain(c):
+			s.pos++
 		case c == '&':
 			n := referenceLength(s.doc[s.pos:])
 			if n == 0 {
@@ -539,6 +541,9 @@ func (s *scanner) content(t tag) error {
 			if n < 0 {
 				return s.refuse(s.pos, "CDATA without an end")
 			}
+			if err := s.legal(s.pos + n); err != nil {
+				return err
+			}
 			s.pos += n + len("]]>")
 			s.plain = false
 		case c == '<':
@@ -547,15 +552,34 @@ func (s *scanner) content(t tag) error {
 		case c == ']' && s.at("]]>"):
 			return s.refuse(s.pos, "\"]]>\" outside CDATA")
 		default:
+			n := character(s.doc[s.pos:])
+			if n == 0 {
+				return s.refuse(s.pos, illegalReason(s.doc[s.pos:]))
+			}
 			s.plain = s.plain && c != '\r'
-			s.pos++
+			s.pos += n
 		}
 	}
 	return s.fail(t.start, "<%s> without an end", t.name)
 }
 
+// legal refuses the first character that XML does not allow between here and
+// there.
+func (s *scanner) legal(end int) error {
+	text := s.doc[s.pos:end]
+	if at := illegal(text); at >= 0 {
+		return s.refuse(s.pos+at, illegalReason(text[at:]))
+	}
+	return nil
+}
+
 // contentEnd reads the end tag of a leaf.
 func (s *scanner) contentEnd(t tag) error {
+	if end := s.pos + len("</") + len(t.name); s.at("</") && end < len(s.doc) && s.doc[end] == '>' &&
+		string(s.doc[s.pos+len("</"):end]) == string(t.name) {
+		s.pos = end + 1 // the one way to write it but for blanks
+		return nil
+	}
 	for _, inside := range []struct{ start, what string }{{"<!--", "comment"}, {"<?", "processing instruction"}} {
 		if s.at(inside.start) {
 			return s.fail(s.pos, "%s inside <%s>", inside.what, t.name)
@@ -616,6 +640,9 @@ func (s *scanner) comment() error {
 	case !bytes.HasPrefix(text[n:], []byte("-->")):
 		return s.refuse(start+len("<!--")+n, "\"--\" inside a comment")
 	}
+	if err := s.legal(start + len("<!--") + n); err != nil {
+		return err
+	}
 	s.pos += len("<!--") + n + len("-->")
 	return nil
 }
@@ -636,8 +663,12 @@ func (s *scanner) markup() error {
 	switch {
 	case s.pos == len(s.doc):
 		return s.fail(s.pos, "unexpected end inside <%s>", s.inside())
+	case character(s.doc[s.pos:]) == 0:
+		return s.refuse(s.pos, illegalReason(s.doc[s.pos:]))
 	case s.doc[s.pos] != '<':
 		return s.refuse(s.pos, "text between elements")
+	case !s.at("<!") && !s.at("<?"):
+		return nil // a tag, which is all that most documents hold
 	case s.at("<![CDATA["):
 		return s.refuse(s.pos, "CDATA between elements")
 	case s.atDeclaration():
@@ -701,6 +732,11 @@ func (s *scanner) take(token string) bool {
 	}
 	s.pos += len(token)
 	return true
+}
+
+// isPlain reports whether a byte of text stands for itself, whatever is beside it.
+func isPlain(c byte) bool {
+	return ' ' <= c && c < utf8.RuneSelf && c != '&' && c != '<' && c != ']' || c == '\t' || c == '\n'
 }
 
 func isSpace(c byte) bool  { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
