@@ -33,6 +33,10 @@ test: ## run all tests; needs no Mac, no root, no network but for Go modules
 e2e: ## the same stories on a real Docker Engine, which it starts where there is none
 	@GO='$(GO)' .ci/e2e
 
+.PHONY: fleet
+fleet: ## play the Ansible role on a dozen Macs in folders; FLEET=200 measures plays on that many
+	@GO='$(GO)' .ci/fleet
+
 .PHONY: build
 build: ## build bin/ollama-bind
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ollama-bind ./cmd/ollama-bind
@@ -76,9 +80,25 @@ fuzz: ## look for inputs that break the parsers, FUZZTIME (3m) for each of them
 		done; \
 	done
 
+.PHONY: mac-check
+mac-check: ## on a Mac: the tests, its own launchctl, and a summary to paste; OLLAMA_BIND_REAL=1 tries the real service too
+	@GO='$(GO)' MAKE='$(MAKE)' .ci/mac-check
+
+.PHONY: release-check
+release-check: ## check .goreleaser.yaml, and build a release here without publishing it
+	@GO='$(GO)' .ci/release-check
+
+.PHONY: bench
+bench: ## measure it against other ways and its limits; writes the tables into docs/benchmarks.md
+	CGO_ENABLED=0 $(GO) run ./internal/bench -write docs/benchmarks.md
+
 .PHONY: golden
 golden: ## write the golden files anew after a wanted change; then read the diff
 	$(GO) test ./plistfix -update
+
+.PHONY: pictures
+pictures: ## draw the README's pictures anew, from a run on a Mac in a folder; then look at them
+	$(GO) test ./cmd/ollama-bind -run '^TestPictures$$' -count 1 -args -draw
 
 .PHONY: clean
 clean: ## remove what was built
