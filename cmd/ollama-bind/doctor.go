@@ -130,9 +130,9 @@ func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 		p.tell.json(r)
 		return
 	}
-	var rows [][]string
+	var rows []row
 	for _, check := range checks {
-		rows = append(rows, []string{check.ID, check.Question})
+		rows = append(rows, rowOf(check.ID, check.Question))
 	}
 	p.tell.rows(rows)
 }
@@ -162,19 +162,23 @@ func (p program) newDoctorReport(findings []doctor.Finding, patient *doctor.Case
 	return r
 }
 
-var statusMarks = map[string]string{
-	string(doctor.OK):   "✓",
-	string(doctor.Warn): "!",
-	string(doctor.Fail): "✗",
-	string(doctor.Skip): "–",
+var statusMarks = map[string]mark{
+	string(doctor.OK):   markGood,
+	string(doctor.Warn): markCareful,
+	string(doctor.Fail): markBad,
+	string(doctor.Skip): markNone,
 }
 
 func (p program) printDoctor(r doctorReport) {
 	count := map[string]int{}
-	var rows [][]string
+	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
-		rows = append(rows, []string{statusMarks[check.Status] + " " + check.ID, check.Summary})
+		summary := piece{plain, check.Summary}
+		if check.Status == string(doctor.Skip) {
+			summary.meaning = detail
+		}
+		rows = append(rows, row{statusMarks[check.Status], []piece{{plain, check.ID}, summary}})
 	}
 	p.tell.rows(rows)
 	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
@@ -187,9 +191,9 @@ func (p program) printDoctor(r doctorReport) {
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
 	if r.OK && count["ok"] > count["skip"] {
-		p.tell.printf("nothing found that keeps containers from Ollama")
+		p.tell.say(good, "nothing found that keeps containers from Ollama")
 	} else if fix := firstFix(r.Checks); fix != "" {
-		p.tell.printf("start with:  %s", fix)
+		p.tell.paste("start with:  ", fix)
 	}
 }
 
@@ -212,11 +216,11 @@ func firstFix(checks []checkRow) string {
 // printCheck writes what is behind a finding that matters.
 func (p program) printCheck(check checkRow) {
 	p.tell.printf("")
-	p.tell.printf("%s %s: %s", statusMarks[check.Status], check.ID, check.Summary)
+	p.tell.line(0, p.tell.screen.mark(statusMarks[check.Status]), piece{plain, " " + check.ID + ": " + check.Summary})
 	for line := range strings.Lines(check.Evidence) {
-		p.tell.printf("    %s", strings.TrimSuffix(line, "\n"))
+		p.tell.line(4, piece{detail, strings.TrimSuffix(line, "\n")})
 	}
 	if check.Fix != "" {
-		p.tell.printf("  > %s", check.Fix)
+		p.tell.whole(piece{detail, "  > "}, piece{plain, check.Fix})
 	}
 }

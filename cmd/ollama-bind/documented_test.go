@@ -21,20 +21,20 @@ import (
 // These tests hold them against the program, in both directions: what it has is
 // there, and what is there it has.
 
-// documented is a command with its flags, as they are typed: "--dry-run", "-n".
-type documented struct {
+// commandFlags is a command with its flags, as they are typed: "--dry-run", "-n".
+type commandFlags struct {
 	name  string
 	flags []string
 }
 
 // documentedTree is what the program really has. The first is the program itself,
 // without a name.
-func documentedTree() []documented {
+func documentedTree() []commandFlags {
 	app := program{tell: newTeller(io.Discard, io.Discard)}.app()
 	app.Setup()
-	all := []documented{{"", typed(app.Flags)}}
+	all := []commandFlags{{"", typed(app.Flags)}}
 	for _, c := range app.Commands {
-		all = append(all, documented{c.Name, typed(append(c.Flags, cli.HelpFlag))})
+		all = append(all, commandFlags{c.Name, typed(append(c.Flags, cli.HelpFlag))})
 	}
 	return all
 }
@@ -53,7 +53,7 @@ func sorted(words []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(words)))
 }
 
-func commandNames(tree []documented) (all []string) {
+func commandNames(tree []commandFlags) (all []string) {
 	for _, c := range tree[1:] {
 		all = append(all, c.name)
 	}
@@ -62,7 +62,7 @@ func commandNames(tree []documented) (all []string) {
 
 func TestDocumented(t *testing.T) {
 	tree := documentedTree()
-	places := map[string]func(t *testing.T, tree []documented){
+	places := map[string]func(t *testing.T, tree []commandFlags){
 		"man page": manPageIsComplete,
 		"README":   readmeIsComplete,
 		"bash":     bashIsComplete,
@@ -90,11 +90,11 @@ func agree(t *testing.T, what string, has, want []string) {
 	}
 }
 
-func manPageIsComplete(t *testing.T, tree []documented) {
+func manPageIsComplete(t *testing.T, tree []commandFlags) {
 	page := readDoc(t, "docs/ollama-bind.1")
 	commands := part(t, page, "\n.Sh COMMANDS\n", "\n.Sh ")
-	agree(t, "SYNOPSIS", each(`(?m)^\.Cm ([a-z]+)$`, part(t, page, "\n.Sh SYNOPSIS\n", "\n.Sh ")), append(commandNames(tree), "help"))
-	agree(t, "COMMANDS", each(`(?m)^\.Ss (.+)$`, commands), commandNames(tree))
+	agree(t, "SYNOPSIS", firstGroups(`(?m)^\.Cm ([a-z]+)$`, part(t, page, "\n.Sh SYNOPSIS\n", "\n.Sh ")), append(commandNames(tree), "help"))
+	agree(t, "COMMANDS", firstGroups(`(?m)^\.Ss (.+)$`, commands), commandNames(tree))
 	for _, c := range tree {
 		text, what := before(commands, "\n.Ss "), "COMMANDS"
 		if c.name != "" {
@@ -102,13 +102,13 @@ func manPageIsComplete(t *testing.T, tree []documented) {
 		}
 		agree(t, what, mdocFlags(text), c.flags)
 	}
-	agree(t, "EXIT STATUS", each(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh EXIT STATUS\n", "\n.Sh ")), exitCodes(t))
-	agree(t, "DOCTOR CHECKS", each(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh DOCTOR CHECKS\n", "\n.Sh ")), checkIDs())
+	agree(t, "EXIT STATUS", firstGroups(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh EXIT STATUS\n", "\n.Sh ")), exitCodes(t))
+	agree(t, "DOCTOR CHECKS", firstGroups(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh DOCTOR CHECKS\n", "\n.Sh ")), checkIDs())
 }
 
 // mdocFlags are the flags that a list of mdoc explains: ".It Fl n , Fl Fl dry-run".
 func mdocFlags(text string) (all []string) {
-	for _, item := range each(`(?m)^\.It (Fl .+)$`, text) {
+	for _, item := range firstGroups(`(?m)^\.It (Fl .+)$`, text) {
 		item = strings.ReplaceAll(item, "Fl Fl ", "--")
 		item = strings.ReplaceAll(item, "Fl ", "-")
 		all = append(all, flagsIn(item)...)
@@ -116,14 +116,14 @@ func mdocFlags(text string) (all []string) {
 	return all
 }
 
-func readmeIsComplete(t *testing.T, tree []documented) {
+func readmeIsComplete(t *testing.T, tree []commandFlags) {
 	page := readDoc(t, "README.md")
 	for _, c := range commandNames(tree) {
 		if !strings.Contains(page, "ollama-bind "+c) {
 			t.Errorf("ollama-bind %s is missing", c)
 		}
 	}
-	agree(t, "Exit codes", each(`(?m)^\| (\d+) \|`, part(t, page, "\n## Exit codes\n", "\n## ")), exitCodes(t))
+	agree(t, "Exit codes", firstGroups(`(?m)^\| (\d+) \|`, part(t, page, "\n## Exit codes\n", "\n## ")), exitCodes(t))
 	of := readmeFlags(page, commandNames(tree))
 	for _, c := range tree {
 		agree(t, "flags of "+c.name, of[c.name], c.flags)
@@ -161,7 +161,7 @@ func readmeCommands(text string, commands []string) []string {
 	return listed
 }
 
-func bashIsComplete(t *testing.T, tree []documented) {
+func bashIsComplete(t *testing.T, tree []commandFlags) {
 	script := strings.ReplaceAll(bashCompletion, "\\\n", " ") // one line is one list
 	offered := func(place string) []string {
 		return strings.Fields(strings.TrimSuffix(part(t, script, place+"\n\t\t_ollama_bind_offer ", "\n"), " ;;"))
@@ -179,8 +179,8 @@ func bashIsComplete(t *testing.T, tree []documented) {
 	}
 }
 
-func zshIsComplete(t *testing.T, tree []documented) {
-	agree(t, "commands", each(`(?m)^  '([a-z]+):`, part(t, zshCompletion, "\ncommands=(\n", "\n)")), commandNames(tree))
+func zshIsComplete(t *testing.T, tree []commandFlags) {
+	agree(t, "commands", firstGroups(`(?m)^  '([a-z]+):`, part(t, zshCompletion, "\ncommands=(\n", "\n)")), commandNames(tree))
 	agree(t, "--check", strings.Fields(part(t, zshCompletion, "\nchecks=(\n", "\n)")), checkIDs())
 	for _, c := range tree {
 		text := part(t, zshCompletion, "if (( CURRENT == 2 )); then\n", "\nfi\n")
@@ -193,15 +193,15 @@ func zshIsComplete(t *testing.T, tree []documented) {
 
 // zshFlags are those of the specs of _arguments: '--json[…]', '(- *)'{-h,--help}'[…]'.
 func zshFlags(text string) (all []string) {
-	for _, spec := range each(`(?m)^ +'(?:\([^)]*\)'\{)?\*?(-[^\['}]+)`, text) {
+	for _, spec := range firstGroups(`(?m)^ +'(?:\([^)]*\)'\{)?\*?(-[^\['}]+)`, text) {
 		all = append(all, flagsIn(spec)...)
 	}
 	return all
 }
 
-func fishIsComplete(t *testing.T, tree []documented) {
+func fishIsComplete(t *testing.T, tree []commandFlags) {
 	const first = `(?m)^complete -c ollama-bind -n __ollama_bind_first `
-	agree(t, "commands", each(first+`-a ([a-z]+) `, fishCompletion), append(commandNames(tree), "help"))
+	agree(t, "commands", firstGroups(first+`-a ([a-z]+) `, fishCompletion), append(commandNames(tree), "help"))
 	agree(t, "help", strings.Fields(part(t, fishCompletion, "_second help' -a '", "'")), commandNames(tree))
 	agree(t, "--check", strings.Fields(strings.ReplaceAll(part(t, fishCompletion, "\nset -l checks ", "\ncomplete"), "\\\n", " ")), checkIDs())
 	for _, c := range tree {
@@ -210,18 +210,18 @@ func fishIsComplete(t *testing.T, tree []documented) {
 			condition = `(?m)^complete -c ollama-bind -n '__ollama_bind_of ` + c.name + `' `
 		}
 		var flags []string
-		for _, long := range each(condition+`.*?-l ([a-z-]+)`, fishCompletion) {
+		for _, long := range firstGroups(condition+`.*?-l ([a-z-]+)`, fishCompletion) {
 			flags = append(flags, "--"+long)
 		}
-		for _, short := range each(condition+`.*?-s ([a-z])\b`, fishCompletion) {
+		for _, short := range firstGroups(condition+`.*?-s ([a-z])\b`, fishCompletion) {
 			flags = append(flags, "-"+short)
 		}
 		agree(t, "flags of "+c.name, flags, c.flags)
 	}
 }
 
-func helpIsComplete(t *testing.T, _ []documented) {
-	agree(t, "EXIT STATUS", each(`(?m)^   (\d+) `, exitStatus), exitCodes(t))
+func helpIsComplete(t *testing.T, _ []commandFlags) {
+	agree(t, "EXIT STATUS", firstGroups(`(?m)^   (\d+) `, exitStatus), exitCodes(t))
 }
 
 // exitCodes are the constants of exit.go.
@@ -281,15 +281,15 @@ func before(text, mark string) string {
 	return first
 }
 
-// each is what the first group of a pattern matches.
-func each(pattern, text string) (all []string) {
+// firstGroups is what the first group of a pattern matches.
+func firstGroups(pattern, text string) (all []string) {
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		all = append(all, match[1])
 	}
 	return all
 }
 
-func flagsIn(text string) []string { return each(`(?:^|[\s,`+"`"+`])(--?[a-z][a-z-]*)`, text) }
+func flagsIn(text string) []string { return firstGroups(`(?:^|[\s,`+"`"+`])(--?[a-z][a-z-]*)`, text) }
 
 func isNoFlag(word string) bool { return !isFlag(word) }
 

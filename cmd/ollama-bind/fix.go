@@ -28,7 +28,7 @@ func (p program) fixCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			hostFlag(),
 			plistFlag(),
-			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out: the next `brew services restart` drops the setting"},
+			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out: the next brew services restart drops the setting"},
 			&cli.BoolFlag{Name: "no-restart", Usage: "write the files, and leave the running service alone"},
 			timeoutFlag(),
 			jsonFlag(),
@@ -58,7 +58,9 @@ func (p program) fix(c *cli.Context) error {
 		Restart: !c.Bool("no-restart"),
 		DryRun:  c.Bool("dry-run"),
 	}
-	plan, out, err := m.Fix(ctx, w)
+	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
+	plan, out, err := watched.Fix(ctx, w)
+	done()
 	return p.reportFix(ctx, c, m, w, plan, out, err)
 }
 
@@ -193,14 +195,14 @@ func (p program) printDryRun(r report, plan bind.Plan) {
 	if !plan.Changes() {
 		p.tell.printRows(r, plan.State)
 		p.tell.printf("")
-		p.tell.printf("nothing to do: already bound to %s", *r.Want)
+		p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
 		return
 	}
 	if r.Diff != "" {
 		p.tell.diff(r.Diff)
 	}
 	for _, step := range r.Steps {
-		p.tell.printf("would run: %s", step)
+		p.tell.paste("would run: ", step)
 	}
 	if plan.Held {
 		p.tell.printf("would leave the running service alone")
@@ -211,27 +213,27 @@ func (p program) printOutcome(r report, plan bind.Plan) {
 	host := plan.Goal.Host
 	switch {
 	case plan.Held && r.Changed:
-		p.tell.printf("written, and not restarted: the running service is unchanged")
+		p.tell.say(careful, "written, and not restarted: the running service is unchanged")
 	case plan.Held:
-		p.tell.printf("already written, and not restarted: the running service is unchanged")
+		p.tell.say(careful, "already written, and not restarted: the running service is unchanged")
 	case !r.Changed:
-		p.tell.printf("already bound to %s", *r.Want)
+		p.tell.say(good, "already bound to %s", *r.Want)
 	case !plan.Reload && plan.State.Reached(plan.Goal):
-		p.tell.printf("bound to %s as before, and now to last; the service was not restarted", *r.Want)
+		p.tell.say(good, "bound to %s as before, and now to last; the service was not restarted", *r.Want)
 	case !plan.Reload:
-		p.tell.printf("bound to %s as before, and the files agree again; the service was not restarted", *r.Want)
+		p.tell.say(good, "bound to %s as before, and the files agree again; the service was not restarted", *r.Want)
 	case host.Wildcard():
-		p.tell.printf("now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
+		p.tell.say(good, "now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
 	default:
-		p.tell.printf("now bound to %s", *r.Want)
+		p.tell.say(good, "now bound to %s", *r.Want)
 	}
 	if plan.Held {
-		p.tell.printf("to restart it:    %s", bind.FixCommand(plan.Goal))
+		p.tell.paste("to restart it:    ", bind.FixCommand(plan.Goal))
 	}
 	if r.ContainerURL != nil {
-		p.tell.printf("from a container: %s", *r.ContainerURL)
+		p.tell.paste("from a container: ", *r.ContainerURL)
 	}
 	if r.Changed {
-		p.tell.printf("to take it back:  ollama-bind rollback")
+		p.tell.paste("to take it back:  ", "ollama-bind rollback")
 	}
 }

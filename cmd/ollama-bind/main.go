@@ -45,6 +45,9 @@ func (p program) run(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if wantsJSON(args) {
+		p.tell = p.tell.plain()
+	}
 	out := &output{Writer: p.tell.out}
 	p.tell.out = out
 	err := p.app().RunContext(ctx, args)

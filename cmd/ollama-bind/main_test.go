@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -27,9 +29,23 @@ func TestMain(m *testing.M) {
 
 // TestStories runs the program as a whole, one story a file.
 func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas.start(t)
+	var told atomic.Int32
+	t.Cleanup(func() {
+		if int(told.Load()) == len(files) { // and not a few of them, by -run
+			schemas.checkCoverage(t)
+		}
+	})
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		Setup:               setup,
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			told.Add(1)
+			return setup(env)
+		},
 		Cmds:                commands,
 		Condition:           condition,
 		RequireExplicitExec: true,

@@ -159,7 +159,7 @@ func (p program) printProbe(result container.Report) {
 			p.tell.printf("")
 		}
 		if t.Err != nil {
-			p.tell.printf("%s: %v", whoAsked(t), t.Err)
+			p.tell.line(0, piece{plain, whoAsked(t) + ": "}, piece{bad, t.Err.Error()})
 			continue
 		}
 		p.printTarget(t)
@@ -173,33 +173,53 @@ func whoAsked(t container.Target) string {
 
 func (p program) printTarget(t container.Target) {
 	p.tell.printf("%s, asked with its %s", whoAsked(t), t.Tool)
-	rows := [][]string{{"", "loopback", "all interfaces", "Ollama"}}
+	var rows []row
 	for _, r := range t.Reaches {
 		host := r.Host
 		if r.Address != "" && r.Address != r.Host {
 			host += " (" + r.Address + ")"
 		}
-		rows = append(rows, []string{host, seen(r.Loopback), seen(r.Wildcard), string(r.Ollama.Result)})
+		rows = append(rows, row{cells: []piece{{plain, host},
+			seen(r.Loopback), seen(r.Wildcard), {resultMeaning(r.Ollama.Result), string(r.Ollama.Result)}}})
 	}
-	p.tell.rows(rows)
+	p.tell.table([]string{"", "loopback", "all interfaces", "Ollama"}, rows)
 	if t.Source != "" {
-		p.tell.rows([][]string{{t.Source, t.URL, t.Answer.String()}})
+		p.tell.rows([]row{{cells: []piece{{plain, t.Source}, {plain, t.URL}, {resultMeaning(t.Answer.Result), t.Answer.String()}}}})
 	}
 	if t.Proxied != nil {
-		p.tell.rows([][]string{{t.Proxied.Variable, t.Proxied.Proxy, cmp.Or(t.Proxied.Answer.String(), "not tried")}})
+		p.tell.rows([]row{rowOf(t.Proxied.Variable, t.Proxied.Proxy, cmp.Or(t.Proxied.Answer.String(), "not tried"))})
 	}
-	p.tell.printf("%s: %s", t.Verdict, t.Summary)
+	p.tell.line(0, piece{verdictMeaning(t.Verdict), string(t.Verdict) + ":"}, piece{plain, " " + t.Summary})
 	if t.RightURL != "" {
-		p.tell.printf("the right URL:  %s", t.RightURL)
+		p.tell.paste("the right URL:  ", t.RightURL)
 	}
 	if t.Fix != "" {
-		p.tell.printf("to cure it:     %s", t.Fix)
+		p.tell.paste("to cure it:     ", t.Fix)
 	}
 }
 
-func seen(s container.Sight) string {
-	if s.Peer == "" {
-		return string(s.Result)
+func verdictMeaning(v container.Verdict) meaning {
+	if v == container.Reachable {
+		return good
 	}
-	return fmt.Sprintf("%s, as %s", s.Result, s.Peer)
+	return bad
+}
+
+func resultMeaning(r container.Result) meaning {
+	if r == container.OK {
+		return good
+	}
+	return bad
+}
+
+// seen is plain where nothing was: not every listener has to be reached.
+func seen(s container.Sight) piece {
+	p := piece{plain, string(s.Result)}
+	if s.Result == container.OK {
+		p.meaning = good
+	}
+	if s.Peer != "" {
+		p.text += ", as " + s.Peer
+	}
+	return p
 }

@@ -219,18 +219,18 @@ func newErrorObject(t teller, err error) *errorObject {
 }
 
 // marks show a layer's state at a glance.
-var marks = map[bind.LayerState]string{
-	bind.OK:          "✓",
-	bind.Differs:     "✗",
-	bind.Missing:     "✗",
-	bind.Skipped:     "–",
-	bind.Unsupported: "–",
-	bind.Unknown:     "?",
+var marks = map[bind.LayerState]mark{
+	bind.OK:          markGood,
+	bind.Differs:     markBad,
+	bind.Missing:     markBad,
+	bind.Skipped:     markNone,
+	bind.Unsupported: markNone,
+	bind.Unknown:     markUnknown,
 }
 
 // printRows writes one aligned row a layer: mark, name, value, what about it.
 func (t teller) printRows(r report, s bind.State) {
-	var rows [][]string
+	var rows []row
 	for _, any := range r.Layers {
 		switch l := any.(type) {
 		case fileLayer:
@@ -238,18 +238,22 @@ func (t teller) printRows(r report, s bind.State) {
 		case jobLayer:
 			rows = append(rows, t.row(l.layer, setting(l.layer), jobPlace(s)))
 		case socketLayer:
-			rows = append(rows, t.row(l.layer, orDash(l.Value), answering(l)))
+			rows = append(rows, t.row(l.layer, t.orDash(l.Value), answering(l)))
 		}
 	}
 	t.rows(rows)
 }
 
-func (t teller) row(l layer, value, place string) []string {
+func (t teller) row(l layer, value, place string) row {
 	if l.State == bind.Skipped {
 		value, place = string(bind.Skipped), ""
 	}
 	notes := slices.DeleteFunc([]string{place, l.Detail, l.was}, func(s string) bool { return s == "" })
-	return []string{marks[l.State] + " " + l.Name, value, t.tilde(strings.Join(notes, ", "))}
+	about := piece{plain, t.tilde(strings.Join(notes, ", "))}
+	if m := marks[l.State].meaning; m == good || m == detail {
+		about.meaning = detail
+	}
+	return row{marks[l.State], []piece{{plain, l.Name}, {plain, value}, about}}
 }
 
 func setting(l layer) string {
@@ -276,9 +280,9 @@ func answering(l socketLayer) string {
 	return "Ollama " + *l.APIVersion + " answers"
 }
 
-func orDash(s *string) string {
+func (t teller) orDash(s *string) string {
 	if s == nil {
-		return "–"
+		return t.screen.mark(markNone).text
 	}
 	return *s
 }

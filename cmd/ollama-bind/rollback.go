@@ -47,7 +47,9 @@ func (p program) rollback(c *cli.Context) error {
 	if c.Bool("list") {
 		return p.listBackups(c, m)
 	}
-	plan, out, err := m.Rollback(ctx, c.String("to"), c.Bool("force"))
+	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
+	plan, out, err := watched.Rollback(ctx, c.String("to"), c.Bool("force"))
+	done()
 	return p.reportRollback(c, m, plan, out, err)
 }
 
@@ -79,21 +81,21 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	p.tell.printf("")
 	switch {
 	case !r.Changed:
-		p.tell.printf("nothing to do: already as it was before")
+		p.tell.say(good, "nothing to do: already as it was before")
 		return
 	case plan.Unset:
-		p.tell.printf("the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
+		p.tell.say(good, "the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
 	case !out.State.Agent.Loaded:
-		p.tell.printf("restored; the service is not loaded, and was left so")
+		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:
-		p.tell.printf("restored; the service did not answer before the fix, so it was only loaded again")
+		p.tell.say(careful, "restored; the service did not answer before the fix, so it was only loaded again")
 	case !plan.Reload:
-		p.tell.printf("restored; the service had no need to be restarted")
+		p.tell.say(good, "restored; the service had no need to be restarted")
 	default:
-		p.tell.printf("restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
+		p.tell.say(good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}
-	p.tell.printf("to bind it again: ollama-bind fix")
+	p.tell.paste("to bind it again: ", "ollama-bind fix")
 }
 
 // listing is the answer to rollback --list.
@@ -150,9 +152,9 @@ func (p program) printBackups(l listing) {
 		p.tell.printf("no backups")
 		return
 	}
-	var rows [][]string
+	var rows []row
 	for _, e := range l.Backups {
-		rows = append(rows, []string{e.ID, describe(e), p.tell.tilde(strings.Join(e.Files, ", "))})
+		rows = append(rows, rowOf(e.ID, describe(e), p.tell.tilde(strings.Join(e.Files, ", "))))
 	}
 	p.tell.rows(rows)
 }

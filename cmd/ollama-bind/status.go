@@ -74,7 +74,7 @@ func (p program) printDrift(d *drift, t *trouble) {
 	}
 	p.tell.printf("%s", d.Message)
 	if d.Repair != "" && (t == nil || t.Hint != d.Repair) {
-		p.tell.printf("to change that:   %s", d.Repair)
+		p.tell.paste("to change that:   ", d.Repair)
 	}
 }
 
@@ -83,21 +83,21 @@ func (p program) printTrouble(t *trouble) {
 		return
 	}
 	p.tell.printf("%s", p.tell.tilde(t.Message))
-	p.tell.printf("what to do:       %s", p.tell.tilde(t.Hint))
+	p.tell.paste("what to do:       ", p.tell.tilde(t.Hint))
 }
 
 func (p program) printStatus(r report, s bind.State) {
 	p.tell.printRows(r, s)
 	p.tell.printf("")
 	if r.OK {
-		p.tell.printf("bound to %s", *r.Want)
+		p.tell.say(good, "bound to %s", *r.Want)
 	} else {
-		p.tell.printf("not bound to %s", *r.Want)
+		p.tell.say(bad, "not bound to %s", *r.Want)
 	}
 	p.printTrouble(r.Trouble)
 	p.printDrift(r.Drift, r.Trouble)
 	if r.ContainerURL != nil {
-		p.tell.printf("from a container: %s", *r.ContainerURL)
+		p.tell.paste("from a container: ", *r.ContainerURL)
 	}
 	p.tell.warnings(r.Warnings)
 }

@@ -27,7 +27,7 @@ import (
 //
 //	mac [flags]            builds a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS
 //	fault NAME [ARG]       switches a fault on (see package sandbox); heal switches all off
-//	exits CODE PROGRAM…    runs a program and wants that very exit code
+//	exits CODE PROGRAM…    runs a program and wants that very exit code; with --json, as finish, an answer that meets its schema
 //	json PATH VALUE        wants a value in the JSON object on stdout ("layers.plist.state ok")
 //	same FIXTURE           wants the plist to hold exactly that fixture's bytes
 //	listens on|not ADDR    wants the service to be, or not to be, reachable there: loopback or outside
@@ -53,6 +53,7 @@ import (
 //	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
 //	engine PRODUCT [-down] starts a container engine: desktop, linux or rancher (see package sandbox)
 //	container NAME [flags] runs a container: -env K=V, -host NAME:ADDRESS, -network N, -tools a,b, -stopped
+//	terminal COLUMNS CODE PROGRAM…   runs it on a terminal; see cmdTerminal and cmdAtMost
 //	image NAME [TOOL…]     makes an image; containers NAME…: wants these and no others to be there
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"mac":        cmdMac,
@@ -255,9 +256,12 @@ func cmdHeal(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).Cl
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	if got := exitOf(ts.Exec(args[1], args[2:]...)); got != want {
+	got := exitOf(ts.Exec(args[1], args[2:]...))
+	if got != want {
 		ts.Fatalf("%s: exit %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+	checkPiped(ts)
+	checkJSON(ts, args[1:], got, ts.ReadFile("stdout"))
 }
 
 func exitOf(err error) int {
@@ -439,14 +443,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(ts.Getenv("PROGRAM_DIR"), args[0])
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR", "GORACE"} {
-		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
-	}
-	for _, pair := range theMac(ts).Env() {
-		if strings.HasPrefix(pair, "SANDBOX_") {
-			cmd.Env = append(cmd.Env, pair)
-		}
-	}
+	cmd.Env = environment(ts)
 	var err error
 	cmd.Stdout, err = os.Create(ts.MkAbs("stdout.txt"))
 	ts.Check(err)
@@ -456,6 +453,21 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Start())
 	*ts.Value(runningKey).(**exec.Cmd) = cmd
 	ts.Defer(func() { cmd.Process.Kill() })
+}
+
+// environment is a story's own, for programs that testscript does not start.
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR", "GORACE",
+		"TERM", "LANG", "LC_ALL", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"} {
+		env = append(env, key+"="+ts.Getenv(key))
+	}
+	for _, pair := range theMac(ts).Env() {
+		if strings.HasPrefix(pair, "SANDBOX_") {
+			env = append(env, pair)
+		}
+	}
+	return env
 }
 
 var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
@@ -468,10 +480,11 @@ func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := *ts.Value(runningKey).(**exec.Cmd)
-	err := cmd.Wait()
-	if got := strconv.Itoa(exitOf(err)); got != args[0] {
-		ts.Fatalf("exit %s, want %s; stderr:\n%s", got, args[0], ts.ReadFile("stderr.txt"))
+	got := exitOf(cmd.Wait())
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit %d, want %s; stderr:\n%s", got, args[0], ts.ReadFile("stderr.txt"))
 	}
+	checkJSON(ts, cmd.Args, got, ts.ReadFile("stdout.txt"))
 }
 
 // cmdAwait waits until launchctl has been told a verb.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
@@ -22,12 +21,17 @@ import (
 //     a full stop; a hint is a line of its own with something to paste;
 //   - the home directory is written ~ in messages, because they get pasted;
 //   - nothing that comes from a file or another program reaches the terminal
-//     with control characters in it.
+//     with control characters in it;
+//   - colours, marks and folding are for terminals (screen.go, fold.go, table.go):
+//     what goes elsewhere has no control byte but tabs in a diff and line ends;
+//   - what moves (spinner.go) is on stderr, and is gone before a result is written.
 
 type teller struct {
-	out  io.Writer
-	err  io.Writer
-	home string
+	out    io.Writer
+	err    io.Writer
+	screen screen // what out can show
+	aside  screen // what err can
+	home   string
 }
 
 func newTeller(stdout, stderr io.Writer) teller {
@@ -35,28 +39,79 @@ func newTeller(stdout, stderr io.Writer) teller {
 	if err != nil {
 		home = "" // nothing gets shortened then
 	}
-	return teller{out: stdout, err: stderr, home: home}
+	return teller{stdout, stderr, screenOf(stdout, os.Getenv), screenOf(stderr, os.Getenv), home}
+}
+
+// plain is for --json: there are only programs to read it.
+func (t teller) plain() teller {
+	t.screen, t.aside = screen{}, screen{}
+	return t
 }
 
 // printf writes a line of a result.
-func (t teller) printf(format string, args ...any) {
-	fmt.Fprintln(t.out, printable(fmt.Sprintf(format, args...)))
+func (t teller) printf(format string, args ...any) { t.say(plain, format, args...) }
+
+// say is printf in the colour of a meaning.
+func (t teller) say(m meaning, format string, args ...any) {
+	t.line(0, piece{m, fmt.Sprintf(format, args...)})
 }
 
-// diff writes a unified diff, which brings its own line ends and tabs.
+// line writes a line that stands so many spaces to the right.
+func (t teller) line(indent int, text ...piece) {
+	t.screen.put(t.out, max(indent, 2), append([]piece{spaces(indent)}, text...)...)
+}
+
+// paste writes something to paste, behind what it is for or below that.
+func (t teller) paste(label, text string) {
+	if !t.screen.holds(columns(label + text)) {
+		t.say(detail, "%s", strings.TrimRight(label, " "))
+		label = "  "
+	}
+	t.whole(piece{detail, label}, piece{plain, text})
+}
+
+// whole writes a line that nobody but the terminal may break.
+func (t teller) whole(text ...piece) { t.screen.write(t.out, text...) }
+
+// diff writes a unified diff, which brings its own line ends and tabs. It is not
+// folded: its lines are those of a file.
 func (t teller) diff(text string) {
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		for i := range fields {
 			fields[i] = printable(fields[i])
 		}
-		fmt.Fprintln(t.out, strings.Join(fields, "\t"))
+		fmt.Fprintln(t.out, t.screen.tint(diffMeaning(line), strings.Join(fields, "\t")))
 	}
 }
 
+func diffMeaning(line string) meaning {
+	switch {
+	case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "), strings.HasPrefix(line, "@@ "):
+		return detail
+	case strings.HasPrefix(line, "+"):
+		return good
+	case strings.HasPrefix(line, "-"):
+		return bad
+	}
+	return plain
+}
+
+// kinds are what a note may be, where it is more than a detail.
+var kinds = map[string]meaning{"error": bad, "warning": careful}
+
 // note writes a line to stderr.
 func (t teller) note(kind, text string) {
-	fmt.Fprintf(t.err, "%s: %s: %s\n", name, kind, printable(strings.ReplaceAll(text, "\n", "; ")))
+	m, ok := kinds[kind]
+	if !ok {
+		m = detail
+	}
+	line := []piece{{detail, name + ": "}, {m, kind + ":"}, {plain, " " + strings.ReplaceAll(text, "\n", "; ")}}
+	if kind == "hint" { // there to be pasted
+		t.aside.write(t.err, line...)
+		return
+	}
+	t.aside.put(t.err, 2, line...)
 }
 
 // json writes the one object of --json.
@@ -135,19 +190,6 @@ func (t teller) tilde(text string) string {
 		}
 	}
 	return short
-}
-
-// rows writes aligned columns.
-func (t teller) rows(rows [][]string) {
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i := range row {
-			cells[i] = printable(row[i])
-		}
-		fmt.Fprintln(w, "  "+strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	}
-	w.Flush()
 }
 
 // printable escapes what a terminal would act upon: control characters and

@@ -57,7 +57,10 @@ func TestTellDiff(t *testing.T) {
 func TestTellRows(t *testing.T) {
 	var out bytes.Buffer
 	tell := teller{out: &out}
-	tell.rows([][]string{{"✓ a", "one\ttab", ""}, {"✗ long name", "b", "c\nd"}})
+	tell.rows([]row{
+		{markGood, []piece{{plain, "a"}, {plain, "one\ttab"}, {plain, ""}}},
+		{markBad, []piece{{plain, "long name"}, {plain, "b"}, {plain, "c\nd"}}},
+	})
 	lines := strings.Split(out.String(), "\n")
 	if len(lines) != 3 || lines[0] != `  ✓ a          one\ttab` || lines[1] != `  ✗ long name  b  c\nd` {
 		t.Errorf("got %q", lines)

@@ -480,8 +480,8 @@ func moreBinary(t *testing.T) []oddFile {
 }
 
 var (
-	token   = regexp.MustCompile(`'[^']*'|[0-9a-f]{2}`)
-	nesting = regexp.MustCompile(`\{(\d+)\*a1\{N\}\}`)
+	binToken = regexp.MustCompile(`'[^']*'|[0-9a-f]{2}`)
+	nesting  = regexp.MustCompile(`\{(\d+)\*a1\{N\}\}`)
 )
 
 // assembled makes a binary property list of its objects, with one thing changed.
@@ -509,7 +509,7 @@ func assembled(t *testing.T, objects, change string) []byte {
 	var table []uint64
 	for _, object := range strings.Split(objects, " | ") {
 		table = append(table, is("offset"+strconv.Itoa(len(table)), uint64(len(doc))))
-		for _, s := range token.FindAllString(object, -1) {
+		for _, s := range binToken.FindAllString(object, -1) {
 			if text, ok := strings.CutPrefix(s, "'"); ok {
 				doc = append(doc, strings.TrimSuffix(text, "'")...)
 				continue

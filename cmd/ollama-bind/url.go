@@ -79,7 +79,7 @@ func (p program) url(c *cli.Context) error {
 		p.tell.json(r)
 		return nil
 	}
-	p.tell.printf("%s", r.URL)
+	p.tell.whole(piece{plain, r.URL})
 	p.tell.warnings(r.Warnings)
 	return nil
 }

@@ -117,11 +117,23 @@ func (s show) shell() error {
 	cmd := exec.CommandContext(s.ctx, "/bin/sh")
 	path := []string{filepath.Dir(s.program), s.mac.Bin(), os.Getenv("PATH")}
 	cmd.Env = append(s.mac.Env(), "PS1=mac$ ", "PATH="+strings.Join(path, string(filepath.ListSeparator)))
+	cmd.Env = append(cmd.Env, terminal()...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		return err // what a shell exits with is its user's affair
 	}
 	return nil
+}
+
+// terminal is what the environment says of the terminal that all of it is shown on.
+func terminal() []string {
+	var env []string
+	for _, key := range []string{"TERM", "LANG", "LC_CTYPE", "LC_ALL", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"} {
+		if value, ok := os.LookupEnv(key); ok {
+			env = append(env, key+"="+value)
+		}
+	}
+	return env
 }
 
 // scene is one command of the demo.
@@ -175,7 +187,7 @@ func (s show) run(argv []string, want int) error {
 		path = s.program
 	}
 	cmd := exec.Command(path, argv[1:]...)
-	cmd.Env = s.mac.Env()
+	cmd.Env = append(s.mac.Env(), terminal()...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	// A Ctrl-C is for the demo to clean up after, not for one command.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package pty
+
+import "errors"
+
+func open() (Pair, error) { return Pair{}, errors.ErrUnsupported }
