@@ -1,0 +1,52 @@
+#!/bin/sh
+# An extension attribute for Jamf Pro: how Ollama is bound on this Mac. It says one of
+#
+#	bound, unbound       as they say
+#	drifted              bound once, and not as it was left, or not to last
+#	no service           there is no Ollama from Homebrew
+#	nobody logged in     there is nobody whose service could be asked about
+#	not installed        there is no ollama-bind
+#	error                run ollama-bind status there to see which
+#
+# Ids in the JSON stand in quotes, and a quote within a text has a backslash: so to look
+# for "intact" is to read it, and neither jq nor plutil is needed.
+
+# The same in all scripts, from here
+program=${OLLAMA_BIND:-/usr/local/bin/ollama-bind}
+
+# The service belongs to whoever is logged in at the screen, and this is run by root.
+# launchctl asuser leads into their session, sudo makes it theirs. Unverified on a Mac.
+user=$(stat -f %Su /dev/console)
+somebody() {
+	case $user in
+	root | loginwindow | _mbsetupuser | '') return 1 ;;
+	esac
+}
+ollama_bind() {
+	launchctl asuser "$(id -u "$user")" sudo -u "$user" -H "$program" "$@"
+}
+# to here.
+host=${OLLAMA_BIND_HOST:-0.0.0.0:11434}
+
+state() {
+	if ! somebody; then
+		echo "nobody logged in"
+		return
+	fi
+	if [ ! -x "$program" ]; then
+		echo "not installed"
+		return
+	fi
+	answer=$(ollama_bind status --host "$host" --json 2>/dev/null)
+	case "$? $answer" in
+	0\ *'"intact"'*) echo "bound" ;;
+	3\ *'"never-fixed"'*) echo "unbound" ;;
+	[03]\ *'"drift"'*) echo "drifted" ;;
+	0\ *) echo "bound" ;;
+	3\ *) echo "unbound" ;;
+	5\ *) echo "no service" ;;
+	*) echo "error" ;;
+	esac
+}
+
+echo "<result>$(state)</result>"
