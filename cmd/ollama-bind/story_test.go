@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -203,10 +204,14 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	flags.IntVar(&o.Version, "macos", 0, "")
 	flags.IntVar(&o.Port, "port", 0, "")
 	root := flags.Bool("root", false, "launchctl is run by root")
+	ownLsof := flags.Bool("ownlsof", false, "the machine's own lsof where it has one, not the stand-in, which is much quicker")
 	flags.DurationVar(&o.ExitTimeout, "exittimeout", 0, "")
 	throttle := flags.Duration("throttle", time.Second, "")
 	ts.Check(flags.Parse(args))
 	o.Throttle = *throttle
+	if runtime.GOOS == "linux" && !*ownLsof {
+		o.Lsof = sandbox.LsofStandIn
+	}
 	if *root {
 		o.Caller = sandbox.CallerRoot
 	}
