@@ -171,10 +171,16 @@ func readGet(from io.Reader) (*url.URL, error) {
 	if len(f) != 3 || f[0] != "GET" || !strings.HasPrefix(f[2], "HTTP/1.") {
 		return nil, errNoGet
 	}
+	named := f[2] == "HTTP/1.0" // which had no Host yet
 	for line := first; strings.TrimRight(line, "\r\n") != ""; {
 		if line, err = lines.ReadString('\n'); err != nil {
 			return nil, err
 		}
+		field, _, _ := strings.Cut(line, ":")
+		named = named || strings.EqualFold(field, "Host")
+	}
+	if !named {
+		return nil, errNoGet
 	}
 	return url.ParseRequestURI(f[1])
 }

@@ -110,6 +110,7 @@ func TestStrangersAreToldNothing(t *testing.T) {
 		"options":          "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
 		"a body to follow": "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
 		"garbage":          "garbage\r\n\r\n",
+		"no host":          "GET " + path + " HTTP/1.1\r\n\r\n",
 		"an empty query":   "GET " + path + "? HTTP/1.1\r\nHost: h\r\n\r\n",
 		"HTTP/0.9":         "GET " + path + "\r\n\r\n",
 		"too many headers": "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: "+strings.Repeat("b", 100)+"\r\n", 200) + "\r\n",
@@ -161,6 +162,42 @@ func TestListenerOutlastsStrangers(t *testing.T) {
 	}
 	for _, conn := range conns {
 		conn.Close()
+	}
+}
+
+func TestSeatsAreLimited(t *testing.T) {
+	listener := newListeners(t).Loopback()
+	address := fmt.Sprintf("127.0.0.1:%d", listener.port)
+	var strangers []net.Conn
+	for range maxGuests {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		strangers = append(strangers, conn)
+	}
+	seated := func() int {
+		listener.mu.Lock()
+		defer listener.mu.Unlock()
+		return len(listener.guests)
+	}
+	for end := time.Now().Add(strangersTime / 2); seated() < maxGuests; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d are let in, not %d", seated(), maxGuests)
+		}
+	}
+	answer := make(chan string)
+	go func() { answer <- say(t, listener, "GET /"+listener.nonce+"/x HTTP/1.1\r\nHost: h\r\n\r\n") }()
+	select {
+	case <-answer:
+		t.Error("one more let in than there are seats")
+		return
+	case <-time.After(50 * time.Millisecond):
+	}
+	strangers[0].Close()
+	if text := <-answer; !strings.HasSuffix(text, listener.answer) {
+		t.Errorf("answer %q", text)
 	}
 }
 
