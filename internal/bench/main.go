@@ -15,11 +15,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -44,11 +41,8 @@ func main() {
 	only := flag.String("tables", "", "only these tables, with commas between: "+strings.Join(names(), ", "))
 	page := flag.String("write", "", "write the tables into this file, between its markers")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := sandbox.Interruptible()
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go endWithParent(cancel)
 	err := run(ctx, *quick, *only, *page)
 	if ctx.Err() != nil {
 		err = errors.New("interrupted; everything is cleaned up")
@@ -57,15 +51,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// endWithParent ends the run when `go run` is gone, which a SIGTERM ends without
-// telling anybody.
-func endWithParent(end func()) {
-	for parent := os.Getppid(); os.Getppid() == parent; {
-		time.Sleep(100 * time.Millisecond)
-	}
-	end()
 }
 
 func names() []string {

@@ -12,11 +12,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -33,24 +31,12 @@ func main() {
 	sandbox.Main()
 	shell := flag.Bool("shell", false, "start a shell on the Mac in a folder")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := sandbox.Interruptible()
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go endWithParent(cancel)
 	if err := run(ctx, *shell); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
-}
-
-// endWithParent ends the demo when `go run` is gone, which a SIGTERM ends without
-// telling anybody.
-func endWithParent(end func()) {
-	for parent := os.Getppid(); os.Getppid() == parent; {
-		time.Sleep(100 * time.Millisecond)
-	}
-	end()
 }
 
 func run(ctx context.Context, shell bool) error {
