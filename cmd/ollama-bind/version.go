@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -83,16 +82,15 @@ func buildOf(info *debug.BuildInfo) build {
 var pseudoVersion = lazyregexp.New(`[-.](\d{14})-([0-9a-f]{12})(\+.*)?$`)
 
 func fromPseudo(version string) build {
-	if !pseudoVersion.MatchString(version) {
+	found := pseudoVersion.FindStringSubmatch(version)
+	if found == nil {
 		return build{}
 	}
-	version, _, _ = strings.Cut(version, "+")
-	when, commit := version[len(version)-27:len(version)-13], version[len(version)-12:]
-	t, err := time.Parse("20060102150405", when)
+	t, err := time.Parse("20060102150405", found[1])
 	if err != nil {
 		return build{}
 	}
-	return build{commit: commit, date: t.Format(time.RFC3339)}
+	return build{commit: found[2], date: t.Format(time.RFC3339)}
 }
 
 // shortCommit is enough of a commit to find it.

@@ -26,8 +26,6 @@ func New(expression string) *Regexp {
 	return r
 }
 
-func (r *Regexp) Match(text []byte) bool { return r.compiled().Match(text) }
-
 func (r *Regexp) MatchString(text string) bool { return r.compiled().MatchString(text) }
 
 func (r *Regexp) FindSubmatch(text []byte) [][]byte { return r.compiled().FindSubmatch(text) }
@@ -38,10 +36,6 @@ func (r *Regexp) FindStringSubmatch(text string) []string {
 
 func (r *Regexp) FindStringSubmatchIndex(text string) []int {
 	return r.compiled().FindStringSubmatchIndex(text)
-}
-
-func (r *Regexp) FindAllStringSubmatch(text string, n int) [][]string {
-	return r.compiled().FindAllStringSubmatch(text, n)
 }
 
 func (r *Regexp) FindString(text string) string {
