@@ -476,8 +476,11 @@ func installTool(path string) error {
 	return linkOrCopy(self, path)
 }
 
-// executable is the running program's own file.
+// executable is what the stand-ins are links to: the running program, if the environment does not name another one.
 func executable() (string, error) {
+	if path := os.Getenv(envStandins); path != "" {
+		return path, nil
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return "", err

@@ -19,6 +19,8 @@ const (
 	envParent  = "SANDBOX_PARENT"  // pid of the process that ollama must not outlive
 	envFaults  = "SANDBOX_FAULTS"  // ollama's faults, as a URL query
 
+	envStandins = "SANDBOX_STANDINS" // for the sandbox itself: the program that they are
+
 	envContainer = "SANDBOX_CONTAINER" // the container that a shell runs in
 )
 
