@@ -65,9 +65,17 @@ func rootAction(c *cli.Context) error {
 		return help(c, args[1:])
 	}
 	if len(args) > 0 {
-		return &usageError{fmt.Sprintf("unknown command %q", args[0]), name + " --help"}
+		return &usageError{fmt.Sprintf("unknown command %q; there are %s", args[0], commandList(c.App)), name + " --help"}
 	}
 	return cli.ShowAppHelp(c)
+}
+
+func commandList(app *cli.App) string {
+	var names []string
+	for _, command := range app.VisibleCommands() {
+		names = append(names, command.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // help is `ollama-bind help [COMMAND]`.
@@ -87,6 +95,11 @@ func tame(c *cli.Command) *cli.Command {
 	c.HideHelpCommand = true
 	c.OnUsageError = onUsageError
 	c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + exitStatus
+	for _, flag := range c.Flags {
+		if sw, ok := flag.(*cli.BoolFlag); ok {
+			sw.DisableDefaultText = true // a switch is off until it is given
+		}
+	}
 	c.Action = func(ctx *cli.Context) error {
 		if c.ArgsUsage == "" && ctx.Args().Present() {
 			return strayArgument(c.Name, ctx.Args().First())
@@ -108,12 +121,15 @@ func strayArgument(command, arg string) error {
 var longFlag = lazyregexp.New(`(^|\s)-([a-z][a-z-]+)`)
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	hint := name + " --help"
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
-		hint = fmt.Sprintf("%s %s --help", name, c.Command.Name)
+	message := strings.NewReplacer(
+		"flag provided but not defined:", "unknown flag",
+		"timeout: parse error", "timeout: a time has a unit, such as 45s or 2m",
+	).Replace(err.Error())
+	message = longFlag.ReplaceAllString(message, "$1--$2")
+	if c.Command == nil || c.Command.Name == "" || c.Command.Name == name {
+		return &usageError{message + "; the command comes first, and its flags behind it", name + " --help"}
 	}
-	message := strings.Replace(err.Error(), "flag provided but not defined:", "unknown flag", 1)
-	return &usageError{longFlag.ReplaceAllString(message, "$1--$2"), hint}
+	return &usageError{message, fmt.Sprintf("%s %s --help", name, c.Command.Name)}
 }
 
 // asUsage catches what cli reports with an exit code of its own: --help with
@@ -144,7 +160,7 @@ func timeoutFlag() cli.Flag {
 	return &cli.DurationFlag{
 		Name:  "timeout",
 		Value: 30 * time.Second,
-		Usage: "`TIME` after which everything is undone; a third of it is kept for that",
+		Usage: "the `TIME` that all of it may take; a third, or five seconds, is kept for putting things back",
 	}
 }
 

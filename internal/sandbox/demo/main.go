@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -99,7 +100,10 @@ func (s show) startService() error {
 // shell gives the Mac to somebody who wants to try things: ollama-bind and the
 // stand-ins first on PATH, behind them the machine's own tools.
 func (s show) shell() error {
-	say("A shell on that Mac. Ollama's port is %d here: ollama-bind fix --host 0.0.0.0:%d. Leave with exit.", s.mac.Port, s.mac.Port)
+	say("A shell on that Mac: %s. Leave with exit.", s.typed("ollama-bind fix"))
+	if s.mac.Port != port {
+		say("Port %d is taken on this machine. Say --host to status, doctor and probe, too.", port)
+	}
 	cmd := exec.CommandContext(s.ctx, "/bin/sh")
 	path := []string{filepath.Dir(s.program), s.mac.Bin(), os.Getenv("PATH")}
 	cmd.Env = append(s.mac.Env(), "PS1=mac$ ", "PATH="+strings.Join(path, string(filepath.ListSeparator)))
@@ -149,9 +153,14 @@ func (s show) play() error {
 		if err := s.run(strings.Fields(s.typed(scene.command)), scene.exit); err != nil {
 			return err
 		}
-		if scene.listen {
-			s.listening()
+		if !scene.listen {
+			continue
 		}
+		// brew does not wait for it.
+		if err := s.mac.WaitVersion(net.JoinHostPort("127.0.0.1", fmt.Sprint(s.mac.Port)), 20*time.Second); err != nil {
+			return err
+		}
+		s.listening()
 	}
 	say("That was all of it. The Mac in the folder is gone again; on a real one, type: ollama-bind fix")
 	return nil
