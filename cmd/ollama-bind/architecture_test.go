@@ -1,0 +1,112 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const repository = "../.."
+
+// TestArchitecture holds docs/architecture.md against the folders, the imports and
+// go.mod.
+func TestArchitecture(t *testing.T) {
+	page := read(t, "docs/architecture.md")
+	for room := range rooms(t) {
+		if !strings.Contains(page, "\n| `"+room+"` | ") {
+			t.Errorf("docs/architecture.md has no row for %s", room)
+		}
+	}
+	for _, module := range direct(t) {
+		if !strings.Contains(page, "\n| "+module+" | ") {
+			t.Errorf("docs/architecture.md does not say what %s is for", module)
+		}
+	}
+}
+
+// TestImports holds the code against what docs/architecture.md says of imports.
+func TestImports(t *testing.T) {
+	order := []string{"plistfix", "launchctl", "internal/bind", "internal/container", "internal/doctor"}
+	for room, imports := range rooms(t) {
+		for _, other := range imports {
+			switch {
+			case other == "internal/sandbox" && room != "internal/bench":
+				t.Errorf("%s imports %s, and is no test", room, other)
+			case slices.Contains(order[:2], room):
+				t.Errorf("%s imports %s, and should be of use alone", room, other)
+			case slices.Contains(order, room) && slices.Index(order, other) > slices.Index(order, room):
+				t.Errorf("%s imports %s: that is the wrong way", room, other)
+			case room == "internal/container" && other == "internal/bind":
+				t.Errorf("%s imports %s, and should know nothing of launchd", room, other)
+			}
+		}
+	}
+}
+
+// rooms are the packages with what they import of each other, tests left out. What
+// lies in a package's folder counts as its own.
+func rooms(t *testing.T) map[string][]string {
+	all := map[string][]string{}
+	err := filepath.WalkDir(repository, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && strings.HasPrefix(name, ".") && name != ".." {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		room := roomOf(filepath.ToSlash(strings.TrimPrefix(filepath.Dir(file), filepath.FromSlash(repository+"/"))))
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		all[room] = append(all[room], nil...) // known, even if it imports nothing
+		for _, spec := range source.Imports {
+			other, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/ollama-bind/ollama-bind/")
+			if other = roomOf(other); ours && other != room {
+				all[room] = append(all[room], other)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(all) < 10 {
+		t.Fatalf("%d packages: %v", len(all), err)
+	}
+	return all
+}
+
+func roomOf(folder string) string {
+	parts := strings.Split(folder, "/")
+	if parts[0] == "internal" || parts[0] == "cmd" {
+		return path.Join(parts[:min(len(parts), 2)]...)
+	}
+	return parts[0]
+}
+
+// direct are the modules that go.mod requires, but for what those require.
+func direct(t *testing.T) (modules []string) {
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {
+		modules = append(modules, m[1])
+	}
+	if len(modules) == 0 {
+		t.Fatal("go.mod requires nothing")
+	}
+	return modules
+}
+
+func read(t *testing.T, name string) string {
+	data, err := os.ReadFile(filepath.Join(repository, filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
