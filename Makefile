@@ -1,10 +1,11 @@
-# The commands of this repository. They need Go and make, nothing else.
+# The commands of this repository. They need Go and make; the few that need more say so.
 
 GO ?= go
 # The race detector needs a C compiler, but for macOS. Where there is none, the
 # tests run without it.
 RACE ?= $(shell { [ "$$($(GO) env GOOS)" = darwin ] || command -v "$$($(GO) env CC)"; } >/dev/null 2>&1 && echo -race)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS = -s -w -X main.version=$(VERSION)
 # cli's writing of manual pages is not used, and would weigh.
@@ -33,11 +34,11 @@ test: ## run all tests; needs no Mac, no root, no network but for Go modules
 	SANDBOX_STANDINS='$(CURDIR)/bin/standins' $(GO) test $(RACE) -parallel 8 ./...
 
 .PHONY: e2e
-e2e: ## the same stories on a real Docker Engine, which it starts where there is none
+e2e: ## container stories on a real Docker Engine, which it installs and starts where it can (as root on Debian or Ubuntu)
 	@GO='$(GO)' .ci/e2e
 
 .PHONY: fleet
-fleet: ## play the Ansible role on a dozen Macs in folders; FLEET=200 measures plays on that many
+fleet: ## play the Ansible role on a dozen Macs in folders, with ansible-core; FLEET=200 measures plays on that many
 	@GO='$(GO)' .ci/fleet
 
 .PHONY: build
@@ -50,9 +51,10 @@ install: ## install ollama-bind where go install puts programs
 
 # What only some tests are built with.
 TEST_TAGS = e2e,torture,fleet,integration
+SCRIPTS = .ci/* contrib/munki/* contrib/jamf/*.sh cmd/ollama-bind/completions/ollama-bind.bash
 
 .PHONY: lint
-lint: ## check format, vet and staticcheck, for Linux and macOS
+lint: ## check format, vet and staticcheck, for Linux and macOS; the workflows, and with shellcheck the scripts
 	@unformatted=$$(gofmt -l cmd contrib internal launchctl plistfix) && test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags $(TEST_TAGS) ./...
@@ -60,6 +62,9 @@ lint: ## check format, vet and staticcheck, for Linux and macOS
 	GOOS=darwin $(GO) vet -tags $(TEST_TAGS) ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags $(TEST_TAGS) ./...
+	$(GO) run $(ACTIONLINT) .github/workflows/*.yml
+	@if ! command -v shellcheck >/dev/null; then echo "lint: there is no shellcheck here: the scripts were not checked"; \
+	else shellcheck -S warning $(SCRIPTS); fi
 
 # In memory where that is to be had: the disk's own slowness proves nothing. Without
 # cgo the stand-ins start in half of the time, and there are tens of thousands.

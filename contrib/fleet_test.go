@@ -4,6 +4,7 @@ package contrib
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -31,10 +32,12 @@ var (
 // fleet is an inventory.
 type fleet struct {
 	*testing.T
-	dir   string
-	macs  map[string]*sandbox.Mac // those in good order
-	hosts map[string]map[string]any
-	cpu   time.Duration // what the last play has cost: Ansible, and ollama-bind on all Macs
+	dir      string
+	playbook string
+	group    string                  // of the inventory, that all Macs are in
+	macs     map[string]*sandbox.Mac // those in good order
+	hosts    map[string]map[string]any
+	cpu      time.Duration // what the last play has cost: Ansible, and ollama-bind on all Macs
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -47,7 +50,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return &fleet{T: t, dir: dir, macs: map[string]*sandbox.Mac{}, hosts: map[string]map[string]any{}}
+	return &fleet{T: t, dir: dir, playbook: "testdata/fleet.yml", group: "all", macs: map[string]*sandbox.Mac{}, hosts: map[string]map[string]any{}}
 }
 
 // add puts a Mac without a service into the inventory.
@@ -98,14 +101,14 @@ var recap = regexp.MustCompile(`(?m)^(\S+) +: ok=\d+ +changed=(\d+) +unreachable
 func (f *fleet) play(args ...string) (stdout string, hosts map[string]outcome) {
 	f.Helper()
 	inventory, results := filepath.Join(f.dir, "inventory.json"), filepath.Join(f.dir, "results")
-	text, err := json.Marshal(map[string]any{"all": map[string]any{"hosts": f.hosts}})
+	text, err := json.Marshal(map[string]any{f.group: map[string]any{"hosts": f.hosts}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	if err := os.WriteFile(inventory, text, 0o600); err != nil {
 		f.Fatal(err)
 	}
-	cmd := exec.Command("ansible-playbook", append([]string{"-i", inventory, "-f", strconv.Itoa(*forks), "testdata/fleet.yml"}, args...)...)
+	cmd := exec.Command("ansible-playbook", append([]string{"-i", inventory, "-f", strconv.Itoa(*forks), f.playbook}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+f.dir, "ANSIBLE_CONFIG=testdata/ansible.cfg", "ANSIBLE_CALLBACK_TREE_DIR="+results, "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -240,6 +243,15 @@ func TestFleet(t *testing.T) {
 	f.add("bare")
 	f.add("exempt")
 	f.hosts["exempt"]["ollama_bind_missing"] = "skip"
+	// There is no ollama-bind, or something else of that name.
+	f.add("new")
+	f.hosts["new"]["ollama_bind_executable"] = filepath.Join(f.dir, "new", "ollama-bind")
+	f.add("impostor")
+	impostor := filepath.Join(f.dir, "impostor", "ollama-bind")
+	if err := os.WriteFile(impostor, []byte("#!/bin/sh\necho []\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.hosts["impostor"]["ollama_bind_executable"] = impostor
 
 	before := f.disk()
 	out, hosts := f.expect(1, false, "--check", "--diff")
@@ -251,8 +263,12 @@ func TestFleet(t *testing.T) {
 		t.Error("check mode has changed something")
 	}
 	f.fails(hosts, "held", "held by", "hint: ")
+	f.fails(hosts, "impostor", "does not answer as ollama-bind fix does")
+	f.fine(hosts, "new", 1) // an earlier task may be about to put ollama-bind there
 
 	_, hosts = f.expect(1, true)
+	f.fails(hosts, "new", "was not found on this Mac")
+	f.fails(hosts, "impostor", "does not answer as ollama-bind fix does")
 	f.fails(hosts, "held", "held by", "hint: ")
 	f.fails(hosts, "stubborn", "the previous state is restored", "hint: ollama-bind status")
 	f.fails(hosts, "bare", "hint: brew services start ollama")
@@ -298,6 +314,54 @@ func TestFleet(t *testing.T) {
 	}
 	_, hosts = f.expect(0, false, unbound...)
 	f.fine(hosts, "stubborn", 0)
+}
+
+// TestPage follows docs/fleet.md: its play and its commands as they stand there, on
+// two Macs whose /usr/local/bin is another folder that is not there yet.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml site.yml\n")
+	site, rest, _ := strings.Cut(rest, "```\n")
+	_, rest, _ = strings.Cut(rest, "```\n")
+	commands, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("docs/fleet.md has no site.yml with commands behind it")
+	}
+	f := newFleet(t)
+	f.start("one", "two")
+	for _, host := range f.hosts {
+		delete(host, "ollama_bind_executable")
+		host["ansible_become"] = false // what root may do, we may in this folder
+	}
+	f.group = "macs"
+	for name := range f.macs {
+		folder := filepath.Join(f.dir, name, "local")
+		f.hosts[name]["folder"] = folder
+		env := f.hosts[name]["mac"].(map[string]string)
+		env["PATH"] = folder + string(filepath.ListSeparator) + env["PATH"]
+	}
+	site = strings.ReplaceAll(site, "/usr/local/bin", "/{{ folder }}")
+	site = strings.Replace(site, "- hosts: macs\n", "- hosts: macs\n  environment: \"{{ mac }}\"\n", 1)
+	f.playbook = filepath.Join(f.dir, "site.yml")
+	if err := errors.Join(os.WriteFile(f.playbook, []byte(site), 0o600), os.Mkdir(filepath.Join(f.dir, "bin"), 0o700),
+		os.Symlink(program(t), filepath.Join(f.dir, "bin/ollama-bind"))); err != nil {
+		t.Fatal(err)
+	}
+	wants := []struct {
+		changed int // both tasks before the role, or the role, or all three
+		listens bool
+	}{{2, false}, {3, true}, {1, false}}
+	for i, line := range strings.Split(strings.TrimSpace(commands), "\n") {
+		command, _, _ := strings.Cut(line, "#")
+		args, ok := strings.CutPrefix(command, "ansible-playbook site.yml")
+		if !ok || i >= len(wants) {
+			t.Fatalf("docs/fleet.md has another command: %s", line)
+		}
+		f.expect(wants[i].changed, wants[i].listens, strings.Fields(args)...)
+	}
 }
 
 func (f *fleet) socket(name string) string { return fmt.Sprintf("*:%d", f.macs[name].Port) }

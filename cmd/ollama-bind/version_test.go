@@ -1,8 +1,11 @@
 package main
 
 import (
+	"io/fs"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -56,5 +59,28 @@ func TestVersionLine(t *testing.T) {
 	got := versionLine()
 	if !regexp.MustCompile(`^\S+, commit .+, date \S+, go1\S+ \w+/\w+$`).MatchString(got) {
 		t.Errorf("%q", got)
+	}
+}
+
+// Where two names differ only in case, go install refuses the whole module, and a
+// Mac's disk holds one of the two files.
+func TestNames(t *testing.T) {
+	const root = "../.."
+	names := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if path == filepath.Join(root, ".git") {
+			return fs.SkipDir
+		}
+		if other, taken := names[strings.ToLower(path)]; taken {
+			t.Errorf("%s and %s differ only in case", other, path)
+		}
+		names[strings.ToLower(path)] = path
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

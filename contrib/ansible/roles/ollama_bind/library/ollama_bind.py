@@ -11,6 +11,7 @@ description:
   - Runs C(ollama-bind fix) or C(ollama-bind rollback) on a Mac, as the user whose service it is.
   - A Mac that is in the wanted state already is left alone.
   - In check mode nothing is changed; C(ollama-bind fix --dry-run) and C(ollama-bind status) say what would be.
+    A Mac without ollama-bind is skipped then, since an earlier task of the play may be about to put it there.
 author: The ollama-bind authors
 requirements:
   - ollama-bind on the Mac
@@ -119,15 +120,22 @@ class Mac:
             opt_dirs=["/opt/homebrew/bin", "/usr/local/bin", os.path.expanduser("~/go/bin")],
         )
         if self.program is None:
-            module.fail_json(msg="%s was not found on this Mac; put it there first" % self.args["executable"])
+            missing = "%s was not found on this Mac; put it there first" % self.args["executable"]
+            if module.check_mode:  # an earlier task of the play may be about to do so
+                module.exit_json(skipped=True, msg=missing)
+            module.fail_json(msg=missing)
 
     def run(self, *command):
         """Runs ollama-bind, and returns its exit code and its JSON object."""
         code, out, err = self.module.run_command([self.program] + list(command) + ["--json"])
         try:
             report = json.loads(out)
-        except ValueError:
-            self.module.fail_json(msg="ollama-bind %s gave no JSON (exit code %d)" % (command[0], code), stdout=out, stderr=err)
+            answered = report["command"] == command[0]
+        except (ValueError, TypeError, KeyError):
+            answered = False
+        if not answered:
+            self.module.fail_json(msg="%s does not answer as ollama-bind %s does (exit code %d)" % (self.program, command[0], code),
+                                  stdout=out, stderr=err)
         self.result.update(exit_code=code, report=report)
         for warning in report.get("warnings", []):
             self.warnings[warning["id"]] = warning["message"]

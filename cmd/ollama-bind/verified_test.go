@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A file or folder that docs/verified.md names, and the identifier that may follow.
+var place = regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`(?:, ([A-Za-z]+))?")
+
+// Whoever sees on a Mac that a fact is wrong has to find the code: the files and
+// identifiers that docs/verified.md names are there, and its rows are numbered.
+func TestVerified(t *testing.T) {
+	const root = "../.."
+	page, err := os.ReadFile(root + "/docs/verified.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 8 || strings.Trim(cells[1], " -") == "" {
+			continue
+		}
+		rows++
+		number, matters, proof, seen := strings.TrimSpace(cells[1]), cells[3], cells[4], strings.TrimSpace(cells[6])
+		if number != strconv.Itoa(rows) {
+			t.Errorf("row %d has the number %s", rows, number)
+		}
+		if seen != "no" && !strings.HasPrefix(seen, "yes, ") {
+			t.Errorf("row %d: seen on a Mac: %q", rows, seen)
+		}
+		for _, found := range place.FindAllStringSubmatch(matters+proof, -1) {
+			if _, err := os.Stat(filepath.Join(root, found[1])); err != nil {
+				t.Errorf("row %d: %v", rows, err)
+			}
+		}
+		for _, found := range place.FindAllStringSubmatch(matters, -1) {
+			if found[2] != "" && !declares(t, filepath.Join(root, found[1]), found[2]) {
+				t.Errorf("row %d: %s has no %s", rows, found[1], found[2])
+			}
+		}
+	}
+	if rows == 0 {
+		t.Error("docs/verified.md has no rows")
+	}
+}
+
+// declares tells whether the Go file declares the identifier at its top level.
+func declares(t *testing.T, file, identifier string) bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|var |const |type )` + identifier + `\b`).Match(text)
+}
