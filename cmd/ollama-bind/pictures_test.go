@@ -73,7 +73,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// TestReadme holds the README's transcript against the picture that it stands below.
+// TestReadme holds the README's transcript against the picture of the same.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
