@@ -4,7 +4,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -18,7 +17,7 @@ const repository = "../.."
 // TestArchitecture holds docs/architecture.md against the folders, the imports and
 // go.mod.
 func TestArchitecture(t *testing.T) {
-	page := read(t, "docs/architecture.md")
+	page := readDoc(t, "docs/architecture.md")
 	for room := range rooms(t) {
 		if !strings.Contains(page, "\n| `"+room+"` | ") {
 			t.Errorf("docs/architecture.md has no row for %s", room)
@@ -94,19 +93,11 @@ func roomOf(folder string) string {
 
 // direct are the modules that go.mod requires, but for what those require.
 func direct(t *testing.T) (modules []string) {
-	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(readDoc(t, "go.mod"), -1) {
 		modules = append(modules, m[1])
 	}
 	if len(modules) == 0 {
 		t.Fatal("go.mod requires nothing")
 	}
 	return modules
-}
-
-func read(t *testing.T, name string) string {
-	data, err := os.ReadFile(filepath.Join(repository, filepath.FromSlash(name)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }

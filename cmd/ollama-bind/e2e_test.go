@@ -40,6 +40,8 @@ import (
 //	within TIME CODE PROGRAM…               is exits, and wants the program to end in time
 //	awaitown                                waits until the program has made a container of its own
 //	noneown                                 wants no container of the program's own
+//	project                                 makes project/ of the recipes in docs/onboarding.md, for docker compose, and takes down at
+//	                                        the end what becomes of it; sets $WEB, the name of its container
 //
 // The kinds of network, all of them with containers of their own and this machine as their host:
 //
@@ -57,6 +59,7 @@ var e2eCommands = map[string]func(ts *testscript.TestScript, neg bool, args []st
 	"within":   e2eWithin,
 	"awaitown": e2eAwaitOwn,
 	"noneown":  e2eNoneOwn,
+	"project":  e2eProject,
 }
 
 const (
@@ -70,6 +73,9 @@ func TestE2E(t *testing.T) {
 		t.Fatalf("no stories: %v", err)
 	}
 	e := connect(t)
+	conditions["compose"] = func() bool { return e.compose != "" }
+	e.recipes = readRecipes(t)
+	schemas.start(t)
 	e.sweep() // a run that was killed may have left something
 	t.Cleanup(e.sweep)
 	t.Cleanup(sweepOnSignal(e))
@@ -109,11 +115,13 @@ func e2eCondition(cond string) (bool, error) {
 
 // engine is a Docker Engine on this machine.
 type engine struct {
-	client string // the docker program
-	host   string // DOCKER_HOST
-	turn   sync.Mutex
-	making sync.Mutex             // held while a story has the engine make something
-	story  atomic.Pointer[string] // the folder of the one that is being told
+	client  string // the docker program
+	host    string // DOCKER_HOST
+	compose string // what docker compose starts, or the docker-compose of those who have an older one; empty where there is none
+	recipes map[string]string
+	turn    sync.Mutex
+	making  sync.Mutex             // held while a story has the engine make something
+	story   atomic.Pointer[string] // the folder of the one that is being told
 }
 
 const realEngineKey = "real-engine"
@@ -134,6 +142,13 @@ func connect(t *testing.T) *engine {
 		t.Fatalf("no engine answers at %s: %v; make e2e gets one where there is none", e.host, err)
 	}
 	t.Logf("Docker Engine %s at %s", version, e.host)
+	const plugin = `{{range .ClientInfo.Plugins}}{{if eq .Name "compose"}}{{.Path}}{{end}}{{end}}`
+	if e.compose, err = e.docker("info", "--format", plugin); err != nil {
+		t.Fatal(err)
+	}
+	if e.compose == "" {
+		e.compose, _ = exec.LookPath("docker-compose")
+	}
 	return e
 }
 
@@ -170,10 +185,15 @@ func (e *engine) list(args ...string) []string {
 	return strings.Fields(out)
 }
 
+// labelled lists what the stories made, by themselves or with docker compose.
+func (e *engine) labelled(args ...string) []string {
+	own := e.list(append(args, "--filter", "label="+e2eName)...)
+	return append(own, e.list(append(args, "--filter", "label=com.docker.compose.project="+e2eName)...)...)
+}
+
 // containers are those that the stories made, and those that were made from their images.
 func (e *engine) containers() []string {
-	all := e.list("ps", "--all", "--filter", "label="+e2eName, "--format", "{{.Names}}")
-	return append(all, e.programContainers()...)
+	return append(e.labelled("ps", "--all", "--format", "{{.Names}}"), e.programContainers()...)
 }
 
 // programContainers are those that the program under test made.
@@ -190,7 +210,7 @@ func (e *engine) programContainers() []string {
 }
 
 func (e *engine) networks() []string {
-	return e.list("network", "ls", "--filter", "label="+e2eName, "--format", "{{.Name}}")
+	return e.labelled("network", "ls", "--format", "{{.Name}}")
 }
 
 // sweep removes all that was made here. What is not there cannot be removed, and is no error.
@@ -204,7 +224,7 @@ func (e *engine) sweep() {
 	if _, err := e.docker("image", "inspect", busyboxImage); err == nil {
 		_, _ = e.docker(onHost(dropRules)...)
 	}
-	for _, image := range images {
+	for _, image := range append(images, projectImage) {
 		_, _ = e.docker("rmi", "--force", image)
 	}
 }
@@ -251,7 +271,11 @@ func (e *engine) setup(env *testscript.Env) error {
 	}
 	// Not a link: what runs in the background gets a short environment, without DOCKER_HOST.
 	dir := filepath.Join(env.WorkDir, "docker-bin")
-	script := fmt.Sprintf("#!/bin/sh\nDOCKER_HOST=${DOCKER_HOST-%s} exec %s \"$@\"\n", e.host, e.client)
+	script := fmt.Sprintf(`#!/bin/sh
+export DOCKER_HOST=${DOCKER_HOST-%s}
+[ "$1" != compose ] || { shift; exec %s "$@"; }
+exec %s "$@"
+`, e.host, e.compose, e.client)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -310,6 +334,7 @@ func processesIn(folder string) map[int]string {
 const (
 	busyboxImage = e2eName + "/busybox"
 	emptyImage   = e2eName + "/empty"
+	projectImage = e2eName + "_web" // which docker compose builds
 )
 
 var images = []string{busyboxImage, emptyImage}
@@ -322,7 +347,7 @@ func (e *engine) makeImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	image := newImage()
-	image.file("bin/busybox", read(t, busybox), 0o755)
+	image.file("bin/busybox", contents(t, busybox), 0o755)
 	image.file("etc/nsswitch.conf", []byte("hosts: files dns\n"), 0o644)
 	image.file("etc/passwd", []byte("root:x:0:0:root:/:/bin/sh\n"), 0o644)
 	for _, applet := range strings.Fields(string(applets)) {
@@ -375,10 +400,10 @@ func buildSleeper(t *testing.T) []byte {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	return read(t, program)
+	return contents(t, program)
 }
 
-func read(t *testing.T, path string) []byte {
+func contents(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -543,4 +568,18 @@ func e2eNoneOwn(ts *testscript.TestScript, neg bool, args []string) {
 	if own := theEngine(ts).programContainers(); len(own) > 0 {
 		ts.Fatalf("%s containers are left: %s", strconv.Itoa(len(own)), strings.Join(own, ", "))
 	}
+}
+
+// e2eProject has docker compose use the names that its first version had, because some have no other.
+func e2eProject(ts *testscript.TestScript, neg bool, args []string) {
+	e := theEngine(ts)
+	ts.Check(writeRecipes(ts.MkAbs("project"), e.recipes))
+	ts.Setenv("COMPOSE_PROJECT_NAME", e2eName)
+	ts.Setenv("COMPOSE_COMPATIBILITY", "1")
+	ts.Setenv("WEB", projectImage+"_1")
+	ts.Defer(func() {
+		_, _ = e.docker("rm", "--force", "--volumes", projectImage+"_1")
+		_, _ = e.docker("network", "rm", e2eName+"_default")
+		_, _ = e.docker("rmi", "--force", projectImage)
+	})
 }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -41,13 +44,14 @@ type kind struct {
 	failed bool // it has an error
 }
 
+const schemaFolder = "../../docs/schema"
+
 // start has all stories of the test checked. SCHEMACHECK is a schemacheck that is
 // built already, for those who have no Go at hand.
 func (s *schemaChecker) start(t *testing.T) {
-	const folder = "../../docs/schema"
-	cmd := exec.Command("go", "run", "../../internal/schemacheck", folder)
+	cmd := exec.Command("go", "run", "../../internal/schemacheck", schemaFolder)
 	if built := os.Getenv("SCHEMACHECK"); built != "" {
-		cmd = exec.Command(built, folder)
+		cmd = exec.Command(built, schemaFolder)
 	}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -223,4 +227,150 @@ func spoil(v any, place string, try func(how string)) {
 			spoil(value, here, try)
 		}
 	}
+}
+
+// TestFields wants the schemas to know each field that the program can print, and no
+// other, and to require those that are always there. No story has them all.
+func TestFields(t *testing.T) {
+	f := fields{t, map[reflect.Type]map[string]bool{}}
+	for ref, answer := range map[string]any{
+		"fix.json":                          report{},
+		"status.json":                       report{},
+		"rollback.json":                     report{},
+		"rollback-list.json#/$defs/listing": listing{},
+		"doctor.json":                       doctorReport{},
+		"doctor-list-checks.json":           doctorReport{},
+		"probe.json":                        probeReport{},
+		"url.json":                          urlReport{},
+		"common.json#/$defs/env_file_layer": fileLayer{}, // the type of layers does not tell
+		"common.json#/$defs/plist_layer":    fileLayer{},
+		"common.json#/$defs/job_layer":      jobLayer{},
+		"common.json#/$defs/socket_layer":   socketLayer{},
+	} {
+		f.compare(f.follow("", ref), reflect.TypeOf(answer), ref)
+	}
+	for of, known := range f.known {
+		for name := range printed(of) {
+			if !known[name] {
+				t.Errorf("%v prints %s, which no schema has", of, name)
+			}
+		}
+	}
+}
+
+// fields compares schemas with types. A type can have several schemas: each leaves out
+// what its command does not have.
+type fields struct {
+	*testing.T
+	known map[reflect.Type]map[string]bool
+}
+
+// compare goes down both.
+func (f fields) compare(s shape, of reflect.Type, place string) {
+	switch {
+	case of.Kind() == reflect.Pointer:
+		f.compare(s, of.Elem(), place)
+	case of.Kind() == reflect.Slice && s.items != nil && of.Elem() != reflect.TypeFor[any]():
+		f.compare(f.shape(s.file, s.items), of.Elem(), place)
+	case of.Kind() == reflect.Struct && of != reflect.TypeFor[time.Time]():
+		f.compareStruct(s, of, place)
+	}
+}
+
+func (f fields) compareStruct(s shape, of reflect.Type, place string) {
+	if f.known[of] == nil {
+		f.known[of] = map[string]bool{}
+	}
+	all := printed(of)
+	for name, field := range all {
+		property, has := s.properties[name]
+		if has {
+			f.known[of][name] = true
+			f.compare(property, field.Type, place+" "+name)
+		}
+		if always := !omitted(field); always && !(has && slices.Contains(s.required, name)) {
+			f.Errorf("%s: %s is always there, and nothing says so", place, name)
+		}
+	}
+	for name := range s.properties {
+		if _, is := all[name]; !is {
+			f.Errorf("%s: %s is nothing that %v prints", place, name, of)
+		}
+	}
+}
+
+// printed are the fields of a struct, by their names in JSON.
+func printed(of reflect.Type) map[string]reflect.StructField {
+	all := map[string]reflect.StructField{}
+	for _, field := range reflect.VisibleFields(of) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			all[name] = field
+		}
+	}
+	return all
+}
+
+func omitted(field reflect.StructField) bool {
+	return strings.HasSuffix(field.Tag.Get("json"), ",omitempty")
+}
+
+// shape is what a schema says of an object's fields, or of what is in an array.
+type shape struct {
+	file       string
+	properties map[string]shape
+	required   []string
+	items      json.RawMessage
+}
+
+// follow finds what a $ref in a file is about.
+func (f fields) follow(file, ref string) shape {
+	target, pointer, _ := strings.Cut(ref, "#/")
+	if target != "" {
+		file = target
+	}
+	schema, err := os.ReadFile(filepath.Join(schemaFolder, file))
+	for _, step := range strings.FieldsFunc(pointer, func(r rune) bool { return r == '/' }) {
+		var object map[string]json.RawMessage
+		if err == nil {
+			err = json.Unmarshal(schema, &object)
+		}
+		schema = object[step]
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	return f.shape(file, schema)
+}
+
+// shape reads a schema, what it refers to, and what it may be one of.
+func (f fields) shape(file string, schema json.RawMessage) shape {
+	var is struct {
+		Ref        string `json:"$ref"`
+		OneOf      []json.RawMessage
+		Properties map[string]json.RawMessage
+		Required   []string
+		Items      json.RawMessage
+	}
+	if err := json.Unmarshal(schema, &is); err != nil {
+		f.Fatalf("%s: %v: %s", file, err, schema)
+	}
+	all := shape{file, map[string]shape{}, is.Required, is.Items}
+	var others []shape
+	if is.Ref != "" {
+		others = append(others, f.follow(file, is.Ref))
+	}
+	for _, one := range is.OneOf {
+		others = append(others, f.shape(file, one))
+	}
+	for _, other := range others {
+		maps.Copy(all.properties, other.properties)
+		all.required = append(all.required, other.required...)
+		if all.items == nil {
+			all.file, all.items = other.file, other.items
+		}
+	}
+	for name, property := range is.Properties {
+		all.properties[name] = f.shape(file, property)
+	}
+	return all
 }
