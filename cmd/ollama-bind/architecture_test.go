@@ -12,8 +12,6 @@ import (
 	"testing"
 )
 
-const repository = "../.."
-
 // TestArchitecture holds docs/architecture.md against the folders, the imports and
 // go.mod.
 func TestArchitecture(t *testing.T) {
@@ -53,7 +51,7 @@ func TestImports(t *testing.T) {
 // lies in a package's folder counts as its own.
 func rooms(t *testing.T) map[string][]string {
 	all := map[string][]string{}
-	err := filepath.WalkDir(repository, func(file string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root(""), func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -63,14 +61,14 @@ func rooms(t *testing.T) map[string][]string {
 		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return nil
 		}
-		room := roomOf(filepath.ToSlash(strings.TrimPrefix(filepath.Dir(file), filepath.FromSlash(repository+"/"))))
+		room := roomOf(filepath.ToSlash(strings.TrimPrefix(filepath.Dir(file), root("")+string(filepath.Separator))))
 		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
 		}
 		all[room] = append(all[room], nil...) // known, even if it imports nothing
 		for _, spec := range source.Imports {
-			other, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/ollama-bind/ollama-bind/")
+			other, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
 			if other = roomOf(other); ours && other != room {
 				all[room] = append(all[room], other)
 			}

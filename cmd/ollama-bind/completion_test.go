@@ -21,15 +21,17 @@ import (
 // tested is a shell, and how TAB is pressed in it. A line is its words, of which
 // the last one is being typed.
 type tested struct {
-	name string
-	file string
-	tab  func(s sheltered, lines [][]string) [][]string
+	name  string
+	shell string
+	file  string
+	tab   func(s sheltered, lines [][]string) [][]string
 }
 
 var testedShells = []tested{
-	{"bash", "ollama-bind.bash", tabBash},
-	{"zsh", "_ollama-bind", tabZsh},
-	{"fish", "ollama-bind.fish", tabFish},
+	{"bash", "bash", "ollama-bind.bash", tabBash},
+	{"zsh", "zsh", "_ollama-bind", tabZsh("fpath")},
+	{"zsh sourced", "zsh", "_ollama-bind", tabZsh("source")},
+	{"fish", "fish", "ollama-bind.fish", tabFish},
 }
 
 // sheltered is a folder for a shell to work in. Whatever it runs leaves a file
@@ -42,7 +44,7 @@ type sheltered struct {
 
 func shelter(t *testing.T, s tested) sheltered {
 	t.Helper()
-	needTool(t, s.name)
+	needTool(t, s.shell)
 	completion, err := filepath.Abs(filepath.Join("completions", s.file))
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +104,11 @@ func tabBash(s sheltered, lines [][]string) (all [][]string) {
 	return all
 }
 
-func tabZsh(s sheltered, lines [][]string) [][]string {
-	return paragraphs(s, lines, s.run("zsh", slices.Concat([]string{"-f", "tab.zsh", s.completion}, joined(lines))...))
+// tabZsh has the completion found in a folder of fpath, or sources it.
+func tabZsh(how string) func(s sheltered, lines [][]string) [][]string {
+	return func(s sheltered, lines [][]string) [][]string {
+		return paragraphs(s, lines, s.run("zsh", slices.Concat([]string{"-f", "tab.zsh", how, s.completion}, joined(lines))...))
+	}
 }
 
 func tabFish(s sheltered, lines [][]string) [][]string {
@@ -214,6 +219,9 @@ func TestCompletionValues(t *testing.T) {
 			{[]string{name, "url", "--runtime=d"}, []string{"docker"}}, // bash 3.2
 			{[]string{name, "url", "--runtime", "=", "docker", "--f"}, []string{"--from"}},
 			{[]string{name, "fix", "--host", "0.0.0.0", ":", "11434", "--q"}, []string{"--quiet"}},
+			{[]string{name, "fix", "--host", "0.0.0.0:1"}, []string{"11434"}}, // bash 3.2
+			{[]string{name, "fix", "--host=0.0.0.0:1"}, []string{"11434"}},    // bash 3.2
+			{[]string{name, "fix", "--host=0"}, []string{"0.0.0.0:11434"}},    // bash 3.2
 			{[]string{name, "fix", "--plist", `some\ fo`}, []string{"some folder"}},
 			{[]string{name, "fix", "--plist", `"some folder/a`}, []string{"some folder/a b.plist"}},
 			{[]string{name, "fix", "--plist", "~/pl"}, []string{"~/plain.plist"}},
@@ -237,11 +245,11 @@ func TestCompletionValues(t *testing.T) {
 			t.Parallel()
 			s := shelter(t, shell)
 			var lines [][]string
-			for _, test := range tests[shell.name] {
+			for _, test := range tests[shell.shell] {
 				lines = append(lines, test.line)
 			}
 			got := shell.tab(s, lines)
-			for i, test := range tests[shell.name] {
+			for i, test := range tests[shell.shell] {
 				if !slices.Equal(got[i], test.want) {
 					t.Errorf("%q: offers %q, want %q", test.line, got[i], test.want)
 				}
@@ -286,7 +294,8 @@ func TestCompletionRunsNothing(t *testing.T) {
 
 // TestCompletionIsPlain holds the files to their word. What macOS has is bash 3.2.
 func TestCompletionIsPlain(t *testing.T) {
-	newer := []string{"declare -A", "local -A", "mapfile", "readarray", "compopt -o filenames\n", ",,}", "^^}", "&>>", "|&", "_init_completion", "_filedir"}
+	newer := []string{"declare -A", "local -A", "mapfile", "readarray", "compopt -o filenames\n", "declare -g", "local -n",
+		"COMP_TYPE", "COMP_KEY", ",,}", "^^}", "&>>", "|&", ";&", "_init_completion", "_filedir"}
 	for shell, script := range completions {
 		for _, word := range []string{"eval ", "$(ollama-bind", "`ollama-bind", "(ollama-bind ", "$(" + name} {
 			if strings.Contains(script, word) {

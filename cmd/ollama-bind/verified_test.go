@@ -10,7 +10,7 @@ import (
 )
 
 // A file or folder that docs/verified.md names, and the identifier that may follow.
-var place = regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`(?:, ([A-Za-z]+))?")
+var placeInPage = regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`(?:, ([A-Za-z]+))?")
 
 // Whoever sees on a Mac that a fact is wrong has to find the code: the files and
 // identifiers that docs/verified.md names are there, and its rows are numbered.
@@ -34,12 +34,12 @@ func TestVerified(t *testing.T) {
 		if seen != "no" && !strings.HasPrefix(seen, "yes, ") {
 			t.Errorf("row %d: seen on a Mac: %q", rows, seen)
 		}
-		for _, found := range place.FindAllStringSubmatch(matters+proof, -1) {
+		for _, found := range placeInPage.FindAllStringSubmatch(matters+proof, -1) {
 			if _, err := os.Stat(filepath.Join(root, found[1])); err != nil {
 				t.Errorf("row %d: %v", rows, err)
 			}
 		}
-		for _, found := range place.FindAllStringSubmatch(matters, -1) {
+		for _, found := range placeInPage.FindAllStringSubmatch(matters, -1) {
 			if found[2] != "" && !declares(t, filepath.Join(root, found[1]), found[2]) {
 				t.Errorf("row %d: %s has no %s", rows, found[1], found[2])
 			}

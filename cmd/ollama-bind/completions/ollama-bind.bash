@@ -61,11 +61,13 @@ _ollama_bind() {
 	esac
 }
 
-# _ollama_bind_offer takes those of its arguments that begin as the word does.
+# _ollama_bind_offer takes those of its arguments that begin as the word does. In bash
+# 3.2 a word may hold colons, and only what is behind the last one is replaced.
 _ollama_bind_offer() {
-	local candidate
+	local candidate kept=
+	case $COMP_WORDBREAKS$word in *:*:*) kept=${word%"${word##*:}"} ;; esac
 	for candidate; do
-		case $candidate in "$word"*) COMPREPLY[${#COMPREPLY[@]}]=$candidate ;; esac
+		case $candidate in "$word"*) COMPREPLY[${#COMPREPLY[@]}]=${candidate#"$kept"} ;; esac
 	done
 }
 

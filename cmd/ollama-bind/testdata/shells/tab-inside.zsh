@@ -1,7 +1,8 @@
 # What tab.zsh has the interactive zsh do first.
-fpath=(${COMPLETION:h} $fpath)
 autoload -Uz compinit
+[[ $HOW == fpath ]] && fpath=(${COMPLETION:h} $fpath)
 compinit -u -D
+[[ $HOW == source ]] && source $COMPLETION
 unsetopt auto_list auto_menu
 
 # By default TAB first expands, and so runs, what is before it, whatever the command is;

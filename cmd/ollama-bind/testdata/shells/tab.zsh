@@ -1,9 +1,9 @@
-# zsh tab.zsh COMPLETION LINE… types each line and TAB in an interactive zsh, and prints
-# what its completion system adds, and an empty line after each. It is the real one, in a
-# pseudo-terminal: tab-inside.zsh only writes the candidates down.
+# zsh tab.zsh fpath|source COMPLETION LINE… types each line and TAB in an interactive
+# zsh, and prints what its completion system adds, and an empty line after each. It is
+# the real one, in a pseudo-terminal: tab-inside.zsh only writes the candidates down.
 zmodload zsh/zpty || exit 1
-export COMPLETION=$1 FOUND=$PWD/found
-shift
+export HOW=$1 COMPLETION=$2 FOUND=$PWD/found
+shift 2
 
 zpty tab zsh -f -i
 zpty -w tab "source ${(q)0:A:h}/tab-inside.zsh"
