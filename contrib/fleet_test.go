@@ -271,7 +271,7 @@ func TestFleet(t *testing.T) {
 	f.fails(hosts, "impostor", "does not answer as ollama-bind fix does")
 	f.fails(hosts, "held", "held by", "hint: ")
 	f.fails(hosts, "stubborn", "the previous state is restored", "hint: ollama-bind status")
-	f.fails(hosts, "bare", "hint: brew services start ollama")
+	f.fails(hosts, "bare", "hint: ", "brew services start ollama")
 	f.fine(hosts, "exempt", 1)
 	f.fine(hosts, "foreign", 0)
 	if h := hosts["later"]; h.changed != 1 || open(later) {

@@ -86,7 +86,10 @@ func (p program) doctor(c *cli.Context) error {
 		Probe:   question,
 		App:     p.ownApp,
 	}
-	r := p.newDoctorReport(doctor.Run(c.Context, patient, checks), patient)
+	done := p.tell.busy(c.Context, "looking at everything")
+	findings := doctor.Run(c.Context, patient, checks)
+	done()
+	r := p.newDoctorReport(findings, patient)
 	if c.Context.Err() != nil {
 		err = cutShort(c.Context, "")
 		r.OK, r.Error = false, newErrorObject(p.tell, err)
@@ -190,11 +193,21 @@ func (p program) printDoctor(r doctorReport) {
 	}
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
-	if r.OK && count["ok"] > count["skip"] {
-		p.tell.say(good, "nothing found that keeps containers from Ollama")
-	} else if fix := firstFix(r.Checks); fix != "" {
+	switch fix, well := firstFix(r.Checks), r.OK && count["ok"] > count["skip"]; {
+	case fix != "":
 		p.tell.paste("start with:  ", fix)
+	case well && asked(r.Checks):
+		p.tell.say(good, "nothing found that keeps containers from Ollama")
+	case well:
+		p.tell.say(good, "nothing wrong found; no container was asked")
 	}
+}
+
+// asked reports whether anything is known from inside of a container.
+func asked(checks []checkRow) bool {
+	return slices.ContainsFunc(checks, func(check checkRow) bool {
+		return strings.HasPrefix(check.ID, "container-") && check.ID != "container-runtime" && check.Status != string(doctor.Skip)
+	})
 }
 
 // firstFix is the cure of what containers run into, if that was measured, and

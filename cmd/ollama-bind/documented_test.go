@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 )
 
 // The man page, the completions and the README's tables are written by hand.
@@ -104,7 +106,24 @@ func manPageIsComplete(t *testing.T, tree []commandFlags) {
 	}
 	agree(t, "EXIT STATUS", firstGroups(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh EXIT STATUS\n", "\n.Sh ")), exitCodes(t))
 	agree(t, "DOCTOR CHECKS", firstGroups(`(?m)^\.It (.+)$`, part(t, page, "\n.Sh DOCTOR CHECKS\n", "\n.Sh ")), checkIDs())
+	agree(t, "ENVIRONMENT", firstGroups(`Ev ([A-Za-z_]+)`, itemsOf(part(t, page, "\n.Sh ENVIRONMENT\n", "\n.Sh "))), variables(t))
+	agree(t, "FILES", firstGroups(`Pa (.+)`, itemsOf(part(t, page, "\n.Sh FILES\n", "\n.Sh "))), files())
 }
+
+// itemsOf are the heads of a list of mdoc.
+func itemsOf(text string) string { return strings.Join(firstGroups(`(?m)^\.It (.+)$`, text), "\n") }
+
+// files are what the program reads and writes on a Mac.
+func files() []string {
+	const state = "~/Library/Application Support/ollama-bind"
+	all := []string{state + "/backups", state + "/lock", strings.Replace(homebrew.EnvFile("/", noVariables), "/", "~/", 1)}
+	for _, label := range homebrew.Labels() {
+		all = append(all, homebrew.Agents("~")+"/"+label+".plist", homebrew.Daemons+"/"+label+".plist")
+	}
+	return all
+}
+
+func noVariables(string) string { return "" }
 
 // mdocFlags are the flags that a list of mdoc explains: ".It Fl n , Fl Fl dry-run".
 func mdocFlags(text string) (all []string) {
@@ -127,6 +146,11 @@ func readmeIsComplete(t *testing.T, tree []commandFlags) {
 	of := readmeFlags(page, commandNames(tree))
 	for _, c := range tree {
 		agree(t, "flags of "+c.name, of[c.name], c.flags)
+	}
+	for _, variable := range variables(t) {
+		if strings.HasPrefix(variable, "OLLAMA_BIND_") && !strings.Contains(page, "`"+variable+"`") {
+			t.Errorf("%s is missing, which is nobody's but this program's", variable)
+		}
 	}
 	if !strings.Contains(page, "`ollama-bind doctor --list-checks`") {
 		t.Error("it does not say that `ollama-bind doctor --list-checks` lists the checks")
@@ -180,12 +204,12 @@ func bashIsComplete(t *testing.T, tree []commandFlags) {
 }
 
 func zshIsComplete(t *testing.T, tree []commandFlags) {
-	agree(t, "commands", firstGroups(`(?m)^  '([a-z]+):`, part(t, zshCompletion, "\ncommands=(\n", "\n)")), commandNames(tree))
-	agree(t, "--check", strings.Fields(part(t, zshCompletion, "\nchecks=(\n", "\n)")), checkIDs())
+	agree(t, "commands", firstGroups(`(?m)^    '([a-z]+):`, part(t, zshCompletion, "\n  commands=(\n", "\n  )")), commandNames(tree))
+	agree(t, "--check", strings.Fields(part(t, zshCompletion, "\n  checks=(\n", "\n  )")), checkIDs())
 	for _, c := range tree {
-		text := part(t, zshCompletion, "if (( CURRENT == 2 )); then\n", "\nfi\n")
+		text := part(t, zshCompletion, "if (( CURRENT == 2 )); then\n", "\n  fi\n")
 		if c.name != "" {
-			text = part(t, zshCompletion, "\n  "+c.name+")\n", "\n    ;;")
+			text = part(t, zshCompletion, "\n    "+c.name+")\n", "\n      ;;")
 		}
 		agree(t, "flags of "+c.name, zshFlags(text), c.flags)
 	}

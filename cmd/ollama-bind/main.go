@@ -123,6 +123,7 @@ func (p program) machine(quiet bool) (bind.Machine, error) {
 		Home:      home,
 		Daemons:   p.daemons,
 		EnvFile:   homebrew.EnvFile(home, os.Getenv),
+		Prefixes:  homebrew.Prefixes(os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: bind.Addresses,
 		Waiting:   waiting,

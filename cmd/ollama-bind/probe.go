@@ -76,9 +76,11 @@ func (p program) probe(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
+	done := p.tell.busy(ctx, "asking from inside of containers")
 	result := question.Run(ctx, question.Find, func(ctx context.Context) container.Server {
 		return doctor.Server(ctx, m, bind.GoalFor(host, true), c.IsSet("host"))
 	})
+	done()
 	return p.reportProbe(ctx, c, result)
 }
 
@@ -139,6 +141,7 @@ func (p program) reportProbe(ctx context.Context, c *cli.Context, result contain
 		return asReported(err)
 	}
 	p.printProbe(result)
+	p.printUnasked(result, err)
 	return err
 }
 

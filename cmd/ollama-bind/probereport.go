@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
 )
@@ -153,16 +155,25 @@ func text[T ~string](s T) *string {
 	return &plain
 }
 
+// printProbe writes what was found. Why a container could not be asked is an error.
 func (p program) printProbe(result container.Report) {
-	for i, t := range result.Targets {
+	for i, t := range slices.DeleteFunc(slices.Clone(result.Targets), func(t container.Target) bool { return t.Err != nil }) {
 		if i > 0 {
 			p.tell.printf("")
 		}
-		if t.Err != nil {
-			p.tell.line(0, piece{plain, whoAsked(t) + ": "}, piece{bad, t.Err.Error()})
-			continue
-		}
 		p.printTarget(t)
+	}
+}
+
+// printUnasked says why containers could not be asked, but for the first of them,
+// whose error the program ends with.
+func (p program) printUnasked(result container.Report, first error) {
+	told := first
+	for _, t := range result.Targets {
+		if t.Err != nil && !errors.Is(told, t.Err) { // one container may have several URLs
+			told = targetProblem(t)
+			p.tell.error(told)
+		}
 	}
 }
 
@@ -189,12 +200,12 @@ func (p program) printTarget(t container.Target) {
 	if t.Proxied != nil {
 		p.tell.rows([]row{rowOf(t.Proxied.Variable, t.Proxied.Proxy, cmp.Or(t.Proxied.Answer.String(), "not tried"))})
 	}
-	p.tell.line(0, piece{verdictMeaning(t.Verdict), string(t.Verdict) + ":"}, piece{plain, " " + t.Summary})
+	p.tell.line(0, piece{verdictMeaning(t.Verdict), string(t.Verdict) + ":"}, piece{plain, " " + p.tell.tilde(t.Summary)})
 	if t.RightURL != "" {
 		p.tell.paste("the right URL:  ", t.RightURL)
 	}
 	if t.Fix != "" {
-		p.tell.paste("to cure it:     ", t.Fix)
+		p.tell.paste("to cure it:     ", p.tell.tilde(t.Fix))
 	}
 }
 

@@ -95,7 +95,7 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	default:
 		p.tell.say(good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}
-	p.tell.paste("to bind it again: ", "ollama-bind fix")
+	p.tell.paste("to bind it again: ", plan.Again())
 }
 
 // listing is the answer to rollback --list.
@@ -117,7 +117,7 @@ type entry struct {
 }
 
 func (p program) listBackups(c *cli.Context, m bind.Machine) error {
-	all, err := m.Store.List()
+	all, err := m.Backups()
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,10 @@ var (
 // service must not be down for as long. The cursor stays as it is, so that there
 // is nothing to restore however the program ends.
 type spinner struct {
-	tell  teller
-	since time.Time
-	doing atomic.Value // string
+	tell    teller
+	since   time.Time
+	doing   atomic.Value // string
+	undoing string       // what is done in the end, if that is not what was wanted
 
 	loaded atomic.Bool // launchd was told to load the job
 	undone atomic.Bool // and whatever was done is being undone
@@ -42,19 +43,38 @@ type spinner struct {
 	quit, ended chan struct{}
 }
 
-// watch shows on a terminal what m does until done is called, after which nothing
-// more is written. When ctx ends, m takes things back.
+// watch shows on a terminal what m does until done is called. When ctx ends, m takes
+// things back.
 func (t teller) watch(ctx context.Context, m bind.Machine, quiet bool) (watched bind.Machine, done func()) {
 	if quiet || !t.aside.lively {
 		return m, func() {}
 	}
-	s := &spinner{tell: t, since: time.Now(), quit: make(chan struct{}), ended: make(chan struct{})}
-	s.doing.Store("looking at the service")
-	forget := context.AfterFunc(ctx, s.undo)
+	s := t.newSpinner("looking at the service", "putting things back")
 	m.Launchd.Runner = overheard{m.Launchd.Runner, s}
 	m.Waiting = s.waiting
+	return m, s.start(ctx)
+}
+
+// busy shows on a terminal what is being done until done is called. When ctx ends,
+// what was made for it is removed.
+func (t teller) busy(ctx context.Context, doing string) (done func()) {
+	if !t.aside.lively {
+		return func() {}
+	}
+	return t.newSpinner(doing, "clearing up").start(ctx)
+}
+
+func (t teller) newSpinner(doing, undoing string) *spinner {
+	s := &spinner{tell: t, since: time.Now(), undoing: undoing, quit: make(chan struct{}), ended: make(chan struct{})}
+	s.doing.Store(doing)
+	return s
+}
+
+// start spins until done is called, after which nothing more is written.
+func (s *spinner) start(ctx context.Context) (done func()) {
+	forget := context.AfterFunc(ctx, s.undo)
 	go s.spin()
-	return m, func() {
+	return func() {
 		forget()
 		close(s.quit)
 		<-s.ended
@@ -149,7 +169,7 @@ func (s *spinner) text(n int, took time.Duration) string {
 		pictures = asciiFrames
 	}
 	if s.undone.Load() {
-		doing = "putting things back"
+		doing = s.undoing
 	}
 	begin, end := string(pictures[n%len(pictures)])+" ", fmt.Sprintf(", %d s", int(took.Seconds()))
 	if width := s.tell.aside.width; width > 0 {

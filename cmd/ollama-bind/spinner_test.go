@@ -22,7 +22,7 @@ func lively(w *bytes.Buffer) teller {
 }
 
 func TestSpinnerHears(t *testing.T) {
-	s := &spinner{tell: teller{aside: screen{width: 80}}}
+	s := teller{aside: screen{width: 80}}.newSpinner("looking at the service", "putting things back")
 	for _, step := range []struct{ verb, want string }{
 		{"bootout", "⠋ stopping Ollama, 3 s"},
 		{"bootout", "⠋ stopping Ollama, 3 s"}, // again, because it takes long
@@ -42,7 +42,7 @@ func TestSpinnerHears(t *testing.T) {
 // TestSpinnerNarrow: what goes on to a second line could not be erased.
 func TestSpinnerNarrow(t *testing.T) {
 	for width := 1; width < 50; width++ {
-		s := &spinner{tell: teller{aside: screen{width: width, ascii: true}}}
+		s := teller{aside: screen{width: width, ascii: true}}.newSpinner("", "")
 		s.hear("kickstart")
 		if got := s.text(1, 12*time.Second); columns(got) > max(width-3, len("/ , 12 s")) {
 			t.Errorf("%d columns: %q", width, got)
@@ -65,6 +65,47 @@ func spinnerLeavesNothing(t *testing.T) {
 	time.Sleep(2 * spinEvery)
 	if out.String() != text {
 		t.Errorf("it goes on: %q", out.String())
+	}
+}
+
+// TestSpinnerCounts: it is the whole time that is shown, not that of the last step.
+func TestSpinnerCounts(t *testing.T) { synctest.Test(t, spinnerCounts) }
+
+func spinnerCounts(t *testing.T) {
+	var out bytes.Buffer
+	m, done := lively(&out).watch(t.Context(), bind.Machine{Launchd: launchctl.Client{Runner: silent{}}}, false)
+	for _, verb := range []string{"bootout", "bootstrap", "kickstart"} {
+		m.Launchd.Runner.Run(t.Context(), "launchctl", verb)
+		time.Sleep(1100 * time.Millisecond)
+	}
+	done()
+	inOrder(t, out.String(), "stopping Ollama, 0 s", "stopping Ollama, 1 s", "starting Ollama, 2 s", "waiting for Ollama to answer, 3 s")
+}
+
+func inOrder(t *testing.T, text string, wanted ...string) {
+	t.Helper()
+	rest, found := text, true
+	for _, want := range wanted {
+		if _, rest, found = strings.Cut(rest, want); !found {
+			t.Fatalf("%q is not where it should be in %q", want, text)
+		}
+	}
+}
+
+// TestBusy is about commands that look and change nothing.
+func TestBusy(t *testing.T) { synctest.Test(t, busy) }
+
+func busy(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	done := lively(&out).busy(ctx, "looking at everything")
+	time.Sleep(spinAfter + 3*spinEvery)
+	cancel()
+	time.Sleep(2 * spinEvery)
+	done()
+	inOrder(t, out.String(), "looking at everything, 0 s\x1b[K", "clearing up, 0 s\x1b[K")
+	if !strings.HasSuffix(out.String(), "\r\x1b[K") {
+		t.Errorf("%q", out.String())
 	}
 }
 
@@ -145,7 +186,9 @@ func noSpinner(t *testing.T) {
 	var out bytes.Buffer
 	for _, tell := range []teller{{err: &out}, lively(&out).plain()} {
 		_, done := tell.watch(t.Context(), bind.Machine{}, false)
+		asked := tell.busy(t.Context(), "looking at everything")
 		time.Sleep(spinAfter + 2*spinEvery)
+		asked()
 		done()
 	}
 	_, done := lively(&out).watch(t.Context(), bind.Machine{}, true)

@@ -67,14 +67,15 @@ func (p program) status(c *cli.Context) error {
 	return err
 }
 
-// printDrift leaves out what the trouble's own line has said.
-func (p program) printDrift(d *drift, t *trouble) {
-	if d == nil {
+// printDrift leaves the repair out where a trouble or an error has its own cure:
+// that comes first.
+func (p program) printDrift(r report) {
+	if r.Drift == nil {
 		return
 	}
-	p.tell.printf("%s", d.Message)
-	if d.Repair != "" && (t == nil || t.Hint != d.Repair) {
-		p.tell.paste("to change that:   ", d.Repair)
+	p.tell.printf("%s", r.Drift.Message)
+	if r.Drift.Repair != "" && r.Trouble == nil && r.Error == nil {
+		p.tell.paste("to change that:   ", r.Drift.Repair)
 	}
 }
 
@@ -95,7 +96,7 @@ func (p program) printStatus(r report, s bind.State) {
 		p.tell.say(bad, "not bound to %s", *r.Want)
 	}
 	p.printTrouble(r.Trouble)
-	p.printDrift(r.Drift, r.Trouble)
+	p.printDrift(r)
 	if r.ContainerURL != nil {
 		p.tell.paste("from a container: ", *r.ContainerURL)
 	}

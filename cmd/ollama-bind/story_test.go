@@ -132,6 +132,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
 	env.Setenv("APP", filepath.Join(env.WorkDir, "Ollama.app"))
+	env.Setenv("HOMEBREW_PREFIX", filepath.Join(env.WorkDir, "mac", "opt", "homebrew")) // never the machine's own
 	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
 	env.Values[stampKey] = new(stamp)
 	env.Values[runningKey] = new(*exec.Cmd)

@@ -18,7 +18,6 @@ import (
 func init() {
 	commands["terminal"] = cmdTerminal
 	commands["atmost"] = cmdAtMost
-	commands["sameletters"] = cmdSameLetters
 	conditions["terminals"] = func() bool {
 		p, err := pty.Open(80)
 		if err != nil {
@@ -31,7 +30,7 @@ func init() {
 
 // cmdTerminal runs the program on a pseudo-terminal of so many columns, and wants an
 // exit code. What the terminal got is in raw.txt then, and what it shows at the end in
-// screen.txt. -out FILE redirects stdout, -key VERB types Ctrl-C as soon as launchctl
+// screen.txt. -out FILE redirects stdout, -ctrlc VERB types Ctrl-C as soon as launchctl
 // has been told that.
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	flags := flag.NewFlagSet("terminal", flag.ContinueOnError)
@@ -85,14 +84,6 @@ func cmdAtMost(ts *testscript.TestScript, neg bool, args []string) {
 		if n := columns(strings.TrimSuffix(line, "\n")); n > most && !whole(line) {
 			ts.Fatalf("%d columns: %s", n, line)
 		}
-	}
-}
-
-// cmdSameLetters wants two files to differ in white space only.
-func cmdSameLetters(ts *testscript.TestScript, neg bool, args []string) {
-	letters := func(file string) string { return strings.Join(strings.Fields(ts.ReadFile(file)), "") }
-	if a, b := letters(args[0]), letters(args[1]); a != b {
-		ts.Fatalf("%s and %s differ:\n%s\n%s", args[0], args[1], a, b)
 	}
 }
 

@@ -24,6 +24,18 @@ type sighting struct {
 
 func (s sighting) loaded() bool { return s.err == nil }
 
+// steadiness is 0 for a job that does not run, 1 for one that launchd has just
+// started again, and 2 for one that stays up.
+func (s sighting) steadiness() int {
+	switch {
+	case s.job.PID == 0:
+		return 0
+	case Job{Job: s.job}.Looping():
+		return 1
+	}
+	return 2
+}
+
 func (s sighting) same(o *sighting) bool {
 	return s.Label == o.Label && s.job.PID == o.job.PID && s.job.Path == o.job.Path
 }
@@ -108,7 +120,7 @@ type found struct {
 }
 
 // sift takes the job that is loaded, a running one before one that is merely
-// loaded, as Homebrew does.
+// loaded, as Homebrew does. Of two that want one port, one does not stay up.
 func sift(all []sighting) (found, error) {
 	var f found
 	for i := range all {
@@ -123,7 +135,7 @@ func sift(all []sighting) (found, error) {
 		case f.best == nil:
 			f.best = s
 		case s.same(f.best): // an old launchctl shows it for every domain that it is asked for
-		case s.job.PID > 0 && f.best.job.PID == 0:
+		case s.steadiness() > f.best.steadiness():
 			f.best, f.rival = s, f.best
 		default:
 			f.rival = s
@@ -150,7 +162,10 @@ func (f found) agent() Agent {
 		a.Plist = f.best.job.Path // `brew services run` loads the file in the keg
 	}
 	if f.rival != nil {
-		a.Rival = &f.rival.target
+		a.Rival = &Rival{Target: f.rival.target}
+		if isThere(f.rival.Plist) && !samePath(f.rival.Plist, a.Plist) {
+			a.Rival.Plist = f.rival.Plist
+		}
 	}
 	return a
 }
@@ -172,9 +187,34 @@ func (m Machine) chooseFile(candidates []homebrew.Candidate, unclear error) (Age
 		return Agent{}, Job{}, problem(Failed, "launchctl-failed",
 			"launchctl print "+string(launchctl.GUI(m.UID)), "looking for the Ollama service: %w", unclear)
 	}
-	return Agent{}, Job{}, problem(NothingHere, "no-agent", "brew services start ollama",
+	hint := startService
+	if homebrew.LacksOllama(m.Prefixes) {
+		hint = installService
+	}
+	return Agent{}, Job{}, problem(NothingHere, "no-agent", hint,
 		"no Homebrew service for Ollama here: launchd holds none of its labels (%s), and there is no %s",
 		strings.Join(homebrew.Labels(), ", "), candidates[0].Plist)
+}
+
+const (
+	startService   = "brew services start ollama"
+	installService = "brew install ollama && " + startService
+)
+
+// inItsStead adds to the error that there is no service who has its port. Another
+// Ollama may be all that containers need; a service beside it would fight for the
+// port.
+func inItsStead(err error, s Socket, g Goal) error {
+	var p *Problem
+	if !errors.As(err, &p) || p.ID != "no-agent" || len(s.Listeners) == 0 {
+		return err
+	}
+	l := s.Listeners[0]
+	hint := seeWho(l)
+	if strings.EqualFold(l.Command, "ollama") {
+		hint = Command("probe", g)
+	}
+	return problem(p.Kind, p.ID, hint, "%w; port %d is held by %s, which ollama-bind does not manage", p.Err, s.Port, who(l))
 }
 
 // samePath compares paths as launchd may have resolved them. A path that

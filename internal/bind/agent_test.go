@@ -2,6 +2,8 @@ package bind
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
@@ -58,6 +60,50 @@ func targetOf(s *sighting) string {
 		return ""
 	}
 	return s.target.String()
+}
+
+// TestSiftUnsteady: of two that want one port, the one that launchd starts again
+// and again may run at the moment.
+func TestSiftUnsteady(t *testing.T) {
+	loops, stays := seen("a", "gui/1", 6, nil), seen("b", "gui/1", 7, nil)
+	loops.job.Runs, loops.job.LastExit = 4, "1"
+	stays.job.Runs, stays.job.LastExit = 1, "(never exited)"
+	for _, all := range [][]sighting{{loops, stays}, {stays, loops}} {
+		if f, _ := sift(all); targetOf(f.best) != "gui/1/b" || targetOf(f.rival) != "gui/1/a" {
+			t.Errorf("best is %s, rival %s", targetOf(f.best), targetOf(f.rival))
+		}
+	}
+	loops.job.PID, stays.job.PID = 6, 0
+	if f, _ := sift([]sighting{stays, loops}); targetOf(f.best) != "gui/1/a" {
+		t.Errorf("best is %s, which does not run", targetOf(f.best))
+	}
+}
+
+// TestRivalsFile: launchd would load it again at the next login, unless it is the
+// other job's as well.
+func TestRivalsFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a b.plist")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	best, rival := seen("a", "gui/1", 7, nil), seen("b", "gui/1", 0, nil)
+	best.job.Path = filepath.Join(dir, "best.plist")
+	for _, tc := range []struct {
+		plist, bests string
+		domain       launchctl.Domain
+		want         string
+	}{
+		{file, best.job.Path, "gui/1", "launchctl bootout gui/1/b && rm '" + file + "'"},
+		{file, best.job.Path, launchctl.System, "sudo launchctl bootout system/b && sudo rm '" + file + "'"},
+		{filepath.Join(dir, "none.plist"), best.job.Path, "gui/1", "launchctl bootout gui/1/b"},
+		{file, file, "user/1", "launchctl bootout user/1/b"},
+	} {
+		best.job.Path, rival.Plist, rival.target.Domain = tc.bests, tc.plist, tc.domain
+		if got := (found{best: &best, rival: &rival}).agent().Rival.EndCommand(); got != tc.want {
+			t.Errorf("%s, beside %s: %s, want %s", tc.plist, tc.bests, got, tc.want)
+		}
+	}
 }
 
 func TestDomainsOf(t *testing.T) {

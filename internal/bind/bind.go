@@ -17,6 +17,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
@@ -28,7 +29,9 @@ type Machine struct {
 	Home    string // the user's home directory
 	Daemons string // the folder of launch daemons
 	EnvFile string // Homebrew's env file for Ollama
-	UID     int    // the effective user
+	// Prefixes are where Homebrew may be.
+	Prefixes []string
+	UID      int // the effective user
 	// Addresses lists the machine's addresses.
 	Addresses func() []netip.Addr
 	// Waiting is told, once, the process ID of another run (0 if unknown) that
@@ -70,7 +73,7 @@ type Agent struct {
 	Loaded bool
 	Target launchctl.Target
 	// Rival is a second job of Homebrew's that is loaded as well.
-	Rival *launchctl.Target
+	Rival *Rival
 	// Domains are where the job can be loaded, best first, as far as launchd
 	// has them; empty where nobody has asked.
 	Domains []launchctl.Domain
@@ -84,6 +87,27 @@ func (a Agent) TwoJobs() string {
 		return ""
 	}
 	return fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go", a.Target, a.Rival)
+}
+
+// Rival is a second job of Homebrew's.
+type Rival struct {
+	launchctl.Target
+	// Plist is the property list from which launchd would load it again at the next
+	// login, "" if there is none.
+	Plist string
+}
+
+// EndCommand ends the job for good.
+func (r Rival) EndCommand() string {
+	sudo := ""
+	if r.Domain == launchctl.System {
+		sudo = "sudo "
+	}
+	end := sudo + "launchctl bootout " + r.String()
+	if r.Plist != "" {
+		end += " && " + sudo + "rm " + shell.Quote(r.Plist)
+	}
+	return end
 }
 
 // State is what was read of the layers.

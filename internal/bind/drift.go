@@ -65,17 +65,20 @@ func about(r backup.Receipt, a Agent) bool {
 }
 
 // FixCommand is the command that reaches the goal.
-func FixCommand(g Goal) string {
+func FixCommand(g Goal) string { return Command("fix", g) }
+
+// Command is a command of this program for the goal.
+func Command(name string, g Goal) string {
 	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
-		return "ollama-bind fix"
+		return "ollama-bind " + name
 	}
-	return "ollama-bind fix --host " + shell.Quote(*g.Value)
+	return "ollama-bind " + name + " --host " + shell.Quote(*g.Value)
 }
 
 // rewrite makes Homebrew write the property list anew. A restart would not do: it
 // runs the service from the keg where the file is gone, and start does nothing
 // while the service runs.
-const rewrite = "brew services stop ollama && brew services start ollama"
+const rewrite = "brew services stop ollama && " + startService
 
 // lastFix is the newest fix that no rollback has taken back.
 func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
@@ -100,8 +103,7 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 	day := last.Created.Local().Format("2006-01-02 15:04")
 	switch {
 	case s.Job.PID == 0 && !s.Reached(fixed):
-		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + s.Job.unsteady(),
-			"tail " + shell.Quote(s.Plist.Agent.StandardErrorPath)}
+		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + s.Job.unsteady(), s.TailCommand()}
 	case !s.Reached(fixed):
 		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
 	case !s.Reached(asked):
@@ -111,12 +113,16 @@ func (s State) drift(asked Goal, last backup.Receipt) Drift {
 }
 
 func (s State) plistDrift(fixed Goal) Drift {
+	anew := rewrite
+	if s.Job.Err == nil && !s.Job.Loaded {
+		anew = s.StartCommand()
+	}
 	switch {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return Drift{"plist-deleted", PlistLayer,
-			"`brew services stop` or `brew services cleanup` has deleted the property list since the fix", rewrite}
+			"`brew services stop` or `brew services cleanup` has deleted the property list since the fix", anew}
 	case s.Plist.Err != nil:
-		return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix, and broken it", rewrite}
+		return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix, and broken it", anew}
 	case fixed.Matches(s.Plist.Value()):
 		return Drift{}
 	case homebrew.Generated(s.Plist.File.Data):
@@ -129,7 +135,7 @@ func (s State) plistDrift(fixed Goal) Drift {
 func (s State) jobDrift(fixed Goal) Drift {
 	switch {
 	case s.Job.Err == nil && !s.Job.Loaded:
-		return Drift{"job-not-loaded", JobLayer, "the service has been stopped since the fix", "brew services start ollama"}
+		return Drift{"job-not-loaded", JobLayer, "the service has been stopped since the fix", s.StartCommand()}
 	case s.Job.Loaded && s.Job.knowsEnvironment() && !fixed.Matches(s.Job.Value()):
 		return Drift{"job-older-environment", JobLayer,
 			"the service runs with an older environment than its property list has", FixCommand(fixed)}

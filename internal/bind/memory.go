@@ -181,15 +181,24 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 		}
 		return r, nil
 	}
-	all, err := m.Store.List()
+	all, err := m.Backups()
 	if err != nil {
-		return backup.Receipt{}, problem(Failed, "backups-unreadable", "ls -la "+shell.Quote(m.Store.Dir), "%w", err)
+		return backup.Receipt{}, err
 	}
 	if len(all) == 0 {
 		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind status",
 			"there is no backup in %s: ollama-bind has changed nothing here", m.Store.Dir)
 	}
 	return inEffect(all)
+}
+
+// Backups are the receipts of all backups, newest first.
+func (m Machine) Backups() ([]backup.Receipt, error) {
+	all, err := m.Store.List()
+	if err != nil {
+		return nil, problem(Failed, "backups-unreadable", "ls -la "+shell.Quote(m.Store.Dir), "%w", err)
+	}
+	return all, nil
 }
 
 // inEffect chooses among receipts, newest first, by what the files hold now: a

@@ -35,7 +35,7 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 		return State{}, cutShort(ctx)
 	}
 	if found != nil {
-		return State{}, found
+		return State{}, inItsStead(found, s.Socket, g)
 	}
 	s.Plist = readPlist(s.Agent.Plist)
 	s.EnvFile = readEnvFile(m.EnvFile)

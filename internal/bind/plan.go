@@ -42,6 +42,12 @@ type Plan struct {
 // Changes reports whether there is anything to do.
 func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
 
+// Again is the fix that binds the service as it was bound before a rollback.
+func (p Plan) Again() string {
+	value := p.State.Plist.Value()
+	return FixCommand(Goal{Value: value, Host: hostOf(value)})
+}
+
 // Diff is the edits as a unified diff, which patch(1) takes.
 func (p Plan) Diff() string {
 	var all []byte
@@ -107,8 +113,8 @@ func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 		p.Edits = append(p.Edits, backup.Change{Layer: PlistLayer, File: s.Plist.File, After: after, Mode: s.Plist.File.Mode})
 	}
 	p, err = p.withReload(restart)
-	if err == nil && p.Changes() && s.Agent.Rival != nil {
-		return p, problem(Failed, "two-jobs", "launchctl bootout "+s.Agent.Rival.String(), "%s", s.Agent.TwoJobs())
+	if p.Changes() && s.Agent.Rival != nil { // who may well be the one that holds the port
+		return p, problem(Failed, "two-jobs", s.Agent.Rival.EndCommand(), "%s", s.Agent.TwoJobs())
 	}
 	return p, err
 }
@@ -161,7 +167,7 @@ func (m Machine) refuse(s State) error {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
 		return problem(NothingHere, "plist-missing", "ls -l "+shell.Quote(filepath.Dir(path)), "there is no property list %s", path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
-		return problem(NothingHere, "plist-missing", "brew services start ollama", "there is no property list %s", path)
+		return problem(NothingHere, "plist-missing", startService, "there is no property list %s", path)
 	case s.Plist.Err != nil:
 		return refuseUnread(path, s.Plist.Err)
 	case file.UID != m.UID:

@@ -205,7 +205,8 @@ func TestPlanRefuses(t *testing.T) {
 		"label-mismatch":   func(s *State) { s.Plist.Agent.Label = "homebrew.mxcl.ollama" },
 		"other-plist":      func(s *State) { s.Job.Path = "/elsewhere.plist" },
 		"two-jobs": func(s *State) {
-			s.Agent.Rival = &launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}
+			s.Agent.Rival = &Rival{Target: launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}}
+			s.Socket.Listeners[0].PID = 665 // it has the port
 		},
 		"launchctl-failed": func(s *State) { s.Job.Err = errors.New("no answer") },
 		"lsof-failed":      func(s *State) { s.Socket.Err = errors.New("no lsof") },

@@ -14,8 +14,8 @@ import (
 
 // Trouble is why Ollama does not answer where it is wanted.
 //
-// The IDs are not-installed, not-loaded, not-running, crash-looping, port-held,
-// listens-elsewhere and no-answer. A firewall is none of them: it lets the
+// The IDs are not-installed, two-jobs, not-loaded, not-running, crash-looping,
+// port-held, listens-elsewhere and no-answer. A firewall is none of them: it lets the
 // machine's own connections pass, so nobody can see it from here.
 type Trouble struct {
 	ID   string // kebab-case, for scripts
@@ -63,11 +63,13 @@ func (s State) trouble(g Goal) Trouble {
 	held, isHeld := s.Held(g.Host.Port)
 	switch {
 	case s.Agent.Plist == "" && !s.Agent.Loaded:
-		return Trouble{"not-installed", "there is no Homebrew service for Ollama here", "brew install ollama && brew services start ollama"}
+		return Trouble{"not-installed", "there is no Homebrew service for Ollama here", installService}
 	case s.NoProgram:
 		return Trouble{"not-installed", "the service's program is gone: " + s.program(), "brew install ollama"}
 	case s.Job.Err != nil:
 		return Trouble{"no-answer", fmt.Sprintf("Ollama does not answer on port %d, and launchd does not tell why: %v", g.Host.Port, s.Job.Err), "ollama-bind doctor"}
+	case s.Agent.Rival != nil:
+		return Trouble{"two-jobs", s.Agent.TwoJobs(), s.Agent.Rival.EndCommand()}
 	case isHeld:
 		return held
 	case !s.Job.Loaded:
@@ -100,13 +102,18 @@ func (s State) Held(port int) (Trouble, bool) {
 	case len(foreign) > 0:
 		return Trouble{"port-held",
 			fmt.Sprintf("port %d is held by %s, which is not the Homebrew service", port, who(foreign[0])),
-			fmt.Sprintf("ps -p %d -o pid,user,command", foreign[0].PID)}, true
+			seeWho(foreign[0])}, true
 	case s.Socket.Unseen:
 		return Trouble{"port-held",
 			fmt.Sprintf("port %d is held by a process of another user", port),
 			fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port)}, true
 	}
 	return Trouble{}, false
+}
+
+// seeWho shows who a listener is.
+func seeWho(l launchctl.Listener) string {
+	return fmt.Sprintf("ps -p %d -o pid,user,command", l.PID)
 }
 
 // Looping reports whether launchd starts the job again and again: after a failure,
@@ -136,7 +143,7 @@ func (s State) sudo() string {
 // StartCommand loads the service.
 func (s State) StartCommand() string {
 	if homebrew.IsLabel(s.Agent.Label) {
-		return s.sudo() + "brew services start ollama"
+		return s.sudo() + startService
 	}
 	domain := "gui/$(id -u)"
 	if len(s.Agent.Domains) > 0 {

@@ -57,6 +57,11 @@ func TestTrouble(t *testing.T) {
 		"held":             {func(s *State) { s.Socket.Listeners[0].PID = 7 }, "port-held", "held by ollama (pid 7), which is not", "ps -p 7"},
 		"held, not loaded": {func(s *State) { s.Job, s.Agent.Loaded = Job{}, false }, "port-held", "held by ollama (pid 6574)", "ps -p 6574"},
 		"held by root":     {func(s *State) { s.Socket.Listeners, s.Socket.Unseen = nil, true }, "port-held", "another user", "sudo lsof -nP -iTCP:11434"},
+		"two jobs": {func(s *State) {
+			s.Socket.Listeners[0].PID = 7
+			s.Agent.Rival = &Rival{Target: launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}}
+		}, "two-jobs", "two services", "launchctl bootout gui/501/homebrew.mxcl.ollama"},
+		"two jobs, well":   {func(s *State) { s.Agent.Rival = &Rival{} }, "", "", ""},
 		"deaf":             {deaf, "no-answer", "listens on *:11434, but does not answer: timed out", "tail"},
 		"deaf on loopback": {func(s *State) { s.Socket.Listeners[0].Address = "127.0.0.1:11434"; deaf(s) }, "no-answer", "listens on 127.0.0.1:11434, but does not answer", "tail"},
 		"starting":         {func(s *State) { s.Job.Runs, s.Socket.Listeners = 1, nil; deaf(s) }, "no-answer", "runs (pid 6574), but does not listen on port 11434", "tail"},

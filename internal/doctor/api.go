@@ -80,7 +80,7 @@ func judgeOwnAddress(answers []answer, rebind string) Finding {
 	case len(outside(answers)) == 0:
 		return skipped("this machine has no other address now")
 	case !ok:
-		return warned("Ollama answers on loopback alone, which not every container runtime reaches", rebind, silence(answers))
+		return warned("Ollama answers on "+loopbackAlone, rebind, silence(answers))
 	}
 	return passed("Ollama answers at "+a.address.String()+" too", silence(outside(answers)), limit)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -87,13 +88,25 @@ func (c *Case) either(ctx context.Context, cure, advice string) string {
 	return cure
 }
 
-// measureFirst is for an Ollama that some runtimes reach: it may well be enough,
-// and nothing should be opened for nothing.
-const measureFirst = "ollama-bind probe, and only if it says rebind-needed: ollama-bind fix"
+// measureFirst is for an Ollama on that port that some runtimes reach: it may well
+// be enough, and nothing should be opened for nothing.
+func measureFirst(port int) string {
+	g := onAll(port)
+	return bind.Command("probe", g) + ", and only if it says rebind-needed: " + bind.FixCommand(g)
+}
+
+// measure is for one that fix cannot change.
+func measure(port int) string {
+	return bind.Command("probe", onAll(port)) + ", which says whether that is enough"
+}
+
+// onAll is the goal of having Ollama on all interfaces.
+func onAll(port int) bind.Goal { return bind.GoalFor(ollama.Host{Port: port}, true) }
 
 // rebind is measureFirst, where fix can do it.
 func (c *Case) rebind(ctx context.Context) string {
-	return c.either(ctx, measureFirst, "ollama-bind probe, which says whether that is enough")
+	port := c.port(ctx)
+	return c.either(ctx, measureFirst(port), measure(port))
 }
 
 // listeners are all that lsof shows, whatever their port.

@@ -121,6 +121,9 @@ func overall(r container.Report, judge func(container.Target) Finding) Finding {
 	var all []Finding
 	for _, t := range r.Targets {
 		f := judge(t)
+		if len(r.Targets) > 1 && t.Err == nil && (f.Status == Warn || f.Status == Fail) {
+			f.Summary = t.Who() + ": " + f.Summary
+		}
 		f.Evidence = lines(evidenceOf(t), f.Evidence)
 		all = append(all, f)
 	}
@@ -240,6 +243,17 @@ func wildcardOf(t container.Target, _ container.Server) Finding {
 		f.Status, f.Summary = Warn, "no"
 	}
 	return f
+}
+
+// reachLoopback reports whether containers were asked, and all of them reach what
+// listens on loopback alone.
+func reachLoopback(r container.Report) bool {
+	for _, t := range r.Targets {
+		if !slices.ContainsFunc(t.Reaches, func(r container.Reach) bool { return r.Loopback.Result == container.OK }) {
+			return false
+		}
+	}
+	return len(r.Targets) > 0
 }
 
 // sightOf reports which of the host's names lead to one of our listeners.

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -110,15 +112,15 @@ func TestContainerChecksOfSeveral(t *testing.T) {
 	good := container.Target{Container: container.Container{Name: "good"}, Diagnosis: container.Diagnosis{Verdict: container.Reachable}}
 	bad := container.Target{Container: container.Container{Name: "bad"}, Diagnosis: container.Diagnosis{Verdict: container.RebindNeeded, Fix: "ollama-bind fix"}}
 	f := byID(Run(t.Context(), remembering(container.Report{Found: found, Targets: []container.Target{good, bad}}), containerChecks))["container-reaches-ollama"]
-	if f.Status != Fail || f.Fix != "ollama-bind fix" || !strings.Contains(f.Evidence, "good") || !strings.Contains(f.Evidence, "bad") {
+	if f.Status != Fail || f.Fix != "ollama-bind fix" || !strings.HasPrefix(f.Summary, "bad: ") || !strings.Contains(f.Evidence, "good") || !strings.Contains(f.Evidence, "bad") {
 		t.Errorf("%+v", f)
 	}
 
-	stopped := container.Target{Container: container.Container{Name: "off", Runtime: found.Runtimes[0]}, Err: container.ErrNotRunning}
+	stopped := container.Target{Container: container.Container{Name: "off", Runtime: found.Runtimes[0]}, Err: fmt.Errorf("off: %w", container.ErrNotRunning)}
 	named := remembering(container.Report{Found: found, Targets: []container.Target{stopped, good}})
 	named.Probe.Names = []string{"off", "good"}
 	f = byID(Run(t.Context(), named, containerChecks))["container-reaches-ollama"]
-	if f.Status != Fail || !strings.Contains(f.Summary, "not running") || f.Fix != "podman ps --all" {
+	if f.Status != Fail || f.Summary != "off: the container is not running" || f.Fix != "podman ps --all" {
 		t.Errorf("a container that was named and does not run: %+v", f)
 	}
 
@@ -131,5 +133,38 @@ func TestContainerChecksOfSeveral(t *testing.T) {
 	none.Probe.Names = []string{"web"}
 	if f := byID(Run(t.Context(), none, containerChecks))["container-runtime"]; f.Status != Fail || !strings.Contains(f.Summary, "none of docker") {
 		t.Errorf("without a runtime for a container that was named: %+v", f)
+	}
+}
+
+// TestReassured: what was measured counts more than what is known of runtimes in
+// general.
+func TestReassured(t *testing.T) {
+	to := func(r container.Result) container.Target {
+		return container.Target{Reaches: []container.Reach{{Host: "a"}, {Host: "b", Loopback: container.Sight{Result: r}}}}
+	}
+	forwarded, bridged, stopped := to(container.OK), to(container.Refused), container.Target{Err: container.ErrNotRunning}
+	checks := []Check{
+		{ID: "loopback", run: func(context.Context, *Case) Finding { return warned("127.0.0.1, "+loopbackAlone, "probe") }},
+		{ID: "other", run: func(context.Context, *Case) Finding { return warned("something else", "cure") }},
+	}
+	for name, tc := range map[string]struct {
+		targets []container.Target
+		status  Status
+	}{
+		"nobody was asked": {nil, Warn}, "it does": {[]container.Target{forwarded}, OK},
+		"one does not":         {[]container.Target{forwarded, bridged}, Warn},
+		"one cannot be asked":  {[]container.Target{forwarded, stopped}, Warn},
+		"all of them, as seen": {[]container.Target{forwarded, forwarded}, OK},
+	} {
+		got := Run(t.Context(), remembering(container.Report{Targets: tc.targets}), checks)
+		if f := got[0]; f.Status != tc.status || (f.Fix == "") != (f.Status == OK) {
+			t.Errorf("%s: %+v, want %s", name, f, tc.status)
+		}
+		if got[0].Status == OK && got[0].Summary != "127.0.0.1, loopback alone, which the containers that were asked do reach" {
+			t.Errorf("%s: %q", name, got[0].Summary)
+		}
+		if got[1] != (Finding{ID: "other", Status: Warn, Summary: "something else", Fix: "cure"}) {
+			t.Errorf("%s: %+v", name, got[1])
+		}
 	}
 }

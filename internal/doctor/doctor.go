@@ -6,8 +6,8 @@
 // nothing answers, a value that Ollama reads in another way than it was meant, a
 // value that is in one layer and has not arrived in the next. That Ollama listens
 // on loopback alone is no such reason: most runtimes on a Mac reach it there. It is a
-// warning, and whether it matters is measured by the checks that look from inside
-// of containers.
+// warning, until the checks that look from inside of containers have measured that
+// it does not matter.
 package doctor
 
 import (

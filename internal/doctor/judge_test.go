@@ -86,6 +86,11 @@ func host(value string) change { return func(s *bind.State) { setHost(s, value) 
 
 func unload(s *bind.State) { s.Agent.Loaded, s.Job = false, bind.Job{} }
 
+func stop(s *bind.State) {
+	unload(s)
+	s.Socket.Listeners = nil
+}
+
 func crash(exit string) change {
 	return func(s *bind.State) {
 		s.Job.PID, s.Job.Runs, s.Job.LastExit = 0, 7, exit
@@ -123,9 +128,14 @@ func TestState(t *testing.T) {
 		}, OK, "my.ollama", ""},
 
 		{"job-loaded", "", nil, OK, "process 6574", ""},
-		{"job-loaded", "not", unload, Fail, "not loaded", "brew services start ollama"},
-		{"job-loaded", "not, of root", func(s *bind.State) { unload(s); s.Agent.Daemon = true }, Fail, "not loaded", "sudo brew services start ollama"},
-		{"job-loaded", "not, of another kind", func(s *bind.State) { unload(s); s.Agent.Label = "my.ollama" }, Fail, "not loaded", "launchctl bootstrap gui/$(id -u) '/Users"},
+		{"job-loaded", "not", stop, Fail, "not loaded", "brew services start ollama"},
+		{"job-loaded", "not, of root", func(s *bind.State) { stop(s); s.Agent.Daemon = true }, Fail, "not loaded", "sudo brew services start ollama"},
+		{"job-loaded", "not, of another kind", func(s *bind.State) { stop(s); s.Agent.Label = "my.ollama" }, Fail, "not loaded", "launchctl bootstrap gui/$(id -u) '/Users"},
+		{"job-loaded", "not, and the port is held", func(s *bind.State) { unload(s); s.Socket.Listeners[0].PID = 7 }, Fail, "not loaded", "ps -p 7 "},
+		{"job-loaded", "down, and the port is held", func(s *bind.State) {
+			crash("1")(s)
+			s.Socket.Listeners = []launchctl.Listener{listener(7, "127.0.0.1:11434")}
+		}, Fail, "does not run (last exit: 1)", "ps -p 7 "},
 		{"job-loaded", "down", crash("1"), Fail, "does not run (last exit: 1)", "tail -n 20 /opt/homebrew/var/log/ollama.log"},
 		{"job-loaded", "unclear", unclear, Skip, "no answer", ""},
 
@@ -159,6 +169,8 @@ func TestState(t *testing.T) {
 		{"value-in-plist", "in other words", func(s *bind.State) { s.Plist.Agent.EnvironmentVariables = env("[::]") }, OK, "[::]", ""},
 		{"value-in-plist", "nowhere", host(""), Warn, "loopback alone", "ollama-bind probe"},
 		{"value-in-plist", "loopback", host("127.0.0.1"), Warn, "loopback alone", "ollama-bind probe"},
+		{"value-in-plist", "on another port", host("127.0.0.1:8080"), Warn, "loopback alone",
+			"ollama-bind probe --host 0.0.0.0:8080, and only if it says rebind-needed: ollama-bind fix --host 0.0.0.0:8080"},
 		{"value-in-plist", "one address", host("192.168.1.5"), Warn, "one address", "ollama-bind probe"},
 		{"value-in-plist", "not taken over", func(s *bind.State) { s.Plist.Agent.EnvironmentVariables = without() }, Fail, "not set, but Homebrew's env file says 0.0.0.0:11434", "ollama-bind fix"},
 		{"value-in-plist", "another", func(s *bind.State) { s.Plist.Agent.EnvironmentVariables = env("127.0.0.1:8080") }, Fail, "127.0.0.1:8080, but", "ollama-bind fix"},
@@ -228,7 +240,7 @@ func TestAskedPort(t *testing.T) {
 	expect(t, "nobody asked", judgePlistValue(c, s), OK, "", "")
 	c.Asked = true
 	setHost(&s, "")
-	expect(t, "not set", judgePlistValue(c, s), Warn, "loopback alone", "")
+	expect(t, "not set", judgePlistValue(c, s), Warn, "loopback alone", measureFirst(8080))
 }
 
 func TestPlatform(t *testing.T) {
@@ -249,8 +261,8 @@ func TestPlatform(t *testing.T) {
 
 func TestNoAgent(t *testing.T) {
 	p := &bind.Problem{ID: "no-agent", Hint: "brew services start ollama", Err: errors.New("no service")}
-	expect(t, "nothing", judgeNoAgent(p, answers("", "")), Fail, "no Homebrew service", "brew services start ollama")
-	expect(t, "the app", judgeNoAgent(p, answers("0.36.0", "")), Warn, "answers at 127.0.0.1:11434", "")
+	expect(t, "nothing", judgeNoAgent(p, answers("", ""), "measure"), Fail, "no Homebrew service", "brew services start ollama")
+	expect(t, "the app", judgeNoAgent(p, answers("0.36.0", ""), "measure"), Warn, "answers at 127.0.0.1:11434", "measure")
 }
 
 func TestTwoJobs(t *testing.T) {
@@ -260,8 +272,9 @@ func TestTwoJobs(t *testing.T) {
 	expect(t, "a second file", judgeTwoJobs(s, []homebrew.Candidate{other}), Warn, "second property list", "rm '/Users/a b/")
 	root := homebrew.Candidate{Plist: "/Library/LaunchDaemons/sh.brew.ollama.plist", Daemon: true}
 	expect(t, "a second file of root's", judgeTwoJobs(s, []homebrew.Candidate{root}), Warn, "", "sudo rm /Library/LaunchDaemons/")
-	s.Agent.Rival = &launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}
-	expect(t, "two", judgeTwoJobs(s, []homebrew.Candidate{other}), Fail, "two services", "launchctl bootout gui/501/homebrew.mxcl.ollama")
+	s.Agent.Rival = &bind.Rival{Target: launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}, Plist: other.Plist}
+	expect(t, "two", judgeTwoJobs(s, []homebrew.Candidate{other}), Fail, "two services",
+		"launchctl bootout gui/501/homebrew.mxcl.ollama && rm '/Users/a b/Library/LaunchAgents/homebrew.mxcl.ollama.plist'")
 	s.Agent.Rival.Domain = launchctl.System
 	expect(t, "two, one of root's", judgeTwoJobs(s, nil), Fail, "two services", "sudo launchctl bootout system/")
 }

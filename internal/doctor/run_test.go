@@ -418,9 +418,9 @@ func TestTogether(t *testing.T) {
 	expect(t, "uninstalled", got["agent-found"], Fail, "program is gone", "brew install ollama")
 
 	m = &mac{port: serve(t), socket: "p6574\ncollama\nf3\ntIPv4\nn127.0.0.1"}
-	expect(t, "on loopback", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measureFirst)
+	expect(t, "on loopback", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measureFirst(m.port))
 	m.none = "launchctl"
-	expect(t, "on loopback, elsewhere", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", "ollama-bind probe, which says")
+	expect(t, "on loopback, elsewhere", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measure(m.port))
 
 	m = &mac{port: closed(t), socket: "-"}
 	expect(t, "nobody", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Fail, "nothing listens", "launchctl print gui/501/")

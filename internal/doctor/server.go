@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,11 +89,11 @@ func serverOf(port int, answers []answer) container.Server {
 // whyDown says why nothing answers, by what was found or not found on the way
 // from launchd to the socket.
 func (c *Case) whyDown(s bind.State, err error, port int, answers []answer) bind.Trouble {
-	silence, start := fmt.Sprintf("nothing answers on port %d of this machine", port), "start Ollama"
+	silence, who := fmt.Sprintf("nothing answers on port %d of this machine", port), ""
 	for _, a := range answers {
 		if a.loopback() && a.err != nil && !bind.NobodyThere(a.err) {
 			silence = fmt.Sprintf("somebody has port %d of this machine, and does not answer as Ollama does: %v", port, a.err)
-			start = fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port)
+			who = fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port)
 		}
 	}
 	g := c.Goal
@@ -100,9 +101,9 @@ func (c *Case) whyDown(s bind.State, err error, port int, answers []answer) bind
 	var p *bind.Problem
 	switch trouble, ok := s.Explain(g); {
 	case noLaunchd(err):
-		return bind.Trouble{ID: "no-answer", Text: silence, Hint: start}
+		return bind.Trouble{ID: "no-answer", Text: silence, Hint: cmp.Or(who, "start Ollama")}
 	case errors.As(err, &p):
-		return bind.Trouble{ID: p.ID, Text: silence + ": " + p.Error(), Hint: p.Hint}
+		return bind.Trouble{ID: p.ID, Text: silence + ": " + p.Error(), Hint: cmp.Or(who, p.Hint)}
 	case err == nil && ok:
 		return trouble
 	}

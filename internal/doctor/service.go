@@ -48,7 +48,7 @@ func checkAgent(ctx context.Context, c *Case) Finding {
 	var p *bind.Problem
 	if errors.As(err, &p) && p.ID == "no-agent" {
 		answers, _ := c.answers(ctx) // if it did not get to answer, nobody did
-		return judgeNoAgent(p, answers)
+		return judgeNoAgent(p, answers, measure(c.port(ctx)))
 	}
 	if err != nil {
 		return withoutState(err)
@@ -57,10 +57,10 @@ func checkAgent(ctx context.Context, c *Case) Finding {
 }
 
 // judgeNoAgent: an Ollama that is no service of Homebrew's can be reached as well.
-func judgeNoAgent(p *bind.Problem, answers []answer) Finding {
+func judgeNoAgent(p *bind.Problem, answers []answer, measure string) Finding {
 	if a, ok := firstAnswer(answers); ok {
 		return warned("there is no Homebrew service for Ollama, and yet one answers at "+a.address.String()+
-			": Ollama.app, or one started by hand", p.Hint, p.Error())
+			": Ollama.app, or one started by hand", measure, p.Error())
 	}
 	return failed("there is no Homebrew service for Ollama", p.Hint, p.Error())
 }
@@ -110,7 +110,7 @@ func checkTwoJobs(c *Case, s bind.State) Finding {
 func judgeTwoJobs(s bind.State, others []homebrew.Candidate) Finding {
 	switch rival := s.Agent.Rival; {
 	case rival != nil:
-		return failed(s.Agent.TwoJobs(), sudo(rival.Domain == launchctl.System)+"launchctl bootout "+rival.String(), s.Agent.Plist)
+		return failed(s.Agent.TwoJobs(), rival.EndCommand(), s.Agent.Plist)
 	case len(others) > 0 && homebrew.IsLabel(s.Agent.Label):
 		other := others[0]
 		return warned("there is a second property list, and after the next login there may be two services for one port",
@@ -127,14 +127,20 @@ func sudo(needed bool) string {
 	return ""
 }
 
+// judgeLoaded: as long as somebody else has the port, starting the service is no
+// cure.
 func judgeLoaded(_ *Case, s bind.State) Finding {
+	start, next := s.StartCommand(), whatNow(s)
+	if held, isHeld := s.Held(s.Port()); isHeld {
+		start, next = held.Hint, held.Hint
+	}
 	switch {
 	case s.Job.Err != nil:
 		return skipped(s.Job.Err.Error())
 	case !s.Job.Loaded:
-		return failed("launchd has not loaded the service", s.StartCommand(), s.Agent.Plist)
+		return failed("launchd has not loaded the service", start, s.Agent.Plist)
 	case s.Job.PID == 0:
-		return failed("launchd has loaded the service, but it does not run (last exit: "+lastExit(s)+")", whatNow(s),
+		return failed("launchd has loaded the service, but it does not run (last exit: "+lastExit(s)+")", next,
 			s.Agent.Target.String(), "state: "+cmp.Or(s.Job.State, "unknown"))
 	}
 	return passed(fmt.Sprintf("runs as process %d", s.Job.PID), s.Agent.Target.String())
@@ -231,7 +237,7 @@ func meaningOf(exit string) string {
 // rebind is what makes an Ollama listen on all interfaces: the command, where
 // there is a service that it could work on, and else what to do instead.
 func rebind(system string, port int, err error) string {
-	g := bind.GoalFor(ollama.Host{Port: port}, true)
+	g := onAll(port)
 	value := ollama.Variable + "=" + *g.Value
 	switch {
 	case noAgent(err):

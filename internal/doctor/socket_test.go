@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -88,8 +89,9 @@ func TestSecond(t *testing.T) {
 		"the worst first":   {view{job: service, running: app, listeners: []launchctl.Listener{listener(8, "127.0.0.1:9"), listener(7, "127.0.0.1:11434")}}, Fail, "process 7", ""},
 		"a child":           {view{job: service, running: map[int]process{9: {6574, "ollama"}}, listeners: []launchctl.Listener{listener(6574, "*:11434"), listener(9, "127.0.0.1:50123")}}, OK, "no other one", ""},
 		"perhaps a child":   {view{job: service, blind: true, listeners: []launchctl.Listener{listener(6574, "*:11434"), listener(9, "127.0.0.1:50123")}}, OK, "no other one", ""},
-		"no service":        {view{listeners: []launchctl.Listener{listener(7, "*:11434")}}, OK, "no other one", ""},
-		"two, no service":   {view{listeners: []launchctl.Listener{listener(7, "*:11434"), listener(8, "127.0.0.1:11434")}}, Fail, "process 8", "ps -p 8"},
+		"stopped":           {view{job: bind.Job{}, listeners: []launchctl.Listener{listener(7, "127.0.0.1:11434")}}, Fail, "process 7", "ps -p 7"},
+		"no service":        {view{unmanaged: true, listeners: []launchctl.Listener{listener(7, "*:11434")}}, OK, "no other one", ""},
+		"two, no service":   {view{unmanaged: true, listeners: []launchctl.Listener{listener(7, "*:11434"), listener(8, "127.0.0.1:11434")}}, Fail, "process 8", "ps -p 8"},
 		"another program's": {view{job: service, listeners: []launchctl.Listener{{PID: 8, Command: "nginx", Address: "*:8080"}}}, OK, "no other one", ""},
 	} {
 		tc.v.port = 11434
@@ -129,6 +131,21 @@ func TestServerOf(t *testing.T) {
 		if s.Loopback != tc.loopback || s.Outside != tc.outside || s.Bound != tc.bound || s.Port != 11434 {
 			t.Errorf("%s: %+v", name, s)
 		}
+	}
+}
+
+// TestWhyDown: probe asks for it, so "ollama-bind probe" is no cure.
+func TestWhyDown(t *testing.T) {
+	noAgent := &bind.Problem{ID: "no-agent", Hint: "brew services start ollama", Err: errors.New("no service")}
+	c := patient()
+	if got := c.whyDown(bind.State{}, noAgent, 11434, answers("")); got.ID != "no-agent" || got.Hint != noAgent.Hint || !strings.Contains(got.Text, "nothing answers") {
+		t.Errorf("nobody there: %+v", got)
+	}
+	noAgent.Hint = "ollama-bind probe"
+	deaf := answers("")
+	deaf[0].err = errors.New("timed out")
+	if got := c.whyDown(bind.State{}, noAgent, 11434, deaf); got.Hint != "lsof -nP -iTCP:11434 -sTCP:LISTEN" || !strings.Contains(got.Text, "somebody has port 11434") {
+		t.Errorf("somebody there: %+v", got)
 	}
 }
 

@@ -56,7 +56,7 @@ func judgeListeners(port int, all []launchctl.Listener, answered bool, err error
 	case slices.ContainsFunc(all, launchctl.Listener.Wildcard):
 		return passed(fmt.Sprintf("*:%d, all interfaces, IPv4 and IPv6", port), seen)
 	case slices.ContainsFunc(all, onLoopback):
-		return warned(fmt.Sprintf("%s, loopback alone, which not every container runtime reaches", all[0].Address), "", seen)
+		return warned(all[0].Address+", "+loopbackAlone, "", seen)
 	}
 	return warned(fmt.Sprintf("%s, one address, and not the loopback that most container runtimes come in by", all[0].Address), "", seen)
 }
@@ -132,7 +132,7 @@ func checkSecond(ctx context.Context, c *Case) Finding {
 	if stateErr != nil {
 		s = bind.State{}
 	}
-	v := view{listeners: all, running: running, port: c.port(ctx), job: s.Job, blind: psErr != nil}
+	v := view{listeners: all, running: running, port: c.port(ctx), job: s.Job, unmanaged: stateErr != nil || s.Job.Err != nil, blind: psErr != nil}
 	if _, err := os.Stat(c.app()); err == nil {
 		v.app = c.app()
 	}
@@ -152,6 +152,7 @@ type view struct {
 	running   map[int]process
 	port      int
 	job       bind.Job
+	unmanaged bool   // there is no service, as far as could be seen
 	app       string // where Ollama.app is, "" if it is not
 	blind     bool   // ps did not tell who is whose child
 }
@@ -200,7 +201,7 @@ func (v view) others() []launchctl.Listener {
 	main := v.job.PID
 	var others []launchctl.Listener
 	for _, l := range v.listeners {
-		if main == 0 && isOllama(l) && l.Port() == v.port {
+		if v.unmanaged && main == 0 && isOllama(l) && l.Port() == v.port {
 			main = l.PID
 		}
 	}

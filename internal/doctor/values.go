@@ -82,17 +82,21 @@ func judgeValue(c *Case, value *string, where string) Finding {
 	if value != nil {
 		h = ollama.ParseHost(*value)
 	}
+	port := h.Port
+	if c.Asked {
+		port = c.Goal.Host.Port
+	}
 	switch {
 	case c.Asked && value != nil && h.Port != c.Goal.Host.Port:
 		return failed(*value+", which is another port than the wanted "+c.Goal.Host.String(), bind.FixCommand(c.Goal), where)
 	case h.Wildcard():
 		return passed(*value+": all interfaces", where)
 	case value == nil:
-		return warned("not set: Ollama listens on loopback alone, which not every container runtime reaches", measureFirst, where)
+		return warned("not set: Ollama listens on "+loopbackAlone, measureFirst(port), where)
 	case h.Loopback():
-		return warned(*value+": loopback alone, which not every container runtime reaches", measureFirst, where)
+		return warned(*value+": "+loopbackAlone, measureFirst(port), where)
 	}
-	return warned(*value+": one address, and not the loopback that most container runtimes come in by", measureFirst, where)
+	return warned(*value+": one address, and not the loopback that most container runtimes come in by", measureFirst(port), where)
 }
 
 func orElse(a, b *string) *string {

@@ -2,6 +2,9 @@
 package homebrew
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 )
@@ -17,6 +20,29 @@ const (
 
 // Daemons is where `sudo brew services` puts its property lists.
 const Daemons = "/Library/LaunchDaemons"
+
+// Prefixes lists where Homebrew may be: where the shell says that it is, as
+// `brew shellenv` has it, or else where its installer puts it.
+func Prefixes(getenv func(string) string) []string {
+	if prefix := getenv("HOMEBREW_PREFIX"); prefix != "" {
+		return []string{prefix}
+	}
+	return []string{"/opt/homebrew", "/usr/local"}
+}
+
+// LacksOllama reports whether there is a Homebrew at one of the prefixes, and
+// Ollama at none.
+func LacksOllama(prefixes []string) bool {
+	found := false
+	for _, prefix := range prefixes {
+		if _, err := os.Lstat(filepath.Join(prefix, "opt", "ollama")); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		here, _ := FindInstallation(prefix)
+		found = found || here.Known
+	}
+	return found
+}
 
 // Labels lists Homebrew's labels for Ollama, the one it prefers first.
 func Labels() []string {

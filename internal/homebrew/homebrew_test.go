@@ -1,6 +1,8 @@
 package homebrew
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +17,43 @@ func TestCandidates(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, Candidates("/Users/alice", Daemons)); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	none := func(string) string { return "" }
+	if diff := cmp.Diff([]string{"/opt/homebrew", "/usr/local"}, Prefixes(none)); diff != "" {
+		t.Errorf("the usual ones (-want +got):\n%s", diff)
+	}
+	own := func(name string) string { return map[string]string{"HOMEBREW_PREFIX": "/Users/alice/brew"}[name] }
+	if diff := cmp.Diff([]string{"/Users/alice/brew"}, Prefixes(own)); diff != "" {
+		t.Errorf("the shell's (-want +got):\n%s", diff)
+	}
+}
+
+func TestLacksOllama(t *testing.T) {
+	dir := t.TempDir()
+	silicon, intel := filepath.Join(dir, "silicon"), filepath.Join(dir, "intel")
+	both := []string{silicon, intel}
+	make := func(path string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if LacksOllama(both) {
+		t.Error("without a Homebrew nobody knows")
+	}
+	make(filepath.Join(silicon, "Library", "Homebrew", "service.rb"))
+	if !LacksOllama(both) {
+		t.Error("a Homebrew without Ollama has it")
+	}
+	make(filepath.Join(intel, "opt", "ollama"))
+	if LacksOllama(both) {
+		t.Error("the other Homebrew has Ollama")
 	}
 }
 

@@ -39,7 +39,8 @@ func SVG(title string, columns int, lines [][]pty.Cell) ([]byte, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n", escape(title))
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="9" fill="#16181d"/>`+"\n", width, height)
+	// The border keeps it apart from a page that is as dark as it is.
+	fmt.Fprintf(&b, `<rect x="0.5" y="0.5" width="%d" height="%d" rx="9" fill="#16181d" stroke="#3d444d"/>`+"\n", width-1, height-1)
 	for i, colour := range []string{"#ff5f57", "#febc2e", "#28c840"} {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="17" r="6" fill="%s"/>`+"\n", margin+2+20*i, colour)
 	}

@@ -290,6 +290,7 @@ func (m *Mac) Env() []string {
 		"PATH=" + m.Bin(),
 		"HOME=" + m.Home(),
 		"TMPDIR=" + m.tmp(),
+		"HOMEBREW_PREFIX=" + m.Prefix(),
 	}, m.toolEnv()...)
 }
 
