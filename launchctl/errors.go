@@ -79,8 +79,12 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// longestCommand is how many characters of a command line an error shows: what is
+// run inside of a container can be a whole script.
+const longestCommand = 240
+
 // quoteArgs joins a command line, with quotes where a word has anything in it
-// that a shell or a terminal would act on.
+// that a shell or a terminal would act on, and cuts a long one.
 func quoteArgs(args []string) string {
 	words := make([]string, len(args))
 	for i, arg := range args {
@@ -89,7 +93,11 @@ func quoteArgs(args []string) string {
 			words[i] = strconv.Quote(arg)
 		}
 	}
-	return strings.Join(words, " ")
+	line := []rune(strings.Join(words, " "))
+	if len(line) > longestCommand {
+		return string(line[:longestCommand]) + "…"
+	}
+	return string(line)
 }
 
 // notPlain reports whether a character needs quotes in a command line.

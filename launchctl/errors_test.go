@@ -199,6 +199,8 @@ func TestExitErrorText(t *testing.T) {
 		{&ExitError{Args: []string{"lsof"}, Code: -1, Signal: syscall.SIGKILL}, "lsof: ended by signal 9 (killed)"},
 		{&ExitError{Args: []string{"x", "", "a\x1bb", "$(c)"}, Code: 1, Stderr: "red \x1b[31m\u202e\n\n\ttwo\nthree\nfour"},
 			`x "" "a\x1bb" "$(c)": exit status 1: red ?[31m?; two; three`},
+		{&ExitError{Args: []string{"docker", "exec", strings.Repeat("é", 1000)}, Code: 1},
+			"docker exec " + strings.Repeat("é", longestCommand-len("docker exec ")) + "…: exit status 1"},
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {

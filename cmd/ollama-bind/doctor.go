@@ -177,6 +177,9 @@ func (p program) printDoctor(r doctorReport) {
 	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
+		if check.Summary == doctor.Interrupted { // the error says so, once
+			continue
+		}
 		summary := piece{plain, check.Summary}
 		if check.Status == string(doctor.Skip) {
 			summary.meaning = detail

@@ -47,6 +47,9 @@ func (f Finding) reassured() Finding {
 	return f
 }
 
+// Interrupted is the summary of a check that was cut short.
+const Interrupted = "interrupted"
+
 // bounded runs the check, and does not wait for it when its time is over.
 func (check Check) bounded(ctx context.Context, c *Case) Finding {
 	deadline := cmp.Or(check.Deadline, usualDeadline)
@@ -65,7 +68,7 @@ func (check Check) bounded(ctx context.Context, c *Case) Finding {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		f = skipped("did not finish in the time that there was")
 	case ctx.Err() != nil:
-		f = skipped("interrupted")
+		f = skipped(Interrupted)
 	}
 	f.ID = check.ID
 	return f
