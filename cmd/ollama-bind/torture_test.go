@@ -27,6 +27,7 @@ import (
 //	make torture, make torture-short
 //	go test -tags torture -run '^TestTorture$/^races$' ./cmd/ollama-bind
 func TestTorture(t *testing.T) {
+	schemas.start(t)
 	c := &chamber{short: testing.Short()}
 	for _, kind := range tortures {
 		t.Run(kind.name, func(t *testing.T) {
@@ -102,6 +103,7 @@ func (c *chamber) count(t *testing.T, kind, name string, err error) {
 // victim is a Mac in a folder, and the program on it.
 type victim struct {
 	*sandbox.Mac
+	test  *testing.T
 	dir   string
 	label string
 	plist string // path of the service's property list
@@ -124,7 +126,7 @@ func newVictim(t *testing.T, fixtureName string) *victim {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	v := &victim{Mac: m, dir: dir, label: "sh.brew.ollama", state: filepath.Join(dir, "state"), host: fmt.Sprintf("0.0.0.0:%d", m.Port)}
+	v := &victim{Mac: m, test: t, dir: dir, label: "sh.brew.ollama", state: filepath.Join(dir, "state"), host: fmt.Sprintf("0.0.0.0:%d", m.Port)}
 	v.env = append(m.Env(),
 		"PATH="+m.Bin(), "DAEMONS="+m.Daemons(), "APP="+filepath.Join(dir, "Ollama.app"),
 		"OLLAMA_BIND_STATE_DIR="+v.state, "GORACE=atexit_sleep_ms=10")
@@ -171,7 +173,7 @@ var programPath = sync.OnceValue(func() string {
 	return path
 })
 
-// run runs the program to its end.
+// run runs the program to its end. Whatever happens to it, its JSON meets the schema.
 func (v *victim) run(args ...string) outcome {
 	cmd := v.program(args...)
 	var stdout, stderr bytes.Buffer
@@ -185,6 +187,11 @@ func (v *victim) run(args ...string) outcome {
 		o.code = exit.ExitCode()
 	case err != nil:
 		o.code, o.stderr = -1, err.Error()
+	}
+	if killed := o.code < 0; wantsJSON(args) && !killed {
+		if err := schemas.check(append([]string{name}, args...), o.code, o.stdout); err != nil {
+			v.test.Errorf("%s: %v", strings.Join(args, " "), err)
+		}
 	}
 	return o
 }
