@@ -16,7 +16,7 @@ import (
 // was asked of them.
 var standIns = map[string]string{
 	"stat":      `[ "$*" = "-f %Su /dev/console" ] && echo "$CONSOLE"`,
-	"id":        `[ "$*" = "-u $CONSOLE" ] && echo 501`,
+	"id":        `[ "$*" = "-u $CONSOLE" ] && [ "$CONSOLE" != stranger ] && echo 501`,
 	"launchctl": `[ "$1" = asuser ] || exec "$LAUNCHCTL" "$@"; echo "asuser $2" >>"$CALLS"; shift 2; exec "$@"`,
 	"sudo":      `[ "$1 $2 $3" = "-u $CONSOLE -H" ] || exit 64; echo "sudo $2" >>"$CALLS"; shift 3; exec "$@"`,
 }
@@ -157,7 +157,7 @@ func TestScriptsWithoutService(t *testing.T) {
 
 func TestScriptsWithoutUser(t *testing.T) {
 	m := newManaged(t).start()
-	for _, nobody := range []string{"root", "loginwindow", "_mbsetupuser", ""} {
+	for _, nobody := range []string{"root", "loginwindow", "_mbsetupuser", "", "stranger"} {
 		m.env["CONSOLE"] = nobody
 		m.attribute("nobody logged in")
 		m.exits(notNeeded, installCheck)
@@ -176,7 +176,11 @@ func TestScriptsWithoutProgram(t *testing.T) {
 	m.env["OLLAMA_BIND"] = filepath.Join(t.TempDir(), "ollama-bind")
 	m.attribute("not installed")
 	m.exits(needed, installCheck)
-	m.exits(1, postInstall)
+	for _, script := range []string{postInstall, uninstall} {
+		if out := m.exits(1, script); !strings.Contains(out, "is not there") {
+			t.Errorf("%s: %s", script, out)
+		}
+	}
 }
 
 // Another program has the port: that cannot be cured here, and has to be seen.

@@ -123,7 +123,7 @@ var longFlag = lazyregexp.New(`(^|\s)-([a-z][a-z-]+)`)
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	message := strings.NewReplacer(
 		"flag provided but not defined:", "unknown flag",
-		"timeout: parse error", "timeout: a time has a unit, such as 45s or 2m",
+		"timeout: parse error", "timeout: that is no time such as 45s or 2m",
 	).Replace(err.Error())
 	message = longFlag.ReplaceAllString(message, "$1--$2")
 	if c.Command == nil || c.Command.Name == "" || c.Command.Name == name {
@@ -160,7 +160,7 @@ func timeoutFlag() cli.Flag {
 	return &cli.DurationFlag{
 		Name:  "timeout",
 		Value: 30 * time.Second,
-		Usage: "the `TIME` that all of it may take; a third, or five seconds, is kept for putting things back",
+		Usage: "the `TIME` that all of it may take; at least a third is kept for putting things back",
 	}
 }
 

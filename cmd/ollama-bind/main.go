@@ -107,7 +107,7 @@ func commandName(args []string) string {
 func (p program) machine(quiet bool) (bind.Machine, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return bind.Machine{}, &bind.Problem{ID: "no-home", Hint: "export HOME=~", Err: fmt.Errorf("finding your home folder: %w", err)}
+		return bind.Machine{}, &bind.Problem{ID: "no-home", Hint: "unset HOME; export HOME=~", Err: fmt.Errorf("finding your home folder: %w", err)}
 	}
 	store, err := backup.DefaultStore()
 	if err != nil {

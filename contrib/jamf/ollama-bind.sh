@@ -21,9 +21,10 @@ somebody() {
 	case $user in
 	root | loginwindow | _mbsetupuser | '') return 1 ;;
 	esac
+	uid=$(id -u "$user")
 }
 ollama_bind() {
-	launchctl asuser "$(id -u "$user")" sudo -u "$user" -H "$program" "$@"
+	launchctl asuser "$uid" sudo -u "$user" -H "$program" "$@"
 }
 # to here.
 host=${OLLAMA_BIND_HOST:-0.0.0.0:11434}
