@@ -3,10 +3,8 @@ package main
 import (
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"os"
 	"path"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,9 +14,15 @@ import (
 // go.mod.
 func TestArchitecture(t *testing.T) {
 	page := readDoc(t, "docs/architecture.md")
+	described := firstGroups("(?m)^\\| `(\\S+)` \\| ", part(t, page, "\n## The rooms\n", "\n## "))
 	for room := range rooms(t) {
-		if !strings.Contains(page, "\n| `"+room+"` | ") {
+		if !slices.Contains(described, room) {
 			t.Errorf("docs/architecture.md has no row for %s", room)
+		}
+	}
+	for _, room := range described {
+		if _, err := os.Stat(root(room)); err != nil {
+			t.Errorf("docs/architecture.md has a row for what is not there: %v", err)
 		}
 	}
 	for _, module := range direct(t) {
@@ -50,33 +54,28 @@ func TestImports(t *testing.T) {
 // rooms are the packages with what they import of each other, tests left out. What
 // lies in a package's folder counts as its own.
 func rooms(t *testing.T) map[string][]string {
+	t.Helper()
 	all := map[string][]string{}
-	err := filepath.WalkDir(root(""), func(file string, entry fs.DirEntry, err error) error {
+	for _, file := range inRepository(t) {
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") {
+			continue
+		}
+		source, err := parser.ParseFile(token.NewFileSet(), root(file), nil, parser.ImportsOnly)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		if name := entry.Name(); entry.IsDir() && strings.HasPrefix(name, ".") && name != ".." {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
-			return nil
-		}
-		room := roomOf(filepath.ToSlash(strings.TrimPrefix(filepath.Dir(file), root("")+string(filepath.Separator))))
-		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		all[room] = append(all[room], nil...) // known, even if it imports nothing
+		room := roomOf(path.Dir(file))
+		imports := all[room]
 		for _, spec := range source.Imports {
 			other, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
 			if other = roomOf(other); ours && other != room {
-				all[room] = append(all[room], other)
+				imports = append(imports, other)
 			}
 		}
-		return nil
-	})
-	if err != nil || len(all) < 10 {
-		t.Fatalf("%d packages: %v", len(all), err)
+		all[room] = imports // known, even if it imports nothing
+	}
+	if len(all) < 10 {
+		t.Fatalf("%d packages", len(all))
 	}
 	return all
 }
@@ -90,10 +89,9 @@ func roomOf(folder string) string {
 }
 
 // direct are the modules that go.mod requires, but for what those require.
-func direct(t *testing.T) (modules []string) {
-	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(readDoc(t, "go.mod"), -1) {
-		modules = append(modules, m[1])
-	}
+func direct(t *testing.T) []string {
+	t.Helper()
+	modules := firstGroups(`(?m)^\t(\S+) v\S+$`, readDoc(t, "go.mod"))
 	if len(modules) == 0 {
 		t.Fatal("go.mod requires nothing")
 	}

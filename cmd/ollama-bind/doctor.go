@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 )
 
@@ -53,6 +54,8 @@ type checkRow struct {
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix"`
 	Question string `json:"question,omitempty"` // with --list-checks
+
+	interrupted bool
 }
 
 func (p program) doctor(c *cli.Context) error {
@@ -151,11 +154,12 @@ func (p program) newDoctorReport(findings []doctor.Finding, patient *doctor.Case
 	for _, f := range findings {
 		// It gets pasted in public, in either form.
 		r.Checks = append(r.Checks, checkRow{
-			ID:       f.ID,
-			Status:   string(f.Status),
-			Summary:  p.tell.tilde(f.Summary),
-			Evidence: p.tell.tilde(f.Evidence),
-			Fix:      p.tell.tilde(f.Fix),
+			ID:          f.ID,
+			Status:      string(f.Status),
+			Summary:     p.tell.tilde(f.Summary),
+			Evidence:    p.tell.tilde(f.Evidence),
+			Fix:         p.tell.tilde(f.Fix),
+			interrupted: f.Interrupted,
 		})
 		r.OK = r.OK && f.Status != doctor.Fail
 	}
@@ -177,7 +181,7 @@ func (p program) printDoctor(r doctorReport) {
 	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
-		if check.Summary == doctor.Interrupted { // the error says so, once
+		if check.interrupted { // the error says so, once
 			continue
 		}
 		summary := piece{plain, check.Summary}
@@ -199,7 +203,7 @@ func (p program) printDoctor(r doctorReport) {
 	switch fix, well := firstFix(r.Checks), r.OK && count["ok"] > count["skip"]; {
 	case fix != "":
 		p.tell.paste("start with:  ", fix)
-	case well && asked(r.Checks):
+	case well && asked(r):
 		p.tell.say(good, "nothing found that keeps containers from Ollama")
 	case well:
 		p.tell.say(good, "nothing wrong found; no container was asked")
@@ -207,10 +211,8 @@ func (p program) printDoctor(r doctorReport) {
 }
 
 // asked reports whether anything is known from inside of a container.
-func asked(checks []checkRow) bool {
-	return slices.ContainsFunc(checks, func(check checkRow) bool {
-		return strings.HasPrefix(check.ID, "container-") && check.ID != "container-runtime" && check.Status != string(doctor.Skip)
-	})
+func asked(r doctorReport) bool {
+	return r.Verdict != nil && *r.Verdict != string(container.NoRuntime)
 }
 
 // firstFix is the cure of what containers run into, if that was measured, and

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -280,6 +281,22 @@ func TestManPageRenders(t *testing.T) {
 }
 
 func root(file string) string { return filepath.Join("..", "..", file) }
+
+// inRepository lists the repository's files and folders, with slashes, but for git's own.
+func inRepository(t *testing.T) (all []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root("")), ".", func(file string, _ fs.DirEntry, err error) error {
+		if file == ".git" {
+			return fs.SkipDir
+		}
+		all = append(all, file)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
 
 func readDoc(t *testing.T, file string) string {
 	t.Helper()

@@ -163,7 +163,7 @@ func standing(m bind.Machine, s bind.State, g bind.Goal) []warning {
 		all = append(all, warning{"env-file-suspicious", s.EnvFile.File.Path + ": " + text})
 	}
 	if message := s.Agent.TwoJobs(); message != "" {
-		all = append(all, warning{"two-jobs", message})
+		all = append(all, warning{"two-jobs", message + ": `" + s.Agent.Rival.EndCommand() + "`"})
 	}
 	return all
 }
@@ -195,7 +195,11 @@ func (p program) printDryRun(r report, plan bind.Plan) {
 	if !plan.Changes() {
 		p.tell.printRows(r, plan.State)
 		p.tell.printf("")
-		p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
+		if plan.Held {
+			p.printHeld("already written", plan)
+		} else {
+			p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
+		}
 		return
 	}
 	if r.Diff != "" {
@@ -209,13 +213,30 @@ func (p program) printDryRun(r report, plan bind.Plan) {
 	}
 }
 
+// printHeld is for files that launchd has not read: --no-restart said so.
+func (p program) printHeld(written string, plan bind.Plan) {
+	s := plan.State
+	fix := s.FixCommand(plan.Goal)
+	switch held, isHeld := s.Held(plan.Goal.Host.Port); {
+	case isHeld:
+		p.tell.say(careful, "%s, and not restarted: %s", written, p.tell.tilde(held.Text))
+		p.tell.paste("what to do:       ", held.Hint)
+	case s.Job.Err == nil && s.Job.PID == 0:
+		p.tell.say(careful, "%s, and not started: the service does not run", written)
+		p.tell.paste("to start it:      ", fix)
+	default:
+		p.tell.say(careful, "%s, and not restarted: the running service is unchanged", written)
+		p.tell.paste("to restart it:    ", fix)
+	}
+}
+
 func (p program) printOutcome(r report, plan bind.Plan) {
 	host := plan.Goal.Host
 	switch {
 	case plan.Held && r.Changed:
-		p.tell.say(careful, "written, and not restarted: the running service is unchanged")
+		p.printHeld("written", plan)
 	case plan.Held:
-		p.tell.say(careful, "already written, and not restarted: the running service is unchanged")
+		p.printHeld("already written", plan)
 	case !r.Changed:
 		p.tell.say(good, "already bound to %s", *r.Want)
 	case !plan.Reload && plan.State.Reached(plan.Goal):
@@ -227,13 +248,10 @@ func (p program) printOutcome(r report, plan bind.Plan) {
 	default:
 		p.tell.say(good, "now bound to %s", *r.Want)
 	}
-	if plan.Held {
-		p.tell.paste("to restart it:    ", bind.FixCommand(plan.Goal))
-	}
 	if r.ContainerURL != nil {
 		p.tell.paste("from a container: ", *r.ContainerURL)
 	}
 	if r.Changed {
-		p.tell.paste("to take it back:  ", "ollama-bind rollback")
+		p.tell.paste("to take it back:  ", plan.State.RollbackCommand())
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
-	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -154,7 +153,7 @@ func probeError(ctx context.Context, result container.Report) error {
 	case len(result.Runtimes) == 0:
 		return noRuntime(result.Absent, "")
 	case result.Err != nil:
-		return containerProblem(result.Err, result.Runtimes[0].Tool)
+		return orDoctor(doctor.NoneAsked(result.Err, result.Runtimes[0].Tool))
 	}
 	for _, t := range result.Targets {
 		if t.Err != nil {
@@ -199,29 +198,10 @@ func noRuntime(absent []container.Absent, hint string) error {
 }
 
 // targetProblem is why nothing could be fetched from inside of a container.
-func targetProblem(t container.Target) error {
-	tool := t.Container.Runtime.Tool
-	switch {
-	case errors.Is(t.Err, container.ErrNotRunning):
-		return &bind.Problem{ID: "container-stopped", Hint: tool + " start " + shell.Quote(t.Container.Name), Err: t.Err}
-	case errors.Is(t.Err, container.ErrPaused):
-		return &bind.Problem{ID: "container-paused", Hint: tool + " unpause " + shell.Quote(t.Container.Name), Err: t.Err}
-	case errors.Is(t.Err, container.ErrNoImage) && t.Image != "":
-		return &bind.Problem{ID: "no-image", Hint: tool + " pull " + shell.Quote(t.Image), Err: t.Err}
-	}
-	return containerProblem(t.Err, tool)
-}
+func targetProblem(t container.Target) *bind.Problem { return orDoctor(doctor.Unasked(t)) }
 
-// containerProblem gives an error of package container its id and hint.
-func containerProblem(err error, tool string) error {
-	id, hint := "probe-failed", name+" doctor"
-	switch {
-	case errors.Is(err, container.ErrNoContainer):
-		id, hint = "no-container", tool+" ps --all"
-	case errors.Is(err, container.ErrNoImage):
-		id, hint = "no-image", tool+" pull curlimages/curl && "+name+" probe --image curlimages/curl"
-	case errors.Is(err, launchctl.ErrNoAnswer):
-		id, hint = "no-answer", tool+" info"
-	}
-	return &bind.Problem{ID: id, Hint: hint, Err: err}
+// orDoctor sends those on who get no other hint.
+func orDoctor(p *bind.Problem) *bind.Problem {
+	p.Hint = cmp.Or(p.Hint, name+" doctor")
+	return p
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,6 +143,7 @@ func newProbeTarget(t teller, target container.Target) probeTarget {
 	}
 	if target.Err != nil {
 		row.Error = newErrorObject(t, targetProblem(target))
+		row.Summary, row.Fix = t.tilde(plainWords(target.Err.Error())), row.Error.Hint
 	}
 	return row
 }
@@ -165,13 +167,16 @@ func (p program) printProbe(result container.Report) {
 	}
 }
 
-// printUnasked says why containers could not be asked, but for the first of them,
-// whose error the program ends with.
-func (p program) printUnasked(result container.Report, first error) {
-	told := first
+// printUnasked says why containers could not be asked, but for the error that the
+// program ends with.
+func (p program) printUnasked(result container.Report, last error) {
+	told := last
 	for _, t := range result.Targets {
-		if t.Err != nil && !errors.Is(told, t.Err) { // one container may have several URLs
-			told = targetProblem(t)
+		if t.Err == nil || errors.Is(t.Err, context.Canceled) || errors.Is(t.Err, context.DeadlineExceeded) { // as all of it was
+			continue
+		}
+		if err := targetProblem(t); err.Error() != told.Error() { // one container may have several URLs
+			told = err
 			p.tell.error(told)
 		}
 	}

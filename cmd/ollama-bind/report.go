@@ -116,7 +116,7 @@ func newReport(command string, g bind.Goal, s bind.State, before *bind.State) re
 	for i, l := range s.Layers(g) {
 		row := layer{Name: l.Name, Value: l.Value, State: l.State, Detail: l.Detail}
 		if then != nil {
-			row.Before, row.was = then[i].Value, change(then[i].Value, l.Value)
+			row.Before, row.was = then[i].Value, change(l.Name, then[i].Value, l.Value)
 		}
 		r.Layers = append(r.Layers, withPlace(row, s))
 	}
@@ -137,10 +137,12 @@ func containerURL(h ollama.Host) *string {
 }
 
 // change says what a value was, if it is another one now.
-func change(from, to *string) string {
+func change(layer string, from, to *string) string {
 	switch {
 	case from == nil && to == nil, from != nil && to != nil && *from == *to:
 		return ""
+	case from == nil && layer == bind.SocketLayer:
+		return "nothing listened before"
 	case from == nil:
 		return "was not set"
 	}

@@ -83,13 +83,15 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	case !r.Changed:
 		p.tell.say(good, "nothing to do: already as it was before")
 		return
+	case plan.Unset && plan.Goal.Value != nil:
+		p.tell.say(good, "the files were written anew since the fix: what they had before it was put into them, and nothing else was touched")
 	case plan.Unset:
 		p.tell.say(good, "the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
 	case !out.State.Agent.Loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:
-		p.tell.say(careful, "restored; the service did not answer before the fix, so it was only loaded again")
+		p.tell.say(careful, "restored, and the service was loaded again; it need not answer, as it did not before the fix")
 	case !plan.Reload:
 		p.tell.say(good, "restored; the service had no need to be restarted")
 	default:

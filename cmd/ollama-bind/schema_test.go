@@ -288,7 +288,7 @@ func (f fields) compareStruct(s shape, of reflect.Type, place string) {
 			f.known[of][name] = true
 			f.compare(property, field.Type, place+" "+name)
 		}
-		if always := !omitted(field); always && !(has && slices.Contains(s.required, name)) {
+		if !omitted(field) && !(has && slices.Contains(s.required, name)) {
 			f.Errorf("%s: %s is always there, and nothing says so", place, name)
 		}
 	}

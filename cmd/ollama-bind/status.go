@@ -42,6 +42,9 @@ func (p program) status(c *cli.Context) error {
 			return err
 		}
 	}
+	if missing := state.Missing(); missing != nil {
+		return missing
+	}
 	r := newReport("status", goal, state, nil)
 	r.OK = state.Reached(goal)
 	if err != nil {
@@ -53,7 +56,7 @@ func (p program) status(c *cli.Context) error {
 	} else {
 		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
 	}
-	if t, is := state.Explain(goal); is && err == nil {
+	if t, is := m.Explain(state, goal); is && err == nil {
 		r.Trouble = &trouble{t.ID, t.Text, t.Hint}
 	}
 	if err == nil && !r.OK {
@@ -90,9 +93,12 @@ func (p program) printTrouble(t *trouble) {
 func (p program) printStatus(r report, s bind.State) {
 	p.tell.printRows(r, s)
 	p.tell.printf("")
-	if r.OK {
+	switch {
+	case r.OK:
 		p.tell.say(good, "bound to %s", *r.Want)
-	} else {
+	case s.Hidden():
+		p.tell.say(careful, "not known to be bound to %s", *r.Want)
+	default:
 		p.tell.say(bad, "not bound to %s", *r.Want)
 	}
 	p.printTrouble(r.Trouble)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -110,7 +111,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	}
 	gateway, err := container.DefaultGateway(ctx, runner, rt)
 	if err != nil {
-		return "", containerProblem(err, rt.Tool)
+		return "", orDoctor(doctor.NoneAsked(err, rt.Tool))
 	}
 	r.Warnings = append(r.Warnings, warning{"gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
 		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,13 +14,8 @@ var placeInPage = regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`(?:, ([A-Za-z]+))?")
 // Whoever sees on a Mac that a fact is wrong has to find the code: the files and
 // identifiers that docs/verified.md names are there, and its rows are numbered.
 func TestVerified(t *testing.T) {
-	const root = "../.."
-	page, err := os.ReadFile(root + "/docs/verified.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	rows := 0
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(readDoc(t, "docs/verified.md")) {
 		cells := strings.Split(line, "|")
 		if len(cells) != 8 || strings.Trim(cells[1], " -") == "" {
 			continue
@@ -35,12 +29,12 @@ func TestVerified(t *testing.T) {
 			t.Errorf("row %d: seen on a Mac: %q", rows, seen)
 		}
 		for _, found := range placeInPage.FindAllStringSubmatch(matters+proof, -1) {
-			if _, err := os.Stat(filepath.Join(root, found[1])); err != nil {
+			if _, err := os.Stat(root(found[1])); err != nil {
 				t.Errorf("row %d: %v", rows, err)
 			}
 		}
 		for _, found := range placeInPage.FindAllStringSubmatch(matters, -1) {
-			if found[2] != "" && !declares(t, filepath.Join(root, found[1]), found[2]) {
+			if found[2] != "" && !declares(readDoc(t, found[1]), found[2]) {
 				t.Errorf("row %d: %s has no %s", rows, found[1], found[2])
 			}
 		}
@@ -50,12 +44,7 @@ func TestVerified(t *testing.T) {
 	}
 }
 
-// declares tells whether the Go file declares the identifier at its top level.
-func declares(t *testing.T, file, identifier string) bool {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|var |const |type )` + identifier + `\b`).Match(text)
+// declares tells whether a Go file's text declares the identifier at its top level.
+func declares(text, identifier string) bool {
+	return regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|var |const |type )` + identifier + `\b`).MatchString(text)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io/fs"
-	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -65,22 +63,12 @@ func TestVersionLine(t *testing.T) {
 // Where two names differ only in case, go install refuses the whole module, and a
 // Mac's disk holds one of the two files.
 func TestNames(t *testing.T) {
-	const root = "../.."
 	names := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, file := range inRepository(t) {
+		lower := strings.ToLower(file)
+		if other, taken := names[lower]; taken {
+			t.Errorf("%s and %s differ only in case", other, file)
 		}
-		if path == filepath.Join(root, ".git") {
-			return fs.SkipDir
-		}
-		if other, taken := names[strings.ToLower(path)]; taken {
-			t.Errorf("%s and %s differ only in case", other, path)
-		}
-		names[strings.ToLower(path)] = path
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+		names[lower] = file
 	}
 }

@@ -29,6 +29,7 @@ const receiptVersion = 1
 const (
 	receiptName = "receipt.json"
 	doneName    = "done"
+	voidName    = "void"
 )
 
 // What can be wrong with a backup.
@@ -57,6 +58,8 @@ type Receipt struct {
 
 	// Done is set when the change was carried out to its end.
 	Done bool `json:"-"`
+	// Void is set when a rollback has found nothing left of the change.
+	Void bool `json:"-"`
 	// Err is set, and all but ID empty, when the receipt could not be read.
 	Err error `json:"-"`
 }
@@ -244,16 +247,24 @@ func (s Store) Load(id string) (Receipt, error) {
 	}
 	_, err = os.Lstat(filepath.Join(s.backups(), id, doneName))
 	r.Done = err == nil
+	_, err = os.Lstat(filepath.Join(s.backups(), id, voidName))
+	r.Void = err == nil
 	return r, nil
 }
 
 // Finish notes that the change of a backup was carried out to its end, so that a
 // later run can tell it from one that was killed.
-func (s Store) Finish(id string) error {
+func (s Store) Finish(id string) error { return s.mark(id, doneName) }
+
+// Void notes that nothing is left of the change of a backup: somebody else has
+// taken it back.
+func (s Store) Void(id string) error { return s.mark(id, voidName) }
+
+func (s Store) mark(id, name string) error {
 	if !idForm.MatchString(id) {
 		return fmt.Errorf("backup %q: %w", id, ErrNoBackup)
 	}
-	return writeSynced(filepath.Join(s.backups(), id, doneName), nil)
+	return writeSynced(filepath.Join(s.backups(), id, name), nil)
 }
 
 // Bytes returns what f held before the change of r, nil if it was not there.

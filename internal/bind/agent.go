@@ -163,7 +163,8 @@ func (f found) agent() Agent {
 	}
 	if f.rival != nil {
 		a.Rival = &Rival{Target: f.rival.target}
-		if isThere(f.rival.Plist) && !samePath(f.rival.Plist, a.Plist) {
+		shared := samePath(f.rival.Plist, a.Plist) || samePath(f.rival.Plist, f.best.Plist)
+		if isThere(f.rival.Plist) && !shared {
 			a.Rival.Plist = f.rival.Plist
 		}
 	}

@@ -80,7 +80,7 @@ func TestSiftUnsteady(t *testing.T) {
 }
 
 // TestRivalsFile: launchd would load it again at the next login, unless it is the
-// other job's as well.
+// other job's as well, which may have been loaded from elsewhere.
 func TestRivalsFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a b.plist")
@@ -88,20 +88,21 @@ func TestRivalsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	best, rival := seen("a", "gui/1", 7, nil), seen("b", "gui/1", 0, nil)
-	best.job.Path = filepath.Join(dir, "best.plist")
-	for _, tc := range []struct {
-		plist, bests string
-		domain       launchctl.Domain
-		want         string
+	other := filepath.Join(dir, "other.plist")
+	for name, tc := range map[string]struct {
+		plist, bests, loaded string // the rival's file, and what the best has and was loaded from
+		domain               launchctl.Domain
+		want                 string
 	}{
-		{file, best.job.Path, "gui/1", "launchctl bootout gui/1/b && rm '" + file + "'"},
-		{file, best.job.Path, launchctl.System, "sudo launchctl bootout system/b && sudo rm '" + file + "'"},
-		{filepath.Join(dir, "none.plist"), best.job.Path, "gui/1", "launchctl bootout gui/1/b"},
-		{file, file, "user/1", "launchctl bootout user/1/b"},
+		"its own":                {file, other, other, "gui/1", "launchctl bootout gui/1/b && rm '" + file + "'"},
+		"its own, of root":       {file, other, other, launchctl.System, "sudo launchctl bootout system/b && sudo rm '" + file + "'"},
+		"gone":                   {filepath.Join(dir, "none.plist"), other, other, "gui/1", "launchctl bootout gui/1/b"},
+		"loaded by both":         {file, other, file, "user/1", "launchctl bootout user/1/b"},
+		"of both, by one loaded": {file, file, other, "user/1", "launchctl bootout user/1/b"},
 	} {
-		best.job.Path, rival.Plist, rival.target.Domain = tc.bests, tc.plist, tc.domain
+		best.Plist, best.job.Path, rival.Plist, rival.target.Domain = tc.bests, tc.loaded, tc.plist, tc.domain
 		if got := (found{best: &best, rival: &rival}).agent().Rival.EndCommand(); got != tc.want {
-			t.Errorf("%s, beside %s: %s, want %s", tc.plist, tc.bests, got, tc.want)
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}
 }

@@ -101,10 +101,13 @@ func (p Plan) enoughTime(ctx context.Context) error {
 // again is the command to run once more.
 func (p Plan) again() string {
 	if p.Command == "fix" {
-		return FixCommand(p.Goal)
+		return p.State.FixCommand(p.Goal)
 	}
-	return "ollama-bind " + p.Command
+	return p.State.RollbackCommand()
 }
+
+// status is the command that shows what is there now.
+func (p Plan) status() string { return p.State.command("status", p.Goal) }
 
 // keepTimeToUndo ends a part of the remaining time early.
 func keepTimeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -354,9 +357,9 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 		dir := filepath.Dir(write.edit.File.Real)
 		return problem(Failed, "write-failed", diskHint(err, dir), "%w; nothing was changed", err)
 	case !t.launchd.told:
-		return problem(Failed, "reload-failed", "ollama-bind status", "%w; nothing was changed", err)
+		return problem(Failed, "reload-failed", t.plan.status(), "%w; nothing was changed", err)
 	}
-	p := problem(Undone, "proof-failed", "ollama-bind status",
+	p := problem(Undone, "proof-failed", t.plan.status(),
 		"the service did not come up on %s: %w; the previous state is restored", t.plan.Goal.Host.Socket(), err)
 	p.Log = log
 	return p
@@ -365,14 +368,14 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 // explainUndo is for when even taking things back has failed: it says what is
 // there now, and how to get the service back.
 func (t *transaction) explainUndo(now State, err, undoErr error, log []string) *Problem {
-	state, hint := "the service is in an unknown state", "ollama-bind status"
+	state, hint := "the service is in an unknown state", t.plan.status()
 	switch {
 	case now.Job.Err != nil:
 	case !now.Agent.Loaded && errors.Is(now.Plist.Err, fs.ErrNotExist):
-		state, hint = "the service is not loaded now, and its property list is gone", "brew services start ollama"
+		state, hint = "the service is not loaded now, and its property list is gone", t.plan.State.sudo()+startService
 	case !now.Agent.Loaded:
 		state = "the service is not loaded now"
-		hint = fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], shell.Quote(t.plan.State.Agent.Plist))
+		hint = t.plan.State.sudo() + fmt.Sprintf("launchctl bootstrap %s %s", t.plan.domains()[0], shell.Quote(t.plan.State.Agent.Plist))
 	case now.Socket.APIVersion == "":
 		state = "the service is loaded, but does not answer"
 	case now.Socket.APIVersion != "":

@@ -81,6 +81,14 @@ type Agent struct {
 	Chosen bool
 }
 
+// name is what to call the service.
+func (a Agent) name() string {
+	if a.Chosen {
+		return "the service of " + a.Plist
+	}
+	return "the Homebrew service"
+}
+
 // TwoJobs says which two services are loaded, nothing if it is only one.
 func (a Agent) TwoJobs() string {
 	if a.Rival == nil {

@@ -3,6 +3,7 @@ package bind
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -31,10 +32,12 @@ func (m Machine) Drift(s State, g Goal) (Drift, error) {
 	switch {
 	case last == nil && s.Reached(g):
 		return Drift{ID: "intact", Message: "bound, though not by a fix that is known here"}, nil
+	case last == nil && s.Agent.Daemon && m.UID != 0:
+		return Drift{"never-fixed", PlistLayer, "this service is root's, and what was done to it is known to root alone", "sudo " + s.command("status", g)}, nil
 	case last == nil:
-		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", FixCommand(g)}, nil
+		return Drift{"never-fixed", PlistLayer, "this service was never fixed, or the fix was taken back", m.cure(s, g)}, nil
 	}
-	return s.drift(g, *last), nil
+	return m.drift(s, g, *last), nil
 }
 
 // Remains is what can be said where Observe has found no service, if there was a
@@ -49,7 +52,7 @@ func (m Machine) Remains(err error, g Goal) (State, bool) {
 	s := m.remains(g)
 	for _, f := range last.Files {
 		if f.Layer == PlistLayer {
-			s.Agent.Label, s.Agent.Plist = last.Label, f.Path
+			s.Agent.Candidate = homebrew.Candidate{Label: last.Label, Plist: f.Path, Daemon: filepath.Dir(f.Path) == m.Daemons}
 		}
 	}
 	return s, true
@@ -64,8 +67,19 @@ func about(r backup.Receipt, a Agent) bool {
 	return r.Label == a.Label
 }
 
-// FixCommand is the command that reaches the goal.
-func FixCommand(g Goal) string { return Command("fix", g) }
+// FixCommand is the command that reaches the goal for this service.
+func (s State) FixCommand(g Goal) string { return s.sudo() + s.command("fix", g) }
+
+// command is a command of this program about this service.
+func (s State) command(name string, g Goal) string {
+	if s.Agent.Chosen {
+		return Command(name, g) + " --plist " + shell.Quote(s.Agent.Plist)
+	}
+	return Command(name, g)
+}
+
+// RollbackCommand takes the last fix of this service back.
+func (s State) RollbackCommand() string { return s.sudo() + "ollama-bind rollback" }
 
 // Command is a command of this program for the goal.
 func Command(name string, g Goal) string {
@@ -75,16 +89,36 @@ func Command(name string, g Goal) string {
 	return "ollama-bind " + name + " --host " + shell.Quote(*g.Value)
 }
 
-// rewrite makes Homebrew write the property list anew. A restart would not do: it
-// runs the service from the keg where the file is gone, and start does nothing
-// while the service runs.
-const rewrite = "brew services stop ollama && " + startService
+// cure is the command that reaches the goal, or what has to come before it.
+func (m Machine) cure(s State, g Goal) string {
+	if p := m.refusal(s, g); p != nil {
+		return p.Hint
+	}
+	return s.FixCommand(g)
+}
 
-// lastFix is the newest fix that no rollback has taken back.
+// refusal is why fix would not do that, nil if it would.
+func (m Machine) refusal(s State, g Goal) *Problem {
+	var p *Problem
+	_, err := m.PlanFix(s, g, true)
+	errors.As(err, &p)
+	return p
+}
+
+// RewriteCommand makes Homebrew write the property list anew. A restart would not
+// do: it runs the service from the keg where the file is gone, and start does nothing
+// while the service runs.
+func (s State) RewriteCommand() string {
+	return s.sudo() + "brew services stop ollama && " + s.sudo() + startService
+}
+
+// lastFix is the newest fix that no rollback has taken back, by itself or with a
+// later one that completed it.
 func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
-	undone := takenBack(newestFirst)
+	undone, superseded := takenBack(newestFirst), map[string]bool{}
 	for _, r := range newestFirst {
-		if r.Err == nil && r.Command == "fix" && !undone[r.ID] {
+		superseded[r.Supersedes] = true
+		if r.Err == nil && r.Command == "fix" && !undone[r.ID] && !superseded[r.ID] {
 			return &r
 		}
 	}
@@ -93,27 +127,32 @@ func lastFix(newestFirst []backup.Receipt) *backup.Receipt {
 
 // drift looks at each layer in turn. What the fix has set is what counts, whatever
 // address was asked about.
-func (s State) drift(asked Goal, last backup.Receipt) Drift {
+func (m Machine) drift(s State, asked Goal, last backup.Receipt) Drift {
 	fixed := GoalFor(ollama.ParseHost(last.Host), true)
-	for _, d := range []Drift{s.plistDrift(fixed), s.jobDrift(fixed), s.envFileDrift(fixed, last)} {
+	cure := m.cure(s, fixed)
+	for _, d := range []Drift{s.plistDrift(fixed, cure), s.jobDrift(fixed, cure), s.envFileDrift(fixed, last, cure)} {
 		if d.ID != "" {
 			return d
 		}
 	}
 	day := last.Created.Local().Format("2006-01-02 15:04")
 	switch {
-	case s.Job.PID == 0 && !s.Reached(fixed):
-		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + s.Job.unsteady(), s.TailCommand()}
+	case s.Job.Loaded && s.Job.PID == 0 && !s.Reached(fixed):
+		text := "launchd does not run the service"
+		if s.Job.Looping() {
+			text = s.Job.unsteady()
+		}
+		return Drift{"not-running", SocketLayer, "all is set as the last fix has left it, but " + text, s.silent(fixed).Hint}
 	case !s.Reached(fixed):
-		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", FixCommand(fixed)}
+		return Drift{"not-reached", SocketLayer, "all is set as the last fix has left it, but the service does not listen so", cure}
 	case !s.Reached(asked):
 		return Drift{"other-address", PlistLayer, "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about", ""}
 	}
 	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
 }
 
-func (s State) plistDrift(fixed Goal) Drift {
-	anew := rewrite
+func (s State) plistDrift(fixed Goal, cure string) Drift {
+	anew := s.RewriteCommand()
 	if s.Job.Err == nil && !s.Job.Loaded {
 		anew = s.StartCommand()
 	}
@@ -127,23 +166,23 @@ func (s State) plistDrift(fixed Goal) Drift {
 		return Drift{}
 	case homebrew.Generated(s.Plist.File.Data):
 		return Drift{"plist-regenerated", PlistLayer,
-			"Homebrew has written the property list anew since the fix, without the setting", FixCommand(fixed)}
+			"Homebrew has written the property list anew since the fix, without the setting", cure}
 	}
-	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", FixCommand(fixed)}
+	return Drift{"plist-edited", PlistLayer, "somebody has edited the property list since the fix", cure}
 }
 
-func (s State) jobDrift(fixed Goal) Drift {
+func (s State) jobDrift(fixed Goal, cure string) Drift {
 	switch {
 	case s.Job.Err == nil && !s.Job.Loaded:
 		return Drift{"job-not-loaded", JobLayer, "the service has been stopped since the fix", s.StartCommand()}
 	case s.Job.Loaded && s.Job.knowsEnvironment() && !fixed.Matches(s.Job.Value()):
 		return Drift{"job-older-environment", JobLayer,
-			"the service runs with an older environment than its property list has", FixCommand(fixed)}
+			"the service runs with an older environment than its property list has", cure}
 	}
 	return Drift{}
 }
 
-func (s State) envFileDrift(fixed Goal, last backup.Receipt) Drift {
+func (s State) envFileDrift(fixed Goal, last backup.Receipt, cure string) Drift {
 	layer := s.judgeEnvFile(fixed)
 	known := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == EnvFileLayer })
 	switch {
@@ -152,9 +191,9 @@ func (s State) envFileDrift(fixed Goal, last backup.Receipt) Drift {
 	case layer.State == Unknown:
 		return Drift{"env-file-unusable", EnvFileLayer, "Homebrew's env file cannot be used: " + layer.Detail, ""}
 	case !known && layer.State == Missing:
-		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", FixCommand(fixed)}
+		return Drift{"env-file-left-out", EnvFileLayer, "the last fix did not write Homebrew's env file", cure}
 	case layer.State == Missing:
-		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", FixCommand(fixed)}
+		return Drift{"env-file-deleted", EnvFileLayer, "somebody has deleted Homebrew's env file since the fix", cure}
 	}
-	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", FixCommand(fixed)}
+	return Drift{"env-file-edited", EnvFileLayer, "somebody has edited Homebrew's env file since the fix", cure}
 }

@@ -100,7 +100,7 @@ func (m Machine) editEnvFile(s State, g Goal) ([]backup.Change, error) {
 	if !g.Persist || use == forOthers || use == notForRoot {
 		return nil, nil
 	}
-	if err := m.refuseEnvFile(s.EnvFile, g); err != nil {
+	if err := m.refuseEnvFile(s, g); err != nil {
 		return nil, err
 	}
 	f := s.EnvFile.File
@@ -109,7 +109,7 @@ func (m Machine) editEnvFile(s State, g Goal) ([]backup.Change, error) {
 	}
 	after, err := setEnvLine(f.Data, g.Lasting)
 	if err != nil {
-		return nil, problem(Failed, "env-file-refused", FixCommand(g)+" --no-persist", "editing %s: %w", f.Path, err)
+		return nil, problem(Failed, "env-file-refused", s.FixCommand(g)+" --no-persist", "editing %s: %w", f.Path, err)
 	}
 	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ WritableByOthers}
 	if f.Absent {
@@ -136,13 +136,13 @@ func sameValue(data []byte, value string) bool {
 // refuseEnvFile says why the env file must not be touched. A file that Homebrew
 // chokes on takes the whole service down at its next restart, so it is said even
 // where our own line would be fine.
-func (m Machine) refuseEnvFile(e EnvFile, g Goal) error {
-	withoutIt := FixCommand(g) + " --no-persist"
+func (m Machine) refuseEnvFile(s State, g Goal) error {
+	e, withoutIt := s.EnvFile, s.FixCommand(g)+" --no-persist"
 	var malformed *homebrew.EnvError
 	switch {
 	case errors.As(e.Err, &malformed):
 		return problem(Failed, "env-file-malformed", withoutIt,
-			"%s is not as Homebrew needs it, which may fail on it at the next restart: %w; mend it, or go on without it", e.File.Path, e.Err)
+			"%s is not as Homebrew and launchd need it: %w; mend it, or go on without it", e.File.Path, e.Err)
 	case errors.Is(e.Err, errNoEnvFile):
 		return problem(Failed, "env-file-nowhere", withoutIt, "finding Homebrew's env file: %w", e.Err)
 	case errors.Is(e.Err, fs.ErrNotExist):
@@ -150,7 +150,7 @@ func (m Machine) refuseEnvFile(e EnvFile, g Goal) error {
 	case e.Err != nil:
 		return problem(Failed, "env-file-unreadable", "ls -ld "+shell.Quote(e.File.Path), "reading %s: %w", e.File.Path, bare(e.Err))
 	case !e.File.Absent && e.File.UID != m.UID:
-		return m.refuseOwner("fix", e.File.Path, e.File.UID)
+		return m.refuseOwner(s.command("fix", g), e.File.Path, e.File.UID)
 	}
 	return nil
 }

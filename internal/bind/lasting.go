@@ -15,7 +15,7 @@ func (m Machine) Lasting(s State, g Goal) string {
 	}
 	if s.Agent.Loaded && homebrew.IsLabel(s.Agent.Label) && !m.atLogin(s.Agent.Plist) {
 		return "the service was started with `brew services run`, from " + s.Agent.Plist +
-			": it does not start at login, and a file in LaunchAgents, if there is one, was not touched; `" + rewrite + "` puts that right"
+			": it does not start at login, and a file in LaunchAgents, if there is one, was not touched; `" + s.RewriteCommand() + "` puts that right"
 	}
 	if s.EnvFile.Err != nil && s.envFileUse() == honoured {
 		return "Homebrew's env file " + s.EnvFile.File.Path + " cannot be used (" + bare(s.EnvFile.Err).Error() +
@@ -25,15 +25,15 @@ func (m Machine) Lasting(s State, g Goal) string {
 	case forOthers:
 		return ""
 	case notForRoot:
-		return "`sudo brew services restart ollama` writes the property list anew without the setting, because Homebrew ignores its env file for root: run `sudo ollama-bind fix` again then"
+		return "`sudo brew services restart ollama` writes the property list anew without the setting, because Homebrew ignores its env file for root: run `" + s.FixCommand(g) + "` again then"
 	case tooOld:
 		return restart + "writes the property list anew without the setting, because this Homebrew ignores the env file: " +
-			"run `brew update` first, or `ollama-bind fix` again afterwards"
+			"run `brew update` first, or `" + s.FixCommand(g) + "` again afterwards"
 	}
 	if s.judgeEnvFile(Goal{Lasting: g.Value, Persist: true}).State == OK {
 		return ""
 	}
-	return restart + "writes the property list anew without the setting: `ollama-bind fix` puts it into Homebrew's env file, and it stays"
+	return restart + "writes the property list anew without the setting: `" + s.FixCommand(g) + "` puts it into Homebrew's env file, and it stays"
 }
 
 // atLogin reports whether launchd loads the property list by itself.

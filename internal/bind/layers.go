@@ -148,6 +148,8 @@ func (s State) judgeSocket(g Goal) Layer {
 		l.State, l.Detail = Unknown, s.Socket.Err.Error()
 	case len(foreign) > 0:
 		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by "+who(foreign[0])
+	case s.Hidden():
+		l.State, l.Detail = Unknown, "lsof shows it to root alone"
 	case s.Socket.Unseen:
 		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by a process that lsof does not show to this user"
 	case len(own) == 0:

@@ -43,13 +43,16 @@ func (r remembered) value() (*string, error) {
 	return Plist{Agent: doc}.Value(), err
 }
 
-// takenBack are the IDs of the changes that a rollback has taken back. One that
-// was killed has taken nothing back.
+// takenBack are the IDs of the changes that a rollback has taken back, or of which
+// it has found nothing left. One that was killed has taken nothing back.
 func takenBack(all []backup.Receipt) map[string]bool {
 	ids := map[string]bool{}
 	for _, r := range all {
 		if r.Done {
 			ids[r.Undoes] = true
+		}
+		if r.Void {
+			ids[r.ID] = true
 		}
 	}
 	return ids
@@ -185,11 +188,22 @@ func (m Machine) receiptFor(id string) (backup.Receipt, error) {
 	if err != nil {
 		return backup.Receipt{}, err
 	}
+	if len(all) == 0 && m.UID != 0 && m.servesAll() {
+		return backup.Receipt{}, problem(Failed, "no-backup", "sudo ollama-bind rollback",
+			"there is no backup in %s: the service here is root's, and so are the backups for it", m.Store.Dir)
+	}
 	if len(all) == 0 {
 		return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind status",
 			"there is no backup in %s: ollama-bind has changed nothing here", m.Store.Dir)
 	}
 	return inEffect(all)
+}
+
+// servesAll reports whether there is a service of the whole machine.
+func (m Machine) servesAll() bool {
+	return slices.ContainsFunc(homebrew.Candidates(m.Home, m.Daemons), func(c homebrew.Candidate) bool {
+		return c.Daemon && isThere(c.Plist)
+	})
 }
 
 // Backups are the receipts of all backups, newest first.
@@ -208,7 +222,7 @@ func (m Machine) Backups() ([]backup.Receipt, error) {
 // unless a later one knows of other files, which somebody else has changed since.
 func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 	undone, superseded := takenBack(all), map[string]bool{}
-	var inForce, seemsUndone, nothingLeft, changedSince, damaged *backup.Receipt
+	var inForce, seemsUndone, nothingLeft, changedSince, settledLast, damaged *backup.Receipt
 	for i := range all {
 		r := &all[i]
 		superseded[r.Supersedes] = true
@@ -227,6 +241,8 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 			first(&nothingLeft, r)
 		case !undone[r.ID]:
 			first(&changedSince, r)
+		default:
+			first(&settledLast, r)
 		}
 	}
 	if changedSince != nil && nothingLeft != nil && !covers(nothingLeft.Files, changedSince.Files) {
@@ -239,6 +255,8 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 		return *damaged, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "%w; choose another one with --to", damaged.Err)
 	case changedSince != nil:
 		return *changedSince, nil
+	case settledLast != nil:
+		return *settledLast, nil
 	}
 	return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind rollback --list", "no fix is left to be taken back; choose a backup with --to")
 }
@@ -266,7 +284,13 @@ func (m Machine) LeftToTakeBack() bool {
 		return false
 	}
 	r, err := inEffect(all)
-	return err == nil && traceNow(r) != traceBefore
+	return err == nil && traceNow(r) != traceBefore && !settled(r, takenBack(all)[r.ID])
+}
+
+// settled reports whether a change was taken back, and its files have a story of
+// their own since.
+func settled(r backup.Receipt, takenBack bool) bool {
+	return takenBack && traceNow(r) == traceOther
 }
 
 // traceNow is how all files of a change stand to it by now: after it if any file

@@ -29,11 +29,12 @@ func TestInEffect(t *testing.T) {
 			{"1", "fix", "a", "b", ""}, {"2", "fix", "b", "c", ""}, {"3", "fix", "c", "b", ""},
 			{"4", "rollback", "b", "c", "3"}, {"5", "rollback", "c", "b", "2"},
 		}, "b", "1"},
-		"rollback killed too early": {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "b", "1"},
-		"changed since":             {history{{"1", "fix", "a", "b", ""}}, "x", "1"},
-		"beside a damaged one":      {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "b", "1"},
-		"only a damaged one fits":   {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "x", ""},
-		"no fix at all":             {history{{"1", "rollback", "a", "b", "0"}}, "b", ""},
+		"rollback killed too early":     {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "b", "1"},
+		"changed since":                 {history{{"1", "fix", "a", "b", ""}}, "x", "1"},
+		"taken back, and changed since": {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "x", "1"},
+		"beside a damaged one":          {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "b", "1"},
+		"only a damaged one fits":       {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "x", ""},
+		"no fix at all":                 {history{{"1", "rollback", "a", "b", "0"}}, "b", ""},
 	} {
 		file := filepath.Join(t.TempDir(), "a.plist")
 		if err := os.WriteFile(file, []byte(tc.now), 0o600); err != nil {

@@ -45,7 +45,7 @@ func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
 // Again is the fix that binds the service as it was bound before a rollback.
 func (p Plan) Again() string {
 	value := p.State.Plist.Value()
-	return FixCommand(Goal{Value: value, Host: hostOf(value)})
+	return p.State.FixCommand(Goal{Value: value, Host: hostOf(value)})
 }
 
 // Diff is the edits as a unified diff, which patch(1) takes.
@@ -97,7 +97,7 @@ func (p Plan) Steps() []string {
 // cannot be. With restart false the running job is left alone.
 func (m Machine) PlanFix(s State, g Goal, restart bool) (Plan, error) {
 	p := Plan{Command: "fix", Goal: g, State: s}
-	if err := m.refuse(s); err != nil {
+	if err := m.refuse(s, g); err != nil {
 		return p, err
 	}
 	edits, err := m.editEnvFile(s, g)
@@ -146,7 +146,7 @@ func (p Plan) preflight() error {
 	s, port := p.State, p.Goal.Host.Port
 	switch {
 	case s.Job.Err != nil:
-		return problem(Failed, "launchctl-failed", "ollama-bind status", "asking launchd for the Ollama job: %w", s.Job.Err)
+		return problem(Failed, "launchctl-failed", p.status(), "asking launchd for the Ollama job: %w", s.Job.Err)
 	case s.Socket.Err != nil:
 		return problem(Failed, "lsof-failed", fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port),
 			"looking for listeners on port %d: %w", port, s.Socket.Err)
@@ -158,25 +158,34 @@ func (p Plan) preflight() error {
 }
 
 // refuse says why the property list must not be touched.
-func (m Machine) refuse(s State) error {
+func (m Machine) refuse(s State, g Goal) error {
 	path, file := s.Agent.Plist, s.Plist.File
 	switch {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Loaded:
-		return problem(NothingHere, "plist-missing", rewrite,
+		return problem(NothingHere, "plist-missing", s.RewriteCommand(),
 			"launchd holds %s, but its property list %s is gone", s.Agent.Target, path)
-	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Chosen:
-		return problem(NothingHere, "plist-missing", "ls -l "+shell.Quote(filepath.Dir(path)), "there is no property list %s", path)
+	case s.Missing() != nil:
+		return s.Missing()
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
-		return problem(NothingHere, "plist-missing", startService, "there is no property list %s", path)
+		return problem(NothingHere, "plist-missing", s.StartCommand(), "there is no property list %s", path)
 	case s.Plist.Err != nil:
 		return refuseUnread(path, s.Plist.Err)
 	case file.UID != m.UID:
-		return m.refuseOwner("fix", path, file.UID)
+		return m.refuseOwner(s.command("fix", g), path, file.UID)
 	case file.Mode&0o022 != 0:
 		return problem(Failed, "plist-writable", "chmod go-w "+shell.Quote(path),
 			"%s can be written to by others (mode %04o): launchd would refuse to load it", path, file.Mode)
 	}
-	return refuseJob(s)
+	return refuseJob(s, g)
+}
+
+// Missing is the error of a property list that was named and is not there, nil if
+// it is no such thing. About its service there is nothing to know.
+func (s State) Missing() error {
+	if !s.Agent.Chosen || s.Agent.Loaded || !errors.Is(s.Plist.Err, fs.ErrNotExist) {
+		return nil
+	}
+	return problem(NothingHere, "plist-missing", "ls -l "+shell.Quote(filepath.Dir(s.Agent.Plist)), "there is no property list %s", s.Agent.Plist)
 }
 
 func refuseUnread(path string, err error) error {
@@ -195,24 +204,25 @@ func (m Machine) refuseOwner(command, path string, uid int) error {
 	hint := fmt.Sprintf("sudo chown %d %s", m.UID, shell.Quote(path))
 	switch {
 	case uid == 0 && filepath.Dir(path) == m.Daemons:
-		hint = "sudo ollama-bind " + command
+		hint = "sudo " + command
 	case m.UID == 0:
-		hint = "run it again without sudo: ollama-bind " + command
+		hint = "run it again without sudo: " + command
 	}
 	return problem(Failed, "not-owner", hint, "%s belongs to user %d, and this runs as user %d", path, uid, m.UID)
 }
 
-func refuseJob(s State) error {
+func refuseJob(s State, g Goal) error {
+	naming := s.sudo() + Command("fix", g) + " --plist "
 	label := s.Plist.Agent.Label
 	switch {
 	case !s.Agent.Chosen && !homebrew.IsLabel(label):
-		return problem(Failed, "foreign-label", "ollama-bind fix --plist "+shell.Quote(s.Agent.Plist),
+		return problem(Failed, "foreign-label", naming+shell.Quote(s.Agent.Plist),
 			"%s has the label %q, which is not one of Homebrew's for Ollama", s.Agent.Plist, label)
 	case s.Agent.Loaded && s.Agent.Label != label:
-		return problem(Failed, "label-mismatch", "brew services restart ollama",
+		return problem(Failed, "label-mismatch", s.sudo()+"brew services restart ollama",
 			"%s has the label %q, but launchd loaded it as %q", s.Agent.Plist, label, s.Agent.Label)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
-		return problem(Failed, "other-plist", "ollama-bind fix --plist "+shell.Quote(s.Job.Path),
+		return problem(Failed, "other-plist", naming+shell.Quote(s.Job.Path),
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
 	}
 	return nil

@@ -36,12 +36,18 @@ func (m Machine) observeFor(ctx context.Context, mem memory, g Goal) (State, err
 // remains is the state of a service of which there is nothing left but, maybe,
 // Homebrew's env file.
 func (m Machine) remains(g Goal) State {
-	return State{
+	s := State{
 		Agent:   Agent{Candidate: homebrew.Candidates(m.Home, m.Daemons)[0]},
 		EnvFile: readEnvFile(m.EnvFile),
 		Plist:   Plist{Err: fs.ErrNotExist},
 		Socket:  Socket{Port: g.Host.Port, APIErr: errNotAsked},
 	}
+	for _, prefix := range m.Prefixes {
+		if brew, err := homebrew.FindInstallation(prefix); err == nil && !s.Brew.Known {
+			s.Brew = brew
+		}
+	}
+	return s
 }
 
 // errNotAsked stands where nobody asked Ollama.
@@ -56,6 +62,10 @@ func isThere(path string) bool {
 // backup ID, has replaced. ctx must have a deadline.
 func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Outcome, error) {
 	if _, err := m.receiptFor(id); err != nil {
+		var p *Problem
+		if _, _, none := m.find(ctx, Subject{}); errors.As(none, &p) && p.ID == "no-launchctl" {
+			err = none // there is no Mac here on which anything could have been changed
+		}
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
 	}
 	unlock, err := m.lock(ctx)
@@ -75,6 +85,9 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 		return Plan{Goal: goal}, Outcome{}, err
 	}
 	m.sweep(s)
+	if id == "" && settled(mem.Receipt, mem.takenBack) {
+		return Plan{Command: "rollback", Goal: mem.completed(goal, s), State: s}, Outcome{State: s}, nil
+	}
 	p, err := m.PlanRollback(s, mem.completed(goal, s), mem, force)
 	if err != nil {
 		return p, Outcome{State: s}, err
@@ -82,6 +95,9 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 	out, err := m.Apply(ctx, p)
 	if err != nil {
 		return p, out, err
+	}
+	if !out.Changed && mem.Command == "fix" && !mem.takenBack {
+		m.Store.Void(mem.ID) // without it status goes on to speak of that fix
 	}
 	for _, f := range mem.Files { // a fix that was killed may have made no more than them
 		backup.DropFolders(f.Path, f.Folders)
@@ -125,7 +141,7 @@ func (m Machine) refuseRollback(s State) error {
 	case s.Plist.Err != nil && !errors.As(s.Plist.Err, &malformed):
 		return refuseUnread(s.Agent.Plist, s.Plist.Err)
 	case file.UID != m.UID:
-		return m.refuseOwner("rollback", s.Agent.Plist, file.UID)
+		return m.refuseOwner("ollama-bind rollback", s.Agent.Plist, file.UID)
 	case s.Agent.Loaded && !samePath(s.Job.Path, s.Agent.Plist):
 		return problem(Failed, "other-plist", "ollama-bind status",
 			"launchd loaded %s from %s, not from %s", s.Agent.Target, s.Job.Path, s.Agent.Plist)
@@ -201,7 +217,7 @@ func (r returning) envFile() (*backup.Change, error) {
 	case r.EnvFile.Err != nil && now.Data == nil:
 		return nil, problem(Failed, "env-file-unreadable", "ls -ld "+shell.Quote(f.Path), "reading %s: %w", f.Path, bare(r.EnvFile.Err))
 	case !now.Absent && now.UID != r.machine.UID:
-		return nil, r.machine.refuseOwner("rollback", f.Path, now.UID)
+		return nil, r.machine.refuseOwner("ollama-bind rollback", f.Path, now.UID)
 	case r.EnvFile.Err == nil && traceOf(f.Saved, now) == traceOther && r.rewritten():
 		after, err := setEnvLine(now.Data, r.goal.Lasting)
 		if err != nil {

@@ -3,11 +3,13 @@ package bind
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -15,8 +17,8 @@ import (
 // Trouble is why Ollama does not answer where it is wanted.
 //
 // The IDs are not-installed, two-jobs, not-loaded, not-running, crash-looping,
-// port-held, listens-elsewhere and no-answer. A firewall is none of them: it lets the
-// machine's own connections pass, so nobody can see it from here.
+// port-held, needs-root, listens-elsewhere and no-answer. A firewall is none of them:
+// it lets the machine's own connections pass, so nobody can see it from here.
 type Trouble struct {
 	ID   string // kebab-case, for scripts
 	Text string // one line
@@ -33,16 +35,29 @@ func (s State) Trouble(g Goal) (Trouble, bool) {
 }
 
 // Explain is Trouble with the last error of the service's log, where that may
-// say more.
-func (s State) Explain(g Goal) (Trouble, bool) {
+// say more, and with what keeps fix from being the cure.
+func (m Machine) Explain(s State, g Goal) (Trouble, bool) {
 	t, troubled := s.Trouble(g)
 	switch t.ID {
+	case "listens-elsewhere":
+		if p := m.refusal(s, g); p != nil {
+			t.Text, t.Hint = t.Text+", and fix refuses to change that: "+p.Error(), p.Hint
+		}
 	case "crash-looping", "not-running", "no-answer":
 		if line := s.LastError(); line != "" {
 			t.Text += "; the last error in its log: " + line
 		}
 	}
+	if host := hostOf(s.Job.Value()); t.ID == "crash-looping" && !m.bindable(host) {
+		t.Text, t.Hint = fmt.Sprintf("%s; OLLAMA_HOST=%s is none of this machine's addresses", t.Text, *s.Job.Value()), m.cure(s, g)
+	}
 	return t, troubled
+}
+
+// bindable reports whether this machine has the address.
+func (m Machine) bindable(h ollama.Host) bool {
+	ip, err := netip.ParseAddr(h.Name)
+	return h.Wildcard() || h.Loopback() || err == nil && slices.Contains(m.Addresses(), ip.Unmap())
 }
 
 // answers goes by what could be looked at: without lsof nobody knows whose
@@ -67,17 +82,19 @@ func (s State) trouble(g Goal) Trouble {
 	case s.NoProgram:
 		return Trouble{"not-installed", "the service's program is gone: " + s.program(), "brew install ollama"}
 	case s.Job.Err != nil:
-		return Trouble{"no-answer", fmt.Sprintf("Ollama does not answer on port %d, and launchd does not tell why: %v", g.Host.Port, s.Job.Err), "ollama-bind doctor"}
+		return Trouble{"no-answer", fmt.Sprintf("Ollama does not answer on port %d, and launchd does not tell why: %v", g.Host.Port, s.Job.Err), s.command("doctor", g)}
 	case s.Agent.Rival != nil:
 		return Trouble{"two-jobs", s.Agent.TwoJobs(), s.Agent.Rival.EndCommand()}
 	case isHeld:
 		return held
+	case s.Hidden():
+		return Trouble{"needs-root", fmt.Sprintf("the service runs as root (pid %d), and lsof shows its sockets to root alone", s.Job.PID), "sudo " + s.command("status", g)}
 	case !s.Job.Loaded:
 		return Trouble{"not-loaded", "launchd has not loaded the service", s.StartCommand()}
 	case len(s.own()) == 0:
 		return s.silent(g)
 	case s.Socket.APIVersion != "":
-		return Trouble{"listens-elsewhere", fmt.Sprintf("the service listens on %s, not on %s", s.own()[0].Address, g.Host.Socket()), FixCommand(g)}
+		return Trouble{"listens-elsewhere", fmt.Sprintf("the service listens on %s, not on %s", s.own()[0].Address, g.Host.Socket()), s.FixCommand(g)}
 	}
 	return Trouble{"no-answer", fmt.Sprintf("the service listens on %s, but does not answer: %v", s.own()[0].Address, s.Socket.APIErr), s.TailCommand()}
 }
@@ -101,14 +118,20 @@ func (s State) Held(port int) (Trouble, bool) {
 	switch {
 	case len(foreign) > 0:
 		return Trouble{"port-held",
-			fmt.Sprintf("port %d is held by %s, which is not the Homebrew service", port, who(foreign[0])),
+			fmt.Sprintf("port %d is held by %s, which is not %s", port, who(foreign[0]), s.Agent.name()),
 			seeWho(foreign[0])}, true
-	case s.Socket.Unseen:
+	case s.Socket.Unseen && !s.Hidden():
 		return Trouble{"port-held",
 			fmt.Sprintf("port %d is held by a process of another user", port),
 			fmt.Sprintf("sudo lsof -nP -iTCP:%d -sTCP:LISTEN", port)}, true
 	}
 	return Trouble{}, false
+}
+
+// Hidden reports whether the port is held by a process that lsof does not show,
+// which is root's own service as far as can be seen without being root.
+func (s State) Hidden() bool {
+	return s.Socket.Unseen && s.Agent.Daemon && s.Job.PID != 0 && s.Port() == s.Socket.Port
 }
 
 // seeWho shows who a listener is.

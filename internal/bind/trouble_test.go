@@ -2,6 +2,7 @@ package bind
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,15 @@ func TestTrouble(t *testing.T) {
 		"held":             {func(s *State) { s.Socket.Listeners[0].PID = 7 }, "port-held", "held by ollama (pid 7), which is not", "ps -p 7"},
 		"held, not loaded": {func(s *State) { s.Job, s.Agent.Loaded = Job{}, false }, "port-held", "held by ollama (pid 6574)", "ps -p 6574"},
 		"held by root":     {func(s *State) { s.Socket.Listeners, s.Socket.Unseen = nil, true }, "port-held", "another user", "sudo lsof -nP -iTCP:11434"},
+		"of root": {func(s *State) {
+			s.Agent.Daemon, s.Socket.Listeners, s.Socket.Unseen = true, nil, true
+		}, "needs-root", "runs as root (pid 6574)", "sudo ollama-bind status"},
+		"of root, and held": {func(s *State) {
+			s.Job.PID, s.Agent.Daemon, s.Socket.Listeners, s.Socket.Unseen = 0, true, nil, true
+		}, "port-held", "another user", "sudo lsof"},
+		"held, of the one named": {func(s *State) {
+			s.Agent.Chosen, s.Socket.Listeners[0].PID = true, 7
+		}, "port-held", "which is not the service of /Users/a b/x.plist", "ps -p 7"},
 		"two jobs": {func(s *State) {
 			s.Socket.Listeners[0].PID = 7
 			s.Agent.Rival = &Rival{Target: launchctl.Target{Domain: "gui/501", Label: "homebrew.mxcl.ollama"}}
@@ -126,15 +136,24 @@ func TestExplain(t *testing.T) {
 	}
 	s := bound()
 	s.Plist.Agent.StandardErrorPath = path
-	if got, troubled := s.Explain(everywhere); troubled || got != (Trouble{}) {
+	if got, troubled := alice.Explain(s, everywhere); troubled || got != (Trouble{}) {
 		t.Errorf("explains what is well: %+v", got)
 	}
 	s.Socket.Listeners[0].Address = "127.0.0.1:11434"
-	if got, _ := s.Explain(everywhere); strings.Contains(got.Text, "no such host") {
+	if got, _ := alice.Explain(s, everywhere); strings.Contains(got.Text, "no such host") {
 		t.Errorf("the log has nothing to do with it: %+v", got)
 	}
+	for host, hint := range map[string]string{"10.9.9.9": "ollama-bind fix", "${X}": "ollama-bind fix", "10.1.1.1": "tail", "localhost": "tail"} {
+		s := unbound(t)
+		s.Job.Environment = env(host)
+		down(9, "1")(&s)
+		m := Machine{UID: 501, Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.1.1.1")} }}
+		if got, _ := m.Explain(s, everywhere); !strings.HasPrefix(got.Hint, hint) {
+			t.Errorf("a crash loop at %s: %+v, want %q", host, got, hint)
+		}
+	}
 	down(9, "1")(&s)
-	if got, _ := s.Explain(everywhere); got.Text != "the service does not stay up (last exit: 1); the last error in its log: Error: no such host" {
+	if got, _ := alice.Explain(s, everywhere); got.Text != "the service does not stay up (last exit: 1); the last error in its log: Error: no such host" {
 		t.Errorf("a crash loop: %+v", got)
 	}
 }

@@ -193,9 +193,9 @@ func (m *measurement) fetch(ctx context.Context, requests []Request) ([]Answer, 
 	case c.Err != nil:
 		return nil, means{}, c.Err
 	case c.Paused:
-		return nil, means{}, fmt.Errorf("%s: %w", c.Name, ErrPaused)
+		return nil, means{}, ErrPaused
 	case c.Name != "" && !c.Running:
-		return nil, means{}, fmt.Errorf("%s: %w", c.Name, ErrNotRunning)
+		return nil, means{}, ErrNotRunning
 	}
 	if c.Name != "" && m.Image == "" {
 		answers, tool, err := fetch(ctx, inside(m.Runner, c), requests, m.Patience)

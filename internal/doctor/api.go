@@ -80,7 +80,7 @@ func judgeOwnAddress(answers []answer, rebind string) Finding {
 	case len(outside(answers)) == 0:
 		return skipped("this machine has no other address now")
 	case !ok:
-		return warned("Ollama answers on "+loopbackAlone, rebind, silence(answers))
+		return loopbackAlone("Ollama answers on ", rebind, silence(answers))
 	}
 	return passed("Ollama answers at "+a.address.String()+" too", silence(outside(answers)), limit)
 }
@@ -156,9 +156,13 @@ func checkExposed(ctx context.Context, c *Case) Finding {
 	if list == nil {
 		list = Interfaces
 	}
+	s, _ := c.known(ctx)
 	local := netip.AddrPortFrom(loopback, uint16(c.port(ctx))).String()
+	if look := inTheWay(s, c.port(ctx)); look != "" {
+		return judgeExposed(answers, list(), look)
+	}
 	return judgeExposed(answers, list(), c.either(ctx,
-		"if nobody needs that: ollama-bind rollback, or ollama-bind fix --host "+local,
+		"if nobody needs that: "+s.RollbackCommand()+", or "+s.FixCommand(bind.GoalFor(ollama.ParseHost(local), true)),
 		"if nobody needs that: set OLLAMA_HOST to "+local+" where Ollama is started"))
 }
 

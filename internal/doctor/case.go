@@ -90,14 +90,30 @@ func (c *Case) either(ctx context.Context, cure, advice string) string {
 
 // measureFirst is for an Ollama on that port that some runtimes reach: it may well
 // be enough, and nothing should be opened for nothing.
-func measureFirst(port int) string {
+func measureFirst(s bind.State, port int) string {
+	if look := inTheWay(s, port); look != "" {
+		return look
+	}
 	g := onAll(port)
-	return bind.Command("probe", g) + ", and only if it says rebind-needed: " + bind.FixCommand(g)
+	return bind.Command("probe", g) + ", and only if it says rebind-needed: " + s.FixCommand(g)
 }
 
 // measure is for one that fix cannot change.
 func measure(port int) string {
 	return bind.Command("probe", onAll(port)) + ", which says whether that is enough"
+}
+
+// inTheWay is where to look first, as fix and rollback would refuse: who has the
+// port in the service's stead, for one. It is "" if nothing is known to be there.
+func inTheWay(s bind.State, port int) string {
+	held, isHeld := s.Held(port)
+	switch {
+	case noFile(s):
+		return lookBeside(s)
+	case isHeld && s.Job.Err == nil:
+		return held.Hint
+	}
+	return ""
 }
 
 // onAll is the goal of having Ollama on all interfaces.
@@ -106,7 +122,8 @@ func onAll(port int) bind.Goal { return bind.GoalFor(ollama.Host{Port: port}, tr
 // rebind is measureFirst, where fix can do it.
 func (c *Case) rebind(ctx context.Context) string {
 	port := c.port(ctx)
-	return c.either(ctx, measureFirst(port), measure(port))
+	s, _ := c.known(ctx)
+	return c.either(ctx, measureFirst(s, port), measure(port))
 }
 
 // listeners are all that lsof shows, whatever their port.

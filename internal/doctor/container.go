@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -280,14 +281,16 @@ func judgeReach(r container.Report, named bool) Finding {
 	f := overall(r, func(t container.Target) Finding {
 		switch {
 		case t.Err != nil && named:
-			return failed(t.Err.Error(), t.Container.Runtime.Tool+" ps --all")
+			why := Unasked(t)
+			return failed(why.Error(), cmp.Or(why.Hint, t.Container.Runtime.Tool+" ps --all"))
 		case t.Err != nil:
 			return skipped(t.Err.Error())
 		}
 		return ollamaOf(t, r.Server)
 	})
 	if named && r.Err != nil && len(r.Runtimes) > 0 {
-		f.Status, f.Fix = Fail, r.Runtimes[0].Tool+" ps --all"
+		tool := r.Runtimes[0].Tool
+		f.Status, f.Fix = Fail, cmp.Or(NoneAsked(r.Err, tool).Hint, tool+" ps --all")
 	}
 	return f
 }

@@ -3,11 +3,11 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // The checks that look from inside read what was measured. Each row is a world,
@@ -116,12 +116,19 @@ func TestContainerChecksOfSeveral(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 
-	stopped := container.Target{Container: container.Container{Name: "off", Runtime: found.Runtimes[0]}, Err: fmt.Errorf("off: %w", container.ErrNotRunning)}
+	stopped := container.Target{Container: container.Container{Name: "off", Runtime: found.Runtimes[0]}, Err: container.ErrNotRunning}
 	named := remembering(container.Report{Found: found, Targets: []container.Target{stopped, good}})
 	named.Probe.Names = []string{"off", "good"}
 	f = byID(Run(t.Context(), named, containerChecks))["container-reaches-ollama"]
-	if f.Status != Fail || f.Summary != "off: the container is not running" || f.Fix != "podman ps --all" {
+	if f.Status != Fail || f.Summary != "off: the container is not running" || f.Fix != "podman start off" {
 		t.Errorf("a container that was named and does not run: %+v", f)
+	}
+
+	deaf := remembering(container.Report{Found: found, Err: launchctl.ErrNoAnswer})
+	deaf.Probe.Names = []string{"web"}
+	f = byID(Run(t.Context(), deaf, containerChecks))["container-reaches-ollama"]
+	if f.Status != Fail || f.Fix != "podman info" {
+		t.Errorf("an engine that does not answer: %+v", f)
 	}
 
 	none := remembering(container.Report{Found: container.Found{Absent: []container.Absent{{Tool: "docker", Err: container.ErrNoEngine}}}})
@@ -144,7 +151,7 @@ func TestReassured(t *testing.T) {
 	}
 	forwarded, bridged, stopped := to(container.OK), to(container.Refused), container.Target{Err: container.ErrNotRunning}
 	checks := []Check{
-		{ID: "loopback", run: func(context.Context, *Case) Finding { return warned("127.0.0.1, "+loopbackAlone, "probe") }},
+		{ID: "loopback", run: func(context.Context, *Case) Finding { return loopbackAlone("127.0.0.1, ", "probe") }},
 		{ID: "other", run: func(context.Context, *Case) Finding { return warned("something else", "cure") }},
 	}
 	for name, tc := range map[string]struct {

@@ -34,6 +34,11 @@ type Finding struct {
 	Summary  string // one line
 	Evidence string // what it was read from, one or more lines
 	Fix      string // a command to paste, or one sentence
+	// Interrupted is set when the check was cut short, and has nothing to say.
+	Interrupted bool
+	// enough is the summary that says that all is well, if the containers that are
+	// asked reach loopback; "" where that is not what the finding is about.
+	enough string
 }
 
 // Check looks at one thing.
@@ -51,6 +56,14 @@ func passed(summary string, evidence ...string) Finding {
 
 func warned(summary, fix string, evidence ...string) Finding {
 	return Finding{Status: Warn, Summary: summary, Fix: fix, Evidence: lines(evidence...)}
+}
+
+// loopbackAlone warns of an Ollama that listens on no more.
+func loopbackAlone(what, fix string, evidence ...string) Finding {
+	what += "loopback alone, which "
+	f := warned(what+"not every container runtime reaches", fix, evidence...)
+	f.enough = what + "the containers that were asked do reach"
+	return f
 }
 
 func failed(summary, fix string, evidence ...string) Finding {

@@ -17,7 +17,9 @@ func judgePlist(_ *Case, s bind.State) Finding {
 	switch {
 	case errors.Is(s.Plist.Err, fs.ErrNotExist) && s.Agent.Loaded:
 		return failed("the service runs, but its property list is gone: launchd does not start it at login",
-			"brew services stop ollama && "+startService, path)
+			s.RewriteCommand(), path)
+	case noFile(s):
+		return failed("there is no property list", lookBeside(s), path)
 	case errors.Is(s.Plist.Err, fs.ErrNotExist):
 		return failed("there is no property list", s.StartCommand(), path)
 	case s.Plist.Err != nil:
@@ -64,9 +66,9 @@ func judgeLasting(c *Case, s bind.State) Finding {
 func cureForLasting(s bind.State, g bind.Goal) string {
 	switch l := s.Layers(g)[0]; {
 	case l.State == bind.Missing, l.State == bind.Differs:
-		return bind.FixCommand(g)
+		return s.FixCommand(g)
 	case l.State == bind.Unsupported && !s.Agent.Daemon:
-		return "brew update && " + bind.FixCommand(g)
+		return "brew update && " + s.FixCommand(g)
 	}
 	return ""
 }

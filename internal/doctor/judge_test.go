@@ -74,11 +74,17 @@ func setHost(s *bind.State, value string) {
 	s.EnvFile.File.Absent = true
 	s.Plist.Agent.EnvironmentVariables, s.Job.Environment = without(), without()
 	if value != "" {
-		s.EnvFile.File = backup.File{Path: envPath, Data: []byte("OLLAMA_HOST=" + value + "\n"), Mode: 0o644, UID: 501}
-		s.EnvFile.Value = &value
-		s.Plist.Agent.EnvironmentVariables, s.Job.Environment = env(value), env(value)
+		setValue(s, value)
 	}
 }
+
+func setValue(s *bind.State, value string) {
+	s.EnvFile.File = backup.File{Path: envPath, Data: []byte("OLLAMA_HOST=" + value + "\n"), Mode: 0o644, UID: 501}
+	s.EnvFile.Value = &value
+	s.Plist.Agent.EnvironmentVariables, s.Job.Environment = env(value), env(value)
+}
+
+func empty(s *bind.State) { setValue(s, "") }
 
 type change = func(*bind.State)
 
@@ -99,6 +105,12 @@ func crash(exit string) change {
 }
 
 func unclear(s *bind.State) { s.Job = bind.Job{Err: errors.New("launchctl: no answer")} }
+
+// nowhere is a property list that was named, and is not there.
+func nowhere(s *bind.State) {
+	unload(s)
+	s.Agent.Chosen, s.Agent.Label, s.Plist = true, "", bind.Plist{Err: gone}
+}
 
 var gone = &fs.PathError{Op: "open", Path: plistPath, Err: syscall.ENOENT}
 
@@ -155,7 +167,16 @@ func TestState(t *testing.T) {
 		{"value-in-env-file", "nowhere", host(""), OK, "not set", ""},
 		{"value-in-env-file", "in the plist alone", func(s *bind.State) { s.EnvFile = bind.EnvFile{File: backup.File{Path: envPath, Absent: true}} }, Warn, "drops it", "ollama-bind fix"},
 		{"value-in-env-file", "skipped by Homebrew", func(s *bind.State) { s.EnvFile.File.Mode = 0o664 }, Warn, "others can write", "chmod go-w '/Users/a b/"},
-		{"value-in-env-file", "broken", func(s *bind.State) { s.EnvFile.Err = errors.New("line 1: a byte order mark") }, Fail, "byte order mark", "mend it"},
+		{"value-in-env-file", "empty", empty, OK, "empty", ""},
+		{"value-in-env-file", "broken", func(s *bind.State) { s.EnvFile.Err = &homebrew.EnvError{Reason: "a byte order mark", Line: 1} }, Fail,
+			"not as Homebrew and launchd need it: line 1: a byte order mark", "cat -v '/Users/a b/"},
+		{"value-in-env-file", "not for us", func(s *bind.State) { s.EnvFile.Err = &fs.PathError{Op: "open", Path: envPath, Err: syscall.EACCES} }, Fail,
+			"may fail on it at its next restart of the service: permission denied", "ls -ld '/Users/a b/"},
+		{"value-in-env-file", "a dangling link", func(s *bind.State) { s.EnvFile = bind.EnvFile{File: backup.File{Path: envPath}, Err: gone} }, Warn,
+			"a link that leads nowhere, which Homebrew ignores", "ls -l '/Users/a b/"},
+		{"value-in-env-file", "a folder", func(s *bind.State) {
+			s.EnvFile = bind.EnvFile{File: backup.File{Path: envPath}, Err: fmt.Errorf("reading: %w", backup.ErrNotRegular)}
+		}, Warn, "no file, so Homebrew ignores it", "ls -ld '/Users/a b/"},
 		{"value-in-env-file", "broken, old Homebrew", func(s *bind.State) {
 			s.EnvFile.Err, s.Brew.HonoursEnvFile = errors.New("line 1: a byte order mark"), false
 		}, Skip, "this Homebrew ignores it", ""},
@@ -168,6 +189,9 @@ func TestState(t *testing.T) {
 		{"value-in-plist", "", nil, OK, "all interfaces", ""},
 		{"value-in-plist", "in other words", func(s *bind.State) { s.Plist.Agent.EnvironmentVariables = env("[::]") }, OK, "[::]", ""},
 		{"value-in-plist", "nowhere", host(""), Warn, "loopback alone", "ollama-bind probe"},
+		{"value-in-plist", "empty", empty, Warn, "empty: Ollama listens on loopback alone", "ollama-bind probe"},
+		{"value-in-plist", "with the port held", func(s *bind.State) { setHost(s, ""); s.Socket.Listeners[0].PID = 7 }, Warn, "loopback alone", "ps -p 7"},
+		{"value-in-plist", "by nobody knows whom", func(s *bind.State) { setHost(s, ""); unclear(s) }, Warn, "loopback alone", "ollama-bind probe"},
 		{"value-in-plist", "loopback", host("127.0.0.1"), Warn, "loopback alone", "ollama-bind probe"},
 		{"value-in-plist", "on another port", host("127.0.0.1:8080"), Warn, "loopback alone",
 			"ollama-bind probe --host 0.0.0.0:8080, and only if it says rebind-needed: ollama-bind fix --host 0.0.0.0:8080"},
@@ -190,6 +214,11 @@ func TestState(t *testing.T) {
 		{"value-in-job", "not loaded", unload, Skip, "not loaded", ""},
 		{"value-in-job", "unclear", unclear, Skip, "no answer", ""},
 		{"value-in-job", "old launchctl", func(s *bind.State) { s.Job.Environment = nil }, Skip, "does not show", ""},
+
+		{"agent-found", "named, and not there", nowhere, Fail, "no property list", "ls -l '/Users/a b/Library/LaunchAgents'"},
+		{"plist-parses", "named, and not there", nowhere, Fail, "no property list", "ls -l '/Users/a b/Library/LaunchAgents'"},
+		{"job-loaded", "named, and not there", nowhere, Skip, "no property list", ""},
+		{"label", "named, and not there", nowhere, Skip, "no property list", ""},
 
 		{"lasting", "", nil, OK, "stays", ""},
 		{"lasting", "nothing set", host(""), Skip, "nothing can be lost", ""},
@@ -240,7 +269,7 @@ func TestAskedPort(t *testing.T) {
 	expect(t, "nobody asked", judgePlistValue(c, s), OK, "", "")
 	c.Asked = true
 	setHost(&s, "")
-	expect(t, "not set", judgePlistValue(c, s), Warn, "loopback alone", measureFirst(8080))
+	expect(t, "not set", judgePlistValue(c, s), Warn, "loopback alone", measureFirst(s, 8080))
 }
 
 func TestPlatform(t *testing.T) {
@@ -251,7 +280,7 @@ func TestPlatform(t *testing.T) {
 	expect(t, "mac", judge("darwin", nil), OK, "launchd is here", "")
 	expect(t, "a sandbox", judge("linux", nil), OK, "launchd is here", "")
 	expect(t, "broken mac", judge("darwin", missing), Fail, "not to be found", "PATH")
-	expect(t, "linux", judge("linux", missing), Warn, "systemd", "sudo systemctl edit ollama && sudo systemctl restart ollama")
+	expect(t, "linux", judge("linux", missing), Warn, "systemd runs Ollama, as a rule", "sudo systemctl edit ollama && sudo systemctl restart ollama")
 	if f := judge("linux", missing); !strings.Contains(f.Evidence, "[Service]\nEnvironment=\"OLLAMA_HOST=0.0.0.0:11434\"") {
 		t.Errorf("what to put into the drop-in: %q", f.Evidence)
 	}
@@ -290,6 +319,8 @@ func TestDisabled(t *testing.T) {
 	unload(&s)
 	expect(t, "not loaded", judgeDisabled(c, s, map[string]bool{"sh.brew.ollama": true}, nil), Fail, "", "launchctl enable gui/501/")
 	expect(t, "unclear", judgeDisabled(c, s, nil, launchctl.ErrFormat), Skip, "", "")
+	nowhere(&s)
+	expect(t, "named, and not there", judgeDisabled(c, s, nil, nil), Skip, "no property list", "")
 }
 
 func TestLastExit(t *testing.T) {
@@ -314,10 +345,10 @@ func TestLastExit(t *testing.T) {
 }
 
 func TestGetenv(t *testing.T) {
-	expect(t, "unset", judgeGetenv("", nil), OK, "not set", "")
-	expect(t, "set", judgeGetenv("0.0.0.0", nil), Warn, "until the next reboot", "launchctl unsetenv OLLAMA_HOST && ollama-bind fix")
-	expect(t, "no launchctl", judgeGetenv("", fmt.Errorf("x: %w", launchctl.ErrNoTool)), Skip, "no launchctl", "")
-	expect(t, "failed", judgeGetenv("", launchctl.ErrNoAnswer), Skip, "no answer", "")
+	expect(t, "unset", judgeGetenv(bind.State{}, "", nil), OK, "not set", "")
+	expect(t, "set", judgeGetenv(bind.State{}, "0.0.0.0", nil), Warn, "until the next reboot", "launchctl unsetenv OLLAMA_HOST && ollama-bind fix")
+	expect(t, "no launchctl", judgeGetenv(bind.State{}, "", fmt.Errorf("x: %w", launchctl.ErrNoTool)), Skip, "no launchctl", "")
+	expect(t, "failed", judgeGetenv(bind.State{}, "", launchctl.ErrNoAnswer), Skip, "no answer", "")
 }
 
 func TestTraps(t *testing.T) {
@@ -355,13 +386,41 @@ func TestWrongNames(t *testing.T) {
 		expect(t, name, judgeTraps(patient(), s, nil), Fail, name+" is no variable", "ollama-bind fix")
 		s = bound()
 		s.Plist.Agent.EnvironmentVariables[name] = secret
-		expect(t, name+" as well", judgeTraps(patient(), s, nil), Warn, name+" is no variable", "ollama-bind fix")
+		expect(t, name+" as well", judgeTraps(patient(), s, nil), Warn, name+" is no variable", "brew services restart ollama && ollama-bind fix")
 	}
 	s := bound()
 	s.Plist.Agent.EnvironmentVariables["OLLAMA_MODELS"] = secret
 	expect(t, "one that there is", judgeTraps(patient(), s, nil), OK, "", "")
 	s.EnvFile.File.Data = []byte("export OLLAMA_HOST=0.0.0.0\n")
-	expect(t, "export", judgeTraps(patient(), s, nil), Warn, "export", "ollama-bind fix")
+	expect(t, "export", judgeTraps(patient(), s, nil), Warn, "export", "remove line 1 from "+envPath+", and then: ollama-bind fix")
+	s.EnvFile.File.Data = []byte("OLLAMA_HOST=0.0.0.0\nOLLAMA_HOSTS=x\n")
+	expect(t, "in the env file", judgeTraps(patient(), s, nil), Warn, "OLLAMA_HOSTS", "remove OLLAMA_HOSTS from "+envPath+", and then: ollama-bind fix")
+	s = bound()
+	setHost(&s, "0.0.0.0:11434 # lan")
+	expect(t, "what fix takes for the same", judgeTraps(patient(), s, nil), Warn, "characters", "remove OLLAMA_HOST from "+envPath+", and then: ollama-bind fix")
+	s.EnvFile = bind.EnvFile{}
+	expect(t, "the same in the property list", judgeTraps(patient(), s, nil), Warn, "characters", "brew services restart ollama && ollama-bind fix")
+	s.Agent.Chosen = true
+	expect(t, "in one that was named", judgeTraps(patient(), s, nil), Warn, "characters", "remove OLLAMA_HOST from "+plistPath+", and then: ollama-bind fix")
+	s.Agent.Chosen = false
+	setHost(&s, "127.0.0.1:8080")
+	s.Plist.Agent.EnvironmentVariables["OLLAMA_HOSTS"] = secret
+	expect(t, "where it is meant to be", judgeTraps(patient(), s, nil), Warn, "OLLAMA_HOSTS", "&& ollama-bind fix --host 127.0.0.1:8080")
+	asked := patient()
+	asked.Asked = true
+	expect(t, "where another address was asked for", judgeTraps(asked, s, nil), Warn, "OLLAMA_HOSTS", "&& ollama-bind fix")
+	if f := judgeTraps(asked, s, nil); strings.Contains(f.Fix, "127.0.0.1") {
+		t.Errorf("another address was asked for: %+v", f)
+	}
+	s = bound()
+	s.EnvFile, s.Job.Environment, s.Job.InheritedEnvironment = bind.EnvFile{}, without(), map[string]string{"OLLAMA_HOSTS": secret}
+	if f := judgeTraps(patient(), s, nil); f.Status != Warn || f.Fix != "ollama-bind fix" {
+		t.Errorf("fix goes before what is inherited: %+v", f)
+	}
+	setHost(&s, "mac.local")
+	if f := judgeTraps(patient(), s, nil); strings.Contains(f.Fix, "remove") || !strings.HasPrefix(f.Fix, "ollama-bind fix") {
+		t.Errorf("what fix changes: %+v", f)
+	}
 	s = bound()
 	setHost(&s, "")
 	s.Job.InheritedEnvironment = env("http://0.0.0.0")
@@ -382,8 +441,13 @@ func TestRebind(t *testing.T) {
 		{"windows", noLaunchd, "setx OLLAMA_HOST 0.0.0.0:11434, and start Ollama again"},
 		{"plan9", noLaunchd, "set OLLAMA_HOST=0.0.0.0:11434 where Ollama is started"},
 	} {
-		if got := rebind(test.system, 11434, test.err); got != test.want {
+		if got := rebind(test.system, bind.State{}, 11434, test.err); got != test.want {
 			t.Errorf("on %s with %v: %s, want %s", test.system, test.err, got, test.want)
 		}
+	}
+	s := bound()
+	s.Socket.Listeners[0].PID = 7
+	if got := rebind("darwin", s, 11434, nil); !strings.HasPrefix(got, "ps -p 7 ") {
+		t.Errorf("while somebody else has the port: %s", got)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -36,19 +35,13 @@ func Run(ctx context.Context, c *Case, checks []Check) []Finding {
 	return findings
 }
 
-// loopbackAlone is how a summary ends that warns of an Ollama on loopback alone.
-const loopbackAlone = "loopback alone, which not every container runtime reaches"
-
 // reassured is the finding when all containers that were asked reach loopback.
 func (f Finding) reassured() Finding {
-	if what, is := strings.CutSuffix(f.Summary, loopbackAlone); is {
-		f.Status, f.Summary, f.Fix = OK, what+"loopback alone, which the containers that were asked do reach", ""
+	if f.enough != "" {
+		f.Status, f.Summary, f.Fix = OK, f.enough, ""
 	}
 	return f
 }
-
-// Interrupted is the summary of a check that was cut short.
-const Interrupted = "interrupted"
 
 // bounded runs the check, and does not wait for it when its time is over.
 func (check Check) bounded(ctx context.Context, c *Case) Finding {
@@ -68,7 +61,8 @@ func (check Check) bounded(ctx context.Context, c *Case) Finding {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		f = skipped("did not finish in the time that there was")
 	case ctx.Err() != nil:
-		f = skipped(Interrupted)
+		f = skipped("interrupted")
+		f.Interrupted = true
 	}
 	f.ID = check.ID
 	return f

@@ -193,8 +193,8 @@ func TestDeadline(t *testing.T) {
 			{ID: "quick", Status: OK, Summary: "done"},
 			{ID: "short", Status: Skip, Summary: "did not finish within 1.5 s"},
 		}
-		if diff := gocmp.Diff(want, got); diff != "" {
-			t.Error(diff)
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v\nwant %+v", got, want)
 		}
 		if took := time.Since(start); took != usualDeadline {
 			t.Errorf("took %s", took)
@@ -208,12 +208,12 @@ func TestInterrupted(t *testing.T) {
 		stuck := []Check{{ID: "stuck", run: func(ctx context.Context, _ *Case) Finding { <-ctx.Done(); return passed("") }}}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if got := Run(ctx, &Case{}, stuck); got[0].Summary != "interrupted" || got[0].Status != Skip {
+		if got := Run(ctx, &Case{}, stuck); !got[0].Interrupted || got[0].Status != Skip {
 			t.Errorf("%+v", got)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if got := Run(ctx, &Case{}, stuck); got[0].Summary != "did not finish in the time that there was" {
+		if got := Run(ctx, &Case{}, stuck); got[0].Summary != "did not finish in the time that there was" || got[0].Interrupted {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -418,7 +418,7 @@ func TestTogether(t *testing.T) {
 	expect(t, "uninstalled", got["agent-found"], Fail, "program is gone", "brew install ollama")
 
 	m = &mac{port: serve(t), socket: "p6574\ncollama\nf3\ntIPv4\nn127.0.0.1"}
-	expect(t, "on loopback", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measureFirst(m.port))
+	expect(t, "on loopback", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measureFirst(bind.State{}, m.port))
 	m.none = "launchctl"
 	expect(t, "on loopback, elsewhere", Run(t.Context(), m.with(t), named(t, "listeners"))[0], Warn, "loopback alone", measure(m.port))
 

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,7 @@ func (c *Case) server(ctx context.Context) container.Server {
 		func() { answers, _ = c.answers(ctx) }, // whoever asked in vain will say why
 	)
 	s := serverOf(c.port(ctx), answers)
-	s.Rebind = rebind(c.System, s.Port, stateErr)
+	s.Rebind = rebind(c.System, state, s.Port, stateErr)
 	if !s.Answers() {
 		down := c.whyDown(state, stateErr, s.Port, answers)
 		s.Why, s.Hint, s.Cause = down.Text, down.Hint, down.ID
@@ -89,21 +88,29 @@ func serverOf(port int, answers []answer) container.Server {
 // whyDown says why nothing answers, by what was found or not found on the way
 // from launchd to the socket.
 func (c *Case) whyDown(s bind.State, err error, port int, answers []answer) bind.Trouble {
-	silence, who := fmt.Sprintf("nothing answers on port %d of this machine", port), ""
+	silence, start := fmt.Sprintf("nothing answers on port %d of this machine", port), "start Ollama"
+	if c.System == "linux" {
+		start = "sudo systemctl start ollama || ollama serve"
+	}
+	look, held := fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port), false
 	for _, a := range answers {
 		if a.loopback() && a.err != nil && !bind.NobodyThere(a.err) {
 			silence = fmt.Sprintf("somebody has port %d of this machine, and does not answer as Ollama does: %v", port, a.err)
-			who = fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port)
+			start, held = look, true
 		}
 	}
 	g := c.Goal
 	g.Host.Port = port
 	var p *bind.Problem
-	switch trouble, ok := s.Explain(g); {
+	switch trouble, ok := c.Machine.Explain(s, g); {
 	case noLaunchd(err):
-		return bind.Trouble{ID: "no-answer", Text: silence, Hint: cmp.Or(who, "start Ollama")}
+		return bind.Trouble{ID: "no-answer", Text: silence, Hint: start}
 	case errors.As(err, &p):
-		return bind.Trouble{ID: p.ID, Text: silence + ": " + p.Error(), Hint: cmp.Or(who, p.Hint)}
+		hint := p.Hint
+		if held || hint == bind.Command("probe", c.Goal) { // probe may well be what asks
+			hint = look
+		}
+		return bind.Trouble{ID: p.ID, Text: silence + ": " + p.Error(), Hint: hint}
 	case err == nil && ok:
 		return trouble
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
@@ -14,10 +15,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-const (
-	startService   = "brew services start ollama"
-	restartService = "brew services restart ollama"
-)
+const restartService = "brew services restart ollama"
 
 func checkPlatform(_ context.Context, c *Case) Finding {
 	path, err := launchctl.Lookup("launchctl")
@@ -33,7 +31,7 @@ func judgePlatform(system, value, launchctl string, err error) Finding {
 	case system == "darwin":
 		return failed("this Mac's launchctl is not to be found", "export PATH=$PATH:/bin:/usr/sbin", err.Error())
 	case system == "linux":
-		return warned("this is Linux: systemd runs Ollama here, and fix cannot change it",
+		return warned("this is Linux, where systemd runs Ollama, as a rule: fix cannot change it",
 			"sudo systemctl edit ollama && sudo systemctl restart ollama",
 			"should the address have to change, put into the editor that opens:", "[Service]", fmt.Sprintf("Environment=%q", "OLLAMA_HOST="+value))
 	case system == "windows":
@@ -69,6 +67,9 @@ func judgeAgent(_ *Case, s bind.State) Finding {
 	if s.NoProgram {
 		return failed("the service is here, but its program is gone", "brew install ollama && "+restartService, s.Agent.Plist)
 	}
+	if noFile(s) {
+		return failed("there is no property list "+s.Agent.Plist, lookBeside(s))
+	}
 	what := s.Agent.Label
 	switch {
 	case s.Agent.Chosen:
@@ -79,10 +80,21 @@ func judgeAgent(_ *Case, s bind.State) Finding {
 	return passed("found: "+what, s.Agent.Plist)
 }
 
+// noFile reports whether a property list was named that is not there: about its
+// service there is nothing to know.
+func noFile(s bind.State) bool {
+	return s.Missing() != nil
+}
+
+// lookBeside shows what there is in place of a property list.
+func lookBeside(s bind.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Agent.Plist)) }
+
 func judgeLabel(_ *Case, s bind.State) Finding {
 	label, canonical := s.Agent.Label, homebrew.Labels()[0]
 	own := s.Plist.Agent.Label
 	switch {
+	case noFile(s):
+		return skipped("there is no property list")
 	case s.Plist.Err == nil && s.Agent.Loaded && own != label:
 		return failed(fmt.Sprintf("the property list has the label %q, but launchd loaded it as %q", own, label), restartService, s.Agent.Plist)
 	case s.Agent.Chosen:
@@ -137,6 +149,8 @@ func judgeLoaded(_ *Case, s bind.State) Finding {
 	switch {
 	case s.Job.Err != nil:
 		return skipped(s.Job.Err.Error())
+	case noFile(s):
+		return skipped("there is no property list")
 	case !s.Job.Loaded:
 		return failed("launchd has not loaded the service", start, s.Agent.Plist)
 	case s.Job.PID == 0:
@@ -186,6 +200,8 @@ func judgeDisabled(c *Case, s bind.State, overrides map[string]bool, err error) 
 	switch {
 	case err != nil:
 		return withoutTool("launchctl", err)
+	case noFile(s):
+		return skipped("there is no property list")
 	case overrides[label]:
 		return failed("the service is disabled: launchd does not start it at login", sudo(target.Domain == launchctl.System)+"launchctl enable "+target.String(), "launchctl print-disabled: "+label)
 	}
@@ -236,14 +252,16 @@ func meaningOf(exit string) string {
 
 // rebind is what makes an Ollama listen on all interfaces: the command, where
 // there is a service that it could work on, and else what to do instead.
-func rebind(system string, port int, err error) string {
+func rebind(system string, s bind.State, port int, err error) string {
 	g := onAll(port)
 	value := ollama.Variable + "=" + *g.Value
 	switch {
 	case noAgent(err):
 		return "switch on \"Expose Ollama to the network\" in the settings of Ollama.app, or set " + value + " where Ollama is started"
+	case inTheWay(s, port) != "":
+		return inTheWay(s, port)
 	case !noLaunchd(err):
-		return bind.FixCommand(g)
+		return s.FixCommand(g)
 	case system == "linux":
 		return fmt.Sprintf("sudo systemctl edit ollama, with Environment=%q below [Service], and sudo systemctl restart ollama", value)
 	case system == "windows":

@@ -63,6 +63,13 @@ func TestOwner(t *testing.T) {
 	}), Fail, "held by ollama (pid 7)", "ps -p 7")
 	expect(t, "not loaded", judge(unload), Fail, "held by", "ps -p 6574")
 	expect(t, "root's", judge(func(s *bind.State) { s.Socket.Listeners, s.Socket.Unseen = nil, true }), Fail, "another user", "sudo lsof")
+	expect(t, "a service of root's, seen by another", judge(func(s *bind.State) {
+		s.Agent.Daemon, s.Socket.Listeners, s.Socket.Unseen = true, nil, true
+	}), Skip, "root alone", "")
+	expect(t, "a service of root's that is down", judge(func(s *bind.State) {
+		s.Agent.Daemon, s.Job.PID, s.Socket.Listeners, s.Socket.Unseen = true, 0, nil, true
+	}), Fail, "another user", "sudo lsof")
+	expect(t, "for a property list that is not there", judge(nowhere), Skip, "no property list", "")
 	expect(t, "nobody", judge(crash("1")), Skip, "nothing listens", "")
 	expect(t, "unclear", judge(unclear), Skip, "no answer", "")
 	expect(t, "no lsof", judge(func(s *bind.State) { s.Socket = bind.Socket{Err: launchctl.ErrNoTool} }), Skip, "no lsof", "")
@@ -141,7 +148,15 @@ func TestWhyDown(t *testing.T) {
 	if got := c.whyDown(bind.State{}, noAgent, 11434, answers("")); got.ID != "no-agent" || got.Hint != noAgent.Hint || !strings.Contains(got.Text, "nothing answers") {
 		t.Errorf("nobody there: %+v", got)
 	}
+	c.System = "linux"
+	if got := c.whyDown(bind.State{}, &bind.Problem{ID: "no-launchctl"}, 11434, answers("")); got.Hint != "sudo systemctl start ollama || ollama serve" {
+		t.Errorf("on Linux: %+v", got)
+	}
 	noAgent.Hint = "ollama-bind probe"
+	if got := c.whyDown(bind.State{}, noAgent, 11434, answers("")); got.Hint != "lsof -nP -iTCP:11434 -sTCP:LISTEN" {
+		t.Errorf("somebody on another address: %+v", got)
+	}
+	noAgent.Hint = "brew services start ollama"
 	deaf := answers("")
 	deaf[0].err = errors.New("timed out")
 	if got := c.whyDown(bind.State{}, noAgent, 11434, deaf); got.Hint != "lsof -nP -iTCP:11434 -sTCP:LISTEN" || !strings.Contains(got.Text, "somebody has port 11434") {

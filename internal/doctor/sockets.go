@@ -56,7 +56,7 @@ func judgeListeners(port int, all []launchctl.Listener, answered bool, err error
 	case slices.ContainsFunc(all, launchctl.Listener.Wildcard):
 		return passed(fmt.Sprintf("*:%d, all interfaces, IPv4 and IPv6", port), seen)
 	case slices.ContainsFunc(all, onLoopback):
-		return warned(all[0].Address+", "+loopbackAlone, "", seen)
+		return loopbackAlone(all[0].Address+", ", "", seen)
 	}
 	return warned(fmt.Sprintf("%s, one address, and not the loopback that most container runtimes come in by", all[0].Address), "", seen)
 }
@@ -97,6 +97,10 @@ func judgeOwner(s bind.State, port int) Finding {
 		return withoutTool("lsof", s.Socket.Err)
 	case s.Job.Err != nil:
 		return skipped(s.Job.Err.Error())
+	case noFile(s):
+		return skipped("there is no property list, so nobody knows whose process is meant", seen)
+	case s.Hidden():
+		return skipped("the service is root's, and what it listens on is shown to root alone: sudo ollama-bind doctor")
 	case isHeld:
 		return failed(held.Text, held.Hint, seen)
 	case seen == "":
@@ -132,7 +136,7 @@ func checkSecond(ctx context.Context, c *Case) Finding {
 	if stateErr != nil {
 		s = bind.State{}
 	}
-	v := view{listeners: all, running: running, port: c.port(ctx), job: s.Job, unmanaged: stateErr != nil || s.Job.Err != nil, blind: psErr != nil}
+	v := view{listeners: all, running: running, port: c.port(ctx), job: s.Job, unmanaged: stateErr != nil || s.Job.Err != nil || noFile(s), blind: psErr != nil}
 	if _, err := os.Stat(c.app()); err == nil {
 		v.app = c.app()
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -24,15 +26,30 @@ func judgeEnvFile(_ *Case, s bind.State) Finding {
 	case s.EnvFile.Err != nil && s.Brew.Known && !s.Brew.HonoursEnvFile:
 		return skipped("cannot be read, and this Homebrew ignores it: "+layer.Detail, path)
 	case s.EnvFile.Err != nil:
-		return failed("Homebrew may fail on it at its next restart of the service: "+layer.Detail, "mend it: "+path, path)
+		return judgeBadEnvFile(path, s.EnvFile.Err, layer.Detail)
 	case s.EnvFile.File.Mode&bind.WritableByOthers != 0 && value != nil:
 		return warned("others can write to it, so Homebrew skips it", "chmod go-w "+shell.Quote(path), path)
 	case value != nil:
-		return passed(*value, path)
+		return passed(worded(value), path)
 	case s.Plist.Value() != nil:
-		return warned("not set, though the property list has it: Homebrew's next restart of the service drops it", fixFor(s.Plist.Value()), path)
+		return warned("not set, though the property list has it: Homebrew's next restart of the service drops it", fixFor(s, s.Plist.Value()), path)
 	}
 	return passed("not set", path)
+}
+
+// judgeBadEnvFile tells what Homebrew passes over from what it fails on, which
+// leaves the service stopped (Homebrew/brew Library/Homebrew/service.rb).
+func judgeBadEnvFile(path string, err error, detail string) Finding {
+	var malformed *homebrew.EnvError
+	switch {
+	case errors.As(err, &malformed):
+		return failed("not as Homebrew and launchd need it: "+detail, "cat -v "+shell.Quote(path), path)
+	case errors.Is(err, fs.ErrNotExist):
+		return warned("a link that leads nowhere, which Homebrew ignores", "ls -l "+shell.Quote(path), path)
+	case errors.Is(err, backup.ErrNotRegular):
+		return warned("no file, so Homebrew ignores it", "ls -ld "+shell.Quote(path), path)
+	}
+	return failed("Homebrew may fail on it at its next restart of the service: "+detail, "ls -ld "+shell.Quote(path), path)
 }
 
 func judgePlistValue(c *Case, s bind.State) Finding {
@@ -41,10 +58,10 @@ func judgePlistValue(c *Case, s bind.State) Finding {
 	case s.Plist.Err != nil:
 		return skipped("the property list could not be read", s.Agent.Plist)
 	case !honoursEnvFile(s), intended == nil, bind.Equivalent(value, intended):
-		return judgeValue(c, value, s.Agent.Plist)
+		return judgeValue(c, s, value, s.Agent.Plist)
 	}
-	return failed(fmt.Sprintf("%s, but Homebrew's env file says %s: that has not been taken over", bind.OrUnset(value), *intended),
-		fixFor(intended), s.Agent.Plist, s.EnvFile.File.Path)
+	return failed(fmt.Sprintf("%s, but Homebrew's env file says %s: that has not been taken over", worded(value), worded(intended)),
+		fixFor(s, intended), s.Agent.Plist, s.EnvFile.File.Path)
 }
 
 // honoursEnvFile reports whether Homebrew would take a value over from its env
@@ -66,18 +83,18 @@ func judgeJobValue(c *Case, s bind.State) Finding {
 	case s.Job.Environment == nil:
 		return skipped("this launchctl does not show it", target)
 	case s.Plist.Err == nil && !bind.Equivalent(value, file):
-		return failed(fmt.Sprintf("%s, but the property list says %s: launchd has not read it since", bind.OrUnset(value), bind.OrUnset(file)),
-			fixFor(orElse(file, value)), target, s.Agent.Plist)
+		return failed(fmt.Sprintf("%s, but the property list says %s: launchd has not read it since", worded(value), worded(file)),
+			fixFor(s, orElse(file, value)), target, s.Agent.Plist)
 	case value == nil && isInherited:
 		return warned(inherited+", from launchctl setenv: it is gone after the next reboot",
-			"launchctl unsetenv OLLAMA_HOST && "+fixFor(&inherited), target)
+			"launchctl unsetenv OLLAMA_HOST && "+fixFor(s, &inherited), target)
 	}
-	return judgeValue(c, value, target)
+	return judgeValue(c, s, value, target)
 }
 
 // judgeValue says what a value makes of Ollama. What is wrong with the value
 // itself is the business of value-traps.
-func judgeValue(c *Case, value *string, where string) Finding {
+func judgeValue(c *Case, s bind.State, value *string, where string) Finding {
 	h := ollama.Default
 	if value != nil {
 		h = ollama.ParseHost(*value)
@@ -88,15 +105,23 @@ func judgeValue(c *Case, value *string, where string) Finding {
 	}
 	switch {
 	case c.Asked && value != nil && h.Port != c.Goal.Host.Port:
-		return failed(*value+", which is another port than the wanted "+c.Goal.Host.String(), bind.FixCommand(c.Goal), where)
+		return failed(worded(value)+", which is another port than the wanted "+c.Goal.Host.String(), s.FixCommand(c.Goal), where)
 	case h.Wildcard():
 		return passed(*value+": all interfaces", where)
-	case value == nil:
-		return warned("not set: Ollama listens on "+loopbackAlone, measureFirst(port), where)
+	case value == nil, *value == "":
+		return loopbackAlone(worded(value)+": Ollama listens on ", measureFirst(s, port), where)
 	case h.Loopback():
-		return warned(*value+": "+loopbackAlone, measureFirst(port), where)
+		return loopbackAlone(*value+": ", measureFirst(s, port), where)
 	}
-	return warned(*value+": one address, and not the loopback that most container runtimes come in by", measureFirst(port), where)
+	return warned(*value+": one address, and not the loopback that most container runtimes come in by", measureFirst(s, port), where)
+}
+
+// worded is a value in words.
+func worded(value *string) string {
+	if value != nil && *value == "" {
+		return "empty"
+	}
+	return bind.OrUnset(value)
 }
 
 func orElse(a, b *string) *string {
@@ -107,19 +132,23 @@ func orElse(a, b *string) *string {
 }
 
 // fixFor is the command that brings all layers to a value.
-func fixFor(value *string) string {
+func fixFor(s bind.State, value *string) string {
 	if _, err := ollama.CheckHost(*value); err != nil {
-		return "ollama-bind fix"
+		return s.FixCommand(bind.Goal{})
 	}
-	return bind.FixCommand(bind.GoalFor(ollama.ParseHost(*value), true))
+	return s.FixCommand(bind.GoalFor(ollama.ParseHost(*value), true))
 }
 
 func checkGetenv(ctx context.Context, c *Case) Finding {
 	value, err := c.Machine.Launchd.Getenv(ctx, ollama.Variable)
-	return judgeGetenv(value, err)
+	var s bind.State
+	if value != "" {
+		s, _ = c.known(ctx) // without one, it is Homebrew's service that gets fixed
+	}
+	return judgeGetenv(s, value, err)
 }
 
-func judgeGetenv(value string, err error) Finding {
+func judgeGetenv(s bind.State, value string, err error) Finding {
 	const where = "launchctl getenv OLLAMA_HOST"
 	switch {
 	case err != nil:
@@ -127,7 +156,7 @@ func judgeGetenv(value string, err error) Finding {
 	case value == "":
 		return passed("not set", where)
 	}
-	return warned(value+", for all that launchd starts and until the next reboot", "launchctl unsetenv OLLAMA_HOST && "+fixFor(&value),
+	return warned(value+", for all that launchd starts and until the next reboot", "launchctl unsetenv OLLAMA_HOST && "+fixFor(s, &value),
 		where, "a value in the service's property list goes before it")
 }
 
@@ -141,20 +170,26 @@ func judgeTraps(c *Case, s bind.State, addresses []netip.Addr) Finding {
 	set := false
 	for _, v := range valuesOf(s) {
 		set = set || v.name == ollama.Variable
-		all = append(all, v.trap(addresses)...)
+		for _, t := range v.trap(addresses) {
+			if t.misnamed || c.Goal.Matches(&v.value) {
+				t.left = v.name
+			}
+			all = append(all, t)
+		}
 	}
 	for _, doubt := range homebrew.Suspicious(s.EnvFile.File.Data, ollama.Variable) {
-		all = append(all, trap{status: Warn, where: s.EnvFile.File.Path, text: doubt})
+		line, _, _ := strings.Cut(doubt, ":")
+		all = append(all, trap{status: Warn, where: s.EnvFile.File.Path, text: doubt, left: line})
 	}
 	if len(all) == 0 {
 		return passed("nothing that Ollama reads in another way than it was meant")
 	}
-	return tell(c, all, set)
+	return tell(c, s, all, set)
 }
 
 // tell takes the worst trap for the summary. A wrong name does harm only where
 // the right one is not set.
-func tell(c *Case, all []trap, set bool) Finding {
+func tell(c *Case, s bind.State, all []trap, set bool) Finding {
 	worst, status := all[0], Warn
 	var evidence []string
 	for _, t := range all {
@@ -163,7 +198,11 @@ func tell(c *Case, all []trap, set bool) Finding {
 		}
 		evidence = append(evidence, t.where+": "+t.text)
 	}
-	return Finding{Status: status, Summary: worst.text, Fix: bind.FixCommand(c.Goal), Evidence: lines(slices.Compact(evidence)...)}
+	fix := s.FixCommand(c.Goal)
+	if status == Warn && worst.left != "" && worst.where != setenv {
+		fix = worst.removal(c, s)
+	}
+	return Finding{Status: status, Summary: worst.text, Fix: fix, Evidence: lines(slices.Compact(evidence)...)}
 }
 
 // trap is a setting that does not do what its author wanted.
@@ -173,7 +212,25 @@ type trap struct {
 	text   string
 	// misnamed is set for a variable that is not OLLAMA_HOST.
 	misnamed bool
+	// left is what fix leaves as it is, a variable or a line: "" for nothing.
+	left string
 }
+
+// removal takes out what fix leaves, and keeps Ollama where it is unless another
+// address was asked for.
+func (t trap) removal(c *Case, s bind.State) string {
+	fix := s.FixCommand(c.Goal)
+	if value := orElse(s.EnvFile.Value, s.Plist.Value()); value != nil && !c.Asked {
+		fix = fixFor(s, value)
+	}
+	if t.where == s.EnvFile.File.Path || s.Agent.Chosen {
+		return "remove " + t.left + " from " + t.where + ", and then: " + fix
+	}
+	return sudo(s.Agent.Daemon) + restartService + " && " + fix // Homebrew writes the property list anew
+}
+
+// setenv is where a job inherits variables from.
+const setenv = "launchctl setenv"
 
 // setting is a variable that may be meant for Ollama's address.
 type setting struct{ where, name, value string }
@@ -193,7 +250,7 @@ func valuesOf(s bind.State) []setting {
 	add(s.Agent.Plist, s.Plist.Agent.EnvironmentVariables)
 	add(s.Agent.Target.String(), s.Job.Environment)
 	if s.Job.Value() == nil {
-		add("launchctl setenv", s.Job.InheritedEnvironment)
+		add(setenv, s.Job.InheritedEnvironment)
 	}
 	return all
 }
@@ -212,7 +269,7 @@ func isWrongName(name string) bool {
 // trap is what is wrong with the setting, if anything is.
 func (v setting) trap(addresses []netip.Addr) []trap {
 	if v.name != ollama.Variable {
-		return []trap{{Fail, v.where, v.name + " is no variable of Ollama's server: it is called OLLAMA_HOST", true}}
+		return []trap{{status: Fail, where: v.where, text: v.name + " is no variable of Ollama's server: it is called OLLAMA_HOST", misnamed: true}}
 	}
 	_, err := ollama.CheckHost(unquoted(v.value))
 	switch {
@@ -221,7 +278,7 @@ func (v setting) trap(addresses []netip.Addr) []trap {
 	case errors.Is(err, ollama.ErrPath):
 		return nil // which Ollama cuts off
 	}
-	return []trap{{severity(v.value, err), v.where, err.Error(), false}}
+	return []trap{{status: severity(v.value, err), where: v.where, text: err.Error()}}
 }
 
 // unquoted is the value without what Ollama trims.
@@ -250,5 +307,6 @@ func (v setting) elsewhere(addresses []netip.Addr) []trap {
 	if err != nil || h.Wildcard() || h.Loopback() || slices.Contains(addresses, ip.Unmap()) {
 		return nil
 	}
-	return []trap{{Fail, v.where, fmt.Sprintf("%q is not an address of this machine now: Ollama exits at once, again and again", v.value), false}}
+	return []trap{{status: Fail, where: v.where,
+		text: fmt.Sprintf("%q is not an address of this machine now: Ollama exits at once, again and again", v.value)}}
 }
