@@ -218,7 +218,7 @@ func (p program) printHeld(written string, plan bind.Plan) {
 	s := plan.State
 	fix := s.FixCommand(plan.Goal)
 	switch held, isHeld := s.Held(plan.Goal.Host.Port); {
-	case isHeld:
+	case isHeld && s.Job.Err == nil: // without launchd nobody knows whose process it is
 		p.tell.say(careful, "%s, and not restarted: %s", written, p.tell.tilde(held.Text))
 		p.tell.paste("what to do:       ", held.Hint)
 	case s.Job.Err == nil && s.Job.PID == 0:

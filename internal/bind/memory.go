@@ -222,7 +222,7 @@ func (m Machine) Backups() ([]backup.Receipt, error) {
 // unless a later one knows of other files, which somebody else has changed since.
 func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 	undone, superseded := takenBack(all), map[string]bool{}
-	var inForce, seemsUndone, nothingLeft, changedSince, settledLast, damaged *backup.Receipt
+	var inForce, seemsUndone, nothingLeft, changedSince, damaged *backup.Receipt
 	for i := range all {
 		r := &all[i]
 		superseded[r.Supersedes] = true
@@ -241,8 +241,6 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 			first(&nothingLeft, r)
 		case !undone[r.ID]:
 			first(&changedSince, r)
-		default:
-			first(&settledLast, r)
 		}
 	}
 	if changedSince != nil && nothingLeft != nil && !covers(nothingLeft.Files, changedSince.Files) {
@@ -255,8 +253,6 @@ func inEffect(all []backup.Receipt) (backup.Receipt, error) {
 		return *damaged, problem(Failed, "backup-damaged", "ollama-bind rollback --list", "%w; choose another one with --to", damaged.Err)
 	case changedSince != nil:
 		return *changedSince, nil
-	case settledLast != nil:
-		return *settledLast, nil
 	}
 	return backup.Receipt{}, problem(Failed, "no-backup", "ollama-bind rollback --list", "no fix is left to be taken back; choose a backup with --to")
 }
@@ -284,13 +280,7 @@ func (m Machine) LeftToTakeBack() bool {
 		return false
 	}
 	r, err := inEffect(all)
-	return err == nil && traceNow(r) != traceBefore && !settled(r, takenBack(all)[r.ID])
-}
-
-// settled reports whether a change was taken back, and its files have a story of
-// their own since.
-func settled(r backup.Receipt, takenBack bool) bool {
-	return takenBack && traceNow(r) == traceOther
+	return err == nil && traceNow(r) != traceBefore
 }
 
 // traceNow is how all files of a change stand to it by now: after it if any file

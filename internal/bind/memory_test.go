@@ -31,7 +31,7 @@ func TestInEffect(t *testing.T) {
 		}, "b", "1"},
 		"rollback killed too early":     {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "b", "1"},
 		"changed since":                 {history{{"1", "fix", "a", "b", ""}}, "x", "1"},
-		"taken back, and changed since": {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "x", "1"},
+		"taken back, and changed since": {history{{"1", "fix", "a", "b", ""}, {"2", "rollback", "b", "a", "1"}}, "x", ""},
 		"beside a damaged one":          {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "b", "1"},
 		"only a damaged one fits":       {history{{"1", "fix", "a", "b", ""}, {"2", "damaged", "", "", ""}}, "x", ""},
 		"no fix at all":                 {history{{"1", "rollback", "a", "b", "0"}}, "b", ""},

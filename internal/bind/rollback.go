@@ -85,9 +85,6 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 		return Plan{Goal: goal}, Outcome{}, err
 	}
 	m.sweep(s)
-	if id == "" && settled(mem.Receipt, mem.takenBack) {
-		return Plan{Command: "rollback", Goal: mem.completed(goal, s), State: s}, Outcome{State: s}, nil
-	}
 	p, err := m.PlanRollback(s, mem.completed(goal, s), mem, force)
 	if err != nil {
 		return p, Outcome{State: s}, err
@@ -96,13 +93,29 @@ func (m Machine) Rollback(ctx context.Context, id string, force bool) (Plan, Out
 	if err != nil {
 		return p, out, err
 	}
-	if !out.Changed && mem.Command == "fix" && !mem.takenBack {
-		m.Store.Void(mem.ID) // without it status goes on to speak of that fix
+	away := errors.Is(s.Plist.Err, fs.ErrNotExist) // and may come back as the fix has left it
+	if id == "" && !out.Changed && mem.Command == "fix" && !away {
+		m.forget(mem.Receipt)
 	}
 	for _, f := range mem.Files { // a fix that was killed may have made no more than them
 		backup.DropFolders(f.Path, f.Folders)
 	}
 	return p, out, nil
+}
+
+// forget notes that nothing is left of any fix of these files, which are as they were
+// before this one. Without it status would go on to speak of them.
+func (m Machine) forget(none backup.Receipt) {
+	all, err := m.Store.List()
+	if err != nil {
+		return
+	}
+	undone := takenBack(all)
+	for _, r := range all {
+		if r.Err == nil && r.Command == "fix" && !undone[r.ID] && covers(none.Files, r.Files) {
+			m.Store.Void(r.ID)
+		}
+	}
 }
 
 // PlanRollback says what has to be done to bring back what a change has

@@ -48,16 +48,21 @@ func (m Machine) Explain(s State, g Goal) (Trouble, bool) {
 			t.Text += "; the last error in its log: " + line
 		}
 	}
-	if host := hostOf(s.Job.Value()); t.ID == "crash-looping" && !m.bindable(host) {
-		t.Text, t.Hint = fmt.Sprintf("%s; OLLAMA_HOST=%s is none of this machine's addresses", t.Text, *s.Job.Value()), m.cure(s, g)
+	if value := s.Job.Value(); t.ID == "crash-looping" && value != nil && !m.bindable(*value) && m.bindable(g.Host.String()) {
+		t.Text, t.Hint = fmt.Sprintf("%s; OLLAMA_HOST=%s is none of this machine's addresses", t.Text, *value), m.cure(s, g)
 	}
 	return t, troubled
 }
 
-// bindable reports whether this machine has the address.
-func (m Machine) bindable(h ollama.Host) bool {
+// bindable reports whether Ollama could listen there. Of a name nobody can tell but
+// Ollama, unless it is a variable that nobody has filled in.
+func (m Machine) bindable(value string) bool {
+	h := ollama.ParseHost(value)
 	ip, err := netip.ParseAddr(h.Name)
-	return h.Wildcard() || h.Loopback() || err == nil && slices.Contains(m.Addresses(), ip.Unmap())
+	if err != nil {
+		return !strings.Contains(h.Name, "$")
+	}
+	return h.Wildcard() || h.Loopback() || slices.Contains(m.Addresses(), ip.Unmap())
 }
 
 // answers goes by what could be looked at: without lsof nobody knows whose

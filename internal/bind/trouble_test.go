@@ -143,7 +143,7 @@ func TestExplain(t *testing.T) {
 	if got, _ := alice.Explain(s, everywhere); strings.Contains(got.Text, "no such host") {
 		t.Errorf("the log has nothing to do with it: %+v", got)
 	}
-	for host, hint := range map[string]string{"10.9.9.9": "ollama-bind fix", "${X}": "ollama-bind fix", "10.1.1.1": "tail", "localhost": "tail"} {
+	for host, hint := range map[string]string{"10.9.9.9": "ollama-bind fix", "${X}": "ollama-bind fix", "10.1.1.1": "tail", "localhost": "tail", "mac.lan": "tail"} {
 		s := unbound(t)
 		s.Job.Environment = env(host)
 		down(9, "1")(&s)

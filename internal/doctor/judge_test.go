@@ -386,7 +386,7 @@ func TestWrongNames(t *testing.T) {
 		expect(t, name, judgeTraps(patient(), s, nil), Fail, name+" is no variable", "ollama-bind fix")
 		s = bound()
 		s.Plist.Agent.EnvironmentVariables[name] = secret
-		expect(t, name+" as well", judgeTraps(patient(), s, nil), Warn, name+" is no variable", "brew services restart ollama && ollama-bind fix")
+		expect(t, name+" as well", judgeTraps(patient(), s, nil), Warn, name+" is no variable", "remove "+name+" from "+plistPath+", and then: ollama-bind fix")
 	}
 	s := bound()
 	s.Plist.Agent.EnvironmentVariables["OLLAMA_MODELS"] = secret
@@ -399,16 +399,16 @@ func TestWrongNames(t *testing.T) {
 	setHost(&s, "0.0.0.0:11434 # lan")
 	expect(t, "what fix takes for the same", judgeTraps(patient(), s, nil), Warn, "characters", "remove OLLAMA_HOST from "+envPath+", and then: ollama-bind fix")
 	s.EnvFile = bind.EnvFile{}
-	expect(t, "the same in the property list", judgeTraps(patient(), s, nil), Warn, "characters", "brew services restart ollama && ollama-bind fix")
+	expect(t, "the same in the property list", judgeTraps(patient(), s, nil), Warn, "characters", "remove OLLAMA_HOST from "+plistPath+", and then: ollama-bind fix")
 	s.Agent.Chosen = true
 	expect(t, "in one that was named", judgeTraps(patient(), s, nil), Warn, "characters", "remove OLLAMA_HOST from "+plistPath+", and then: ollama-bind fix")
 	s.Agent.Chosen = false
 	setHost(&s, "127.0.0.1:8080")
 	s.Plist.Agent.EnvironmentVariables["OLLAMA_HOSTS"] = secret
-	expect(t, "where it is meant to be", judgeTraps(patient(), s, nil), Warn, "OLLAMA_HOSTS", "&& ollama-bind fix --host 127.0.0.1:8080")
+	expect(t, "where it is meant to be", judgeTraps(patient(), s, nil), Warn, "OLLAMA_HOSTS", "and then: ollama-bind fix --host 127.0.0.1:8080")
 	asked := patient()
 	asked.Asked = true
-	expect(t, "where another address was asked for", judgeTraps(asked, s, nil), Warn, "OLLAMA_HOSTS", "&& ollama-bind fix")
+	expect(t, "where another address was asked for", judgeTraps(asked, s, nil), Warn, "OLLAMA_HOSTS", "and then: ollama-bind fix")
 	if f := judgeTraps(asked, s, nil); strings.Contains(f.Fix, "127.0.0.1") {
 		t.Errorf("another address was asked for: %+v", f)
 	}

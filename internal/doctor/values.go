@@ -217,16 +217,14 @@ type trap struct {
 }
 
 // removal takes out what fix leaves, and keeps Ollama where it is unless another
-// address was asked for.
+// address was asked for. Homebrew's restart would take it out of the property list
+// too, and all else that somebody has put there.
 func (t trap) removal(c *Case, s bind.State) string {
 	fix := s.FixCommand(c.Goal)
 	if value := orElse(s.EnvFile.Value, s.Plist.Value()); value != nil && !c.Asked {
 		fix = fixFor(s, value)
 	}
-	if t.where == s.EnvFile.File.Path || s.Agent.Chosen {
-		return "remove " + t.left + " from " + t.where + ", and then: " + fix
-	}
-	return sudo(s.Agent.Daemon) + restartService + " && " + fix // Homebrew writes the property list anew
+	return "remove " + t.left + " from " + t.where + ", and then: " + fix
 }
 
 // setenv is where a job inherits variables from.
