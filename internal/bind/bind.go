@@ -107,10 +107,7 @@ type Rival struct {
 
 // EndCommand ends the job for good.
 func (r Rival) EndCommand() string {
-	sudo := ""
-	if r.Domain == launchctl.System {
-		sudo = "sudo "
-	}
+	sudo := shell.Sudo(r.Domain == launchctl.System)
 	end := sudo + "launchctl bootout " + r.String()
 	if r.Plist != "" {
 		end += " && " + sudo + "rm " + shell.Quote(r.Plist)

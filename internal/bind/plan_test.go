@@ -3,6 +3,7 @@ package bind
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,7 +108,7 @@ func TestPlanEnvFile(t *testing.T) {
 	}
 }
 
-var alice = Machine{UID: 501}
+var alice = Machine{UID: 501, Addresses: func() []netip.Addr { return nil }}
 
 func TestPlanFix(t *testing.T) {
 	p, err := alice.PlanFix(unbound(t), everywhere, true)

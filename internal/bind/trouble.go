@@ -3,7 +3,6 @@ package bind
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -54,15 +53,11 @@ func (m Machine) Explain(s State, g Goal) (Trouble, bool) {
 	return t, troubled
 }
 
-// bindable reports whether Ollama could listen there. Of a name nobody can tell but
-// Ollama, unless it is a variable that nobody has filled in.
+// bindable reports whether Ollama could listen there. A variable that nobody has
+// filled in is no name.
 func (m Machine) bindable(value string) bool {
 	h := ollama.ParseHost(value)
-	ip, err := netip.ParseAddr(h.Name)
-	if err != nil {
-		return !strings.Contains(h.Name, "$")
-	}
-	return h.Wildcard() || h.Loopback() || slices.Contains(m.Addresses(), ip.Unmap())
+	return !h.Elsewhere(m.Addresses()) && !strings.Contains(h.Name, "$")
 }
 
 // answers goes by what could be looked at: without lsof nobody knows whose
@@ -162,10 +157,7 @@ func (j Job) unsteady() string {
 
 // sudo goes before the commands that only root may give.
 func (s State) sudo() string {
-	if s.Agent.Daemon || s.Agent.Target.Domain == launchctl.System {
-		return "sudo "
-	}
-	return ""
+	return shell.Sudo(s.Agent.Daemon || s.Agent.Target.Domain == launchctl.System)
 }
 
 // StartCommand loads the service.

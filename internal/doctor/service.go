@@ -126,17 +126,9 @@ func judgeTwoJobs(s bind.State, others []homebrew.Candidate) Finding {
 	case len(others) > 0 && homebrew.IsLabel(s.Agent.Label):
 		other := others[0]
 		return warned("there is a second property list, and after the next login there may be two services for one port",
-			sudo(other.Daemon)+"rm "+shell.Quote(other.Plist), "in use: "+s.Agent.Plist, "as well: "+other.Plist)
+			shell.Sudo(other.Daemon)+"rm "+shell.Quote(other.Plist), "in use: "+s.Agent.Plist, "as well: "+other.Plist)
 	}
 	return passed("only one is here", s.Agent.Plist)
-}
-
-// sudo begins a command that only root may run.
-func sudo(needed bool) string {
-	if needed {
-		return "sudo "
-	}
-	return ""
 }
 
 // judgeLoaded: as long as somebody else has the port, starting the service is no
@@ -203,7 +195,7 @@ func judgeDisabled(c *Case, s bind.State, overrides map[string]bool, err error) 
 	case noFile(s):
 		return skipped("there is no property list")
 	case overrides[label]:
-		return failed("the service is disabled: launchd does not start it at login", sudo(target.Domain == launchctl.System)+"launchctl enable "+target.String(), "launchctl print-disabled: "+label)
+		return failed("the service is disabled: launchd does not start it at login", shell.Sudo(target.Domain == launchctl.System)+"launchctl enable "+target.String(), "launchctl print-disabled: "+label)
 	}
 	return passed("nothing keeps launchd from starting it", "launchctl print-disabled: "+label)
 }

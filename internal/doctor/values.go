@@ -300,9 +300,7 @@ func severity(value string, err error) Status {
 
 // elsewhere is the trap of an address that this machine does not have.
 func (v setting) elsewhere(addresses []netip.Addr) []trap {
-	h := ollama.ParseHost(v.value)
-	ip, err := netip.ParseAddr(h.Name)
-	if err != nil || h.Wildcard() || h.Loopback() || slices.Contains(addresses, ip.Unmap()) {
+	if !ollama.ParseHost(v.value).Elsewhere(addresses) {
 		return nil
 	}
 	return []trap{{status: Fail, where: v.where,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -167,6 +168,13 @@ func (h Host) Wildcard() bool {
 // Loopback reports whether only this machine can reach the address.
 func (h Host) Loopback() bool {
 	return h.Name == "localhost" || h.ip().IsLoopback()
+}
+
+// Elsewhere reports whether this is an address that is none of the machine's. Of a
+// name nobody can tell but Ollama.
+func (h Host) Elsewhere(addresses []netip.Addr) bool {
+	ip, err := netip.ParseAddr(h.Name)
+	return err == nil && !h.Wildcard() && !h.Loopback() && !slices.Contains(addresses, ip.Unmap())
 }
 
 func (h Host) ip() netip.Addr {

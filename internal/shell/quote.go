@@ -1,4 +1,4 @@
-// Package shell makes words safe to be pasted into a shell.
+// Package shell makes commands that can be pasted into a shell.
 package shell
 
 import "strings"
@@ -11,4 +11,12 @@ func Quote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Sudo begins a command that only root may give, if this is one.
+func Sudo(needed bool) string {
+	if needed {
+		return "sudo "
+	}
+	return ""
 }
