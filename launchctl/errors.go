@@ -9,12 +9,9 @@ import (
 	"unicode"
 )
 
-// Errors to look for with errors.Is. Where a program gave the reason, the
-// error holds its *ExitError too.
+// Errors to look for with errors.Is. Where a program gave the reason, what is
+// found is its *ExitError.
 var (
-	// ErrNoTarget says that a domain or a label is missing.
-	ErrNoTarget = errors.New("no domain target or no label")
-
 	// ErrNoTool: a program is not there, or is no program.
 	ErrNoTool = errors.New("program not found or not executable")
 	// ErrNoAnswer: a program did not answer in the time that its Runner, or
@@ -34,8 +31,6 @@ var (
 	// being removed. From kickstart: it runs. From bootstrap: it is loaded,
 	// or its previous instance is not gone yet.
 	ErrInProgress = errors.New("operation in progress")
-	// ErrUnknownSubcommand: this launchctl is too old for the verb.
-	ErrUnknownSubcommand = errors.New("unknown launchctl subcommand")
 	// ErrStillLoaded: launchd was told to forget the job, and has shown it
 	// after that.
 	ErrStillLoaded = errors.New("job is still loaded")
@@ -43,19 +38,27 @@ var (
 	ErrOtherPath = errors.New("another plist is loaded under this label")
 	// ErrFormat: a program's answer is not in a known layout.
 	ErrFormat = errors.New("answer not understood")
+
+	errNoTarget = errors.New("no domain target or no label")
 )
 
-// Exit statuses of launchctl are errno and xpc error numbers;
-// `launchctl error N` prints the text of each.
-const (
-	codeNoProcess         = 3   // bootout by label: not loaded
-	codeIO                = 5   // what a non-root caller is told instead of 37, 119, 122 and others
-	codeInProgress        = 36  // bootout: the process is still dying
-	codeAlreadyInProgress = 37  // bootstrap: already loaded; kickstart: already running
-	codeNoDomain          = 112 // Could not find specified domain
-	codeNoService         = 113 // Could not find specified service
-	codeDisabled          = 119 // Service is disabled
-	codeUnsupported       = 125 // Domain does not support specified action: no login of that kind
+// What the exit statuses of launchctl stand for. They are errno and xpc error
+// numbers; `launchctl error N` prints the text of each. A caller who is not root is
+// told 5 instead of 37, 119, 122 and others, so 5 says nothing.
+var (
+	exitMeans = map[int]error{
+		37:  ErrInProgress, // bootstrap: already loaded; kickstart: already running
+		112: ErrNoDomain,   // Could not find specified domain
+		113: ErrNotLoaded,  // Could not find specified service
+		119: ErrDisabled,   // Service is disabled
+		125: ErrNoDomain,   // Domain does not support specified action: no login of that kind
+	}
+	// 37 from bootout is unverified, and taken for 36: Unload looks at the job,
+	// whatever bootout says.
+	bootoutExitMeans = map[int]error{
+		3:  ErrNotLoaded,  // No such process: not loaded, by label
+		36: ErrInProgress, // the process is still dying
+	}
 )
 
 // ExitError is a program that ran and failed.
@@ -64,6 +67,16 @@ type ExitError struct {
 	Code   int            // exit status; -1 when a signal ended the program
 	Signal syscall.Signal // the signal that ended it, or 0
 	Stderr string         // the first 8 KiB of standard error, trimmed
+}
+
+// Is reports whether target is what the exit status of a launchctl verb stands
+// for, such as ErrNotLoaded.
+func (e *ExitError) Is(target error) bool {
+	if len(e.Args) < 2 || e.Args[0] != "launchctl" {
+		return false
+	}
+	return exitMeans[e.Code] == target ||
+		e.Args[1] == "bootout" && bootoutExitMeans[e.Code] == target
 }
 
 // Error names the command, how it ended, and its first lines of standard
@@ -122,83 +135,4 @@ func printable(r rune) rune {
 		return r
 	}
 	return '?'
-}
-
-// opError is an error with the operation that met it and, where the exit
-// status has a meaning, the error that stands for it.
-type opError struct {
-	op   string
-	kind error // one of the Err variables, or nil
-	err  error
-}
-
-// Error is the operation and what went wrong.
-func (e *opError) Error() string { return e.op + ": " + e.err.Error() }
-
-// Unwrap makes both the meaning and the cause visible to errors.Is and As.
-func (e *opError) Unwrap() []error {
-	if e.kind == nil {
-		return []error{e.err}
-	}
-	return []error{e.kind, e.err}
-}
-
-// meaning is the error that stands for the exit status of a launchctl verb,
-// or nil where the status says nothing in particular.
-func meaning(verb string, err error) error {
-	var exit *ExitError
-	if !errors.As(err, &exit) {
-		return nil
-	}
-	switch exit.Code {
-	case codeNoProcess:
-		if verb == "bootout" {
-			return ErrNotLoaded
-		}
-	case codeNoService:
-		return ErrNotLoaded
-	case codeNoDomain, codeUnsupported:
-		return ErrNoDomain
-	case codeDisabled:
-		return ErrDisabled
-	case codeInProgress:
-		if verb == "bootout" {
-			return ErrInProgress
-		}
-	case codeAlreadyInProgress:
-		// From bootout it is unverified, and taken for 36: Unload looks at
-		// the job, whatever bootout says.
-		return ErrInProgress
-	case 1:
-		if unknownSubcommand(exit.Stderr) {
-			return ErrUnknownSubcommand
-		}
-	}
-	return nil
-}
-
-// unknownSubcommand is the one place that goes by wording: exit status 1 alone
-// is also what a caller without permission gets. The text is that of the
-// clean-room launchctl of ProcursusTeam; Apple's own, and that of a launchctl
-// older than macOS 10.10, is unverified.
-func unknownSubcommand(stderr string) bool {
-	return strings.HasPrefix(stderr, "Unrecognized subcommand: ")
-}
-
-// cause is an error without the operation that met it.
-func cause(err error) error {
-	var op *opError
-	if errors.As(err, &op) {
-		return op.err
-	}
-	return err
-}
-
-// exitCode is the exit status inside an error, or -1.
-func exitCode(err error) int {
-	var exit *ExitError
-	if errors.As(err, &exit) {
-		return exit.Code
-	}
-	return -1
 }

@@ -61,44 +61,40 @@ func (e Exec) Run(ctx context.Context, name string, args ...string) ([]byte, err
 
 	stdout := &capped{max: maxStdout, overflow: stop}
 	stderr := &capped{max: maxStderr}
-	cmd, killed := command(bounded, path, argv)
+	cmd := command(bounded, path, argv)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		return nil, startError(name, cmp.Or(whyEnded(ctx, bounded), err))
 	}
-	err = cmd.Wait()
+	err = exitError(argv, stderr, cmd.Wait())
 
+	var exit *ExitError
+	killed := errors.As(err, &exit) && exit.Signal == syscall.SIGKILL || errors.Is(err, bounded.Err())
 	switch {
 	case stdout.full:
 		err = fmt.Errorf("%s: %w: more than %d bytes", quoteArgs(argv), ErrTooMuch, maxStdout)
-	case *killed:
+	case bounded.Err() != nil && killed:
 		took := time.Since(start).Round(time.Millisecond)
 		err = fmt.Errorf("%s: stopped after %s: %w", quoteArgs(argv), took, whyEnded(ctx, bounded))
-	default:
-		err = exitError(argv, stderr, err)
 	}
 	return stdout.buf.Bytes(), err
 }
 
-// command is a program that is ready to be started, in a group of its own. The
-// end of ctx kills the group; killed tells whether there was anybody to kill.
-func command(ctx context.Context, path string, argv []string) (cmd *exec.Cmd, killed *bool) {
-	killed = new(bool)
-	cmd = exec.CommandContext(ctx, path)
+// command is a program that is ready to be started, in a group of its own, which
+// the end of ctx kills.
+func command(ctx context.Context, path string, argv []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = argv
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = pipeDelay
 	cmd.Cancel = func() error {
-		// Whatever the reason why a group of one's own cannot be killed:
-		// nobody in it is alive.
 		if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) != nil {
-			return os.ErrProcessDone
+			return os.ErrProcessDone // nobody in the group is alive
 		}
-		*killed = true
 		return nil
 	}
-	return cmd, killed
+	return cmd
 }
 
 // whyEnded is why a context, or the bounded one made from it, has ended: nil
@@ -168,11 +164,7 @@ var places = map[string]string{
 // Lookup finds a program: on PATH first, then where macOS keeps it. A name
 // with a slash is a path and is only checked. The error is an ErrNoTool.
 func Lookup(name string) (path string, err error) {
-	path, err = exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
-	if place, ok := places[name]; ok {
+	for _, place := range []string{name, places[name]} {
 		if path, err := exec.LookPath(place); err == nil {
 			return path, nil
 		}

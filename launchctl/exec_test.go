@@ -170,19 +170,17 @@ func TestExecRun(t *testing.T) {
 	}
 }
 
-func TestExecSignal(t *testing.T) {
-	_, err := Exec{}.Run(t.Context(), posing(t, "suicide"))
-	var exit *ExitError
-	if !errors.As(err, &exit) || exit.Signal != syscall.SIGTERM || exit.Code != -1 {
-		t.Errorf("%#v", err)
+func TestExecFails(t *testing.T) {
+	tests := map[string]ExitError{
+		"suicide": {Code: -1, Signal: syscall.SIGTERM},
+		"chatter": {Code: 3, Stderr: "begin" + strings.Repeat("x", maxStderr-len("begin"))},
 	}
-}
-
-func TestExecStderrCap(t *testing.T) {
-	_, err := Exec{}.Run(t.Context(), posing(t, "chatter"))
-	var exit *ExitError
-	if !errors.As(err, &exit) || exit.Code != 3 || len(exit.Stderr) != maxStderr || !strings.HasPrefix(exit.Stderr, "begin") {
-		t.Errorf("%v", err)
+	for pose, want := range tests {
+		_, err := Exec{}.Run(t.Context(), posing(t, pose))
+		var exit *ExitError
+		if !errors.As(err, &exit) || exit.Code != want.Code || exit.Signal != want.Signal || exit.Stderr != want.Stderr {
+			t.Errorf("%s: %#v", pose, err)
+		}
 	}
 }
 
@@ -222,18 +220,6 @@ func TestExecDeadline(t *testing.T) {
 func TestDefaultDeadline(t *testing.T) {
 	if shortest := min(stepCeiling, exitSlack); 2*defaultDeadline > shortest {
 		t.Errorf("two programs take %s, a step %s", 2*defaultDeadline, shortest)
-	}
-}
-
-// A program that has ended was not killed, even if the time is over then.
-func TestExecNobodyToKill(t *testing.T) {
-	self := posing(t, "report")
-	cmd, killed := command(t.Context(), self, []string{self, "0"})
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Cancel(); !errors.Is(err, os.ErrProcessDone) || *killed {
-		t.Errorf("%v, killed %t", err, *killed)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package launchctl runs launchctl and lsof and reads their answers.
 //
-// [ParsePrint], [ParseList], [ParsePrintDisabled] and [ParseListeners] are
-// pure: bytes in, values out. [Client] runs the programs through a [Runner];
+// [ParsePrint], [ParsePrintDisabled] and [ParseListeners] are pure: bytes in,
+// values out. [Client] runs the programs through a [Runner];
 // [Exec] is the Runner for real ones. [Client.Load], [Client.Unload] and
 // [Client.Reload] hide that launchd answers a bootout before the job is gone
 // and refuses a bootstrap until it is.
@@ -51,54 +51,30 @@ type Target struct {
 func (t Target) String() string { return string(t.Domain) + "/" + t.Label }
 
 // Job is what launchd holds in memory about a job, as `launchctl print` shows
-// it. A field that the answer did not have is zero; an answer of
-// `launchctl list` has no path, state, environment, runs or times.
+// it. A field that the answer did not have is zero.
 type Job struct {
 	// Path is the plist the job was loaded from, or a text in parentheses
 	// for a job that has none ("(submitted by smd.543)").
 	Path    string
-	Type    string // "LaunchAgent", "LaunchDaemon", "Submitted"
 	State   string // "running", "not running", "spawn scheduled", "SIGTERMed", …
 	Program string
 
-	Arguments        []string
-	WorkingDirectory string
-	StdoutPath       string
-	StderrPath       string
-
+	StderrPath string
 	// Environment holds the plist's variables and those that launchd adds
-	// to them (XPC_SERVICE_NAME, OSLogRateLimit). Nil means unknown.
+	// to them (OSLogRateLimit, and always XPC_SERVICE_NAME).
 	Environment map[string]string
 	// InheritedEnvironment holds the variables of the domain, those of
 	// `launchctl setenv` among them.
 	InheritedEnvironment map[string]string
-	// DefaultEnvironment holds what a job gets that sets nothing: PATH.
-	DefaultEnvironment map[string]string
 
-	PID            int           // 0: no live process
-	MinimumRuntime time.Duration // launchd starts the job at most this often; 0: unknown
-	ExitTimeout    time.Duration // from SIGTERM to SIGKILL; 0: unknown, see StopTime
-	Runs           int           // how often the job was started
+	PID         int           // 0: no live process
+	ExitTimeout time.Duration // from SIGTERM to SIGKILL; 0: unknown
+	Runs        int           // how often the job was started
 
 	// LastExit says how the previous run ended, in launchctl's words:
-	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15" ("signal 15"
-	// where it comes from list). It stands beside a PID too, and is then
-	// about the run before.
+	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15". It stands
+	// beside a PID too, and is then about the run before.
 	LastExit string
-}
-
-// longestExitTimeout stands for an exit timeout that is not known: the default
-// of the old man page, of which today's prints show a quarter.
-const longestExitTimeout = 20 * time.Second
-
-// StopTime is how long launchd may take to end the job when it is told to
-// forget it: the job's exit timeout, or 20 seconds when that is unknown. (A
-// plist can also ask for no bound at all. How print shows that is unverified.)
-func (j Job) StopTime() time.Duration {
-	if j.ExitTimeout > 0 {
-		return j.ExitTimeout
-	}
-	return longestExitTimeout
 }
 
 // Client drives launchd, and asks lsof, through its Runner.

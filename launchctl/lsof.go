@@ -48,15 +48,14 @@ func (l Listener) Wildcard() bool { return l.Host() == "*" }
 // The address family is left open on purpose (-i, not -i4): a socket for both
 // families counts as IPv6.
 func (c Client) Listeners(ctx context.Context, ports ...int) ([]Listener, error) {
-	const op = "listing listeners"
 	out, err := c.Runner.Run(ctx, "lsof",
 		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
-	if err != nil && !foundLess(out, err) {
-		return nil, &opError{op: op, err: err}
+	var listeners []Listener
+	if err == nil || foundLess(out, err) {
+		listeners, err = ParseListeners(out)
 	}
-	listeners, err := ParseListeners(out)
 	if err != nil {
-		return nil, &opError{op: op, err: err}
+		return nil, fmt.Errorf("listing listeners: %w", err)
 	}
 	return listeners, nil
 }
@@ -89,7 +88,7 @@ func foundLess(out []byte, err error) bool {
 // Connections are left out: files with a state other than LISTEN, with a
 // protocol other than TCP, or with two addresses.
 func ParseListeners(out []byte) ([]Listener, error) {
-	r := lsofReader{pid: -1}
+	r := lsofReader{pid: -1, file: map[byte]string{}}
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSuffix(line, "\n"); line != "" {
 			r.field(line[0], line[1:])
@@ -108,64 +107,46 @@ type lsofReader struct {
 	found         []Listener
 	pid           int
 	command, user string
-	file          Listener
-	other         bool // the file is no listening TCP socket
-	err           error
+	file          map[byte]string
+	err           error // the last reason not to trust the answer
 }
 
-// field takes one field. Fields nobody asked for are passed over.
+// field takes one field.
 func (r *lsofReader) field(id byte, value string) {
 	switch id {
 	case 'p':
 		r.endFile()
-		r.command, r.user = "", ""
-		r.pid = r.process(value)
+		pid, err := strconv.Atoi(value)
+		if err != nil {
+			r.err = fmt.Errorf("%w: no process id: %q", ErrFormat, value)
+		}
+		r.pid, r.command, r.user = pid, "", ""
 	case 'c':
 		r.command = value
 	case 'L':
 		r.user = value
 	case 'f':
 		r.endFile()
-	case 't':
-		r.file.Family = value
-	case 'P':
-		r.other = r.other || value != "TCP"
-	case 'n':
-		r.file.Address = value
-		r.other = r.other || strings.Contains(value, "->")
-	case 'T':
-		state, ok := strings.CutPrefix(value, "ST=")
-		r.other = r.other || ok && state != "LISTEN"
+	case 'T': // of several kinds; only the state counts
+		if state, ok := strings.CutPrefix(value, "ST="); ok {
+			r.file[id] = state
+		}
+	default:
+		r.file[id] = value
 	}
-}
-
-// process reads a process id.
-func (r *lsofReader) process(value string) int {
-	pid, err := strconv.Atoi(value)
-	if err != nil {
-		r.fail("no process id: %q", value)
-	}
-	return pid
 }
 
 // endFile keeps the file that was being read, if it is a listener.
 func (r *lsofReader) endFile() {
-	file, other := r.file, r.other
-	r.file, r.other = Listener{}, false
-	if other || file.Address == "" {
-		return
-	}
-	if r.pid < 0 { // as in the beginning, or by lsof's word
-		r.fail("a socket without a process")
-		return
-	}
-	file.PID, file.Command, file.User = r.pid, r.command, r.user
-	r.found = append(r.found, file)
-}
-
-// fail keeps the first reason not to trust the answer.
-func (r *lsofReader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
+	file := r.file
+	r.file = map[byte]string{}
+	address := file['n']
+	switch {
+	case address == "", strings.Contains(address, "->"):
+	case file['P'] != "" && file['P'] != "TCP", file['T'] != "" && file['T'] != "LISTEN":
+	case r.pid < 0: // as in the beginning, or by lsof's word
+		r.err = fmt.Errorf("%w: a socket without a process", ErrFormat)
+	default:
+		r.found = append(r.found, Listener{r.pid, r.command, r.user, file['t'], address})
 	}
 }

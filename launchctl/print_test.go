@@ -2,8 +2,11 @@ package launchctl
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +25,15 @@ func capture(t testing.TB, name string) []byte {
 }
 
 // What launchd gives every job of a user who is logged in at the screen.
-var (
-	inherited  = map[string]string{"SSH_AUTH_SOCK": "/var/run/com.apple.launchd.XXXXXXXXXX/Listeners"}
-	defaultEnv = map[string]string{"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
-)
+var inherited = map[string]string{"SSH_AUTH_SOCK": "/var/run/com.apple.launchd.XXXXXXXXXX/Listeners"}
 
 func TestParsePrint(t *testing.T) {
 	tests := map[string]Job{
 		"print-running-chat.txt": {
-			Path:             "/Users/tester/Library/LaunchAgents/com.mattstack.deck.chat.plist",
-			Type:             "LaunchAgent",
-			State:            "running",
-			Program:          "/Applications/mattstack.app/Contents/Helpers/chat",
-			Arguments:        []string{"/Applications/mattstack.app/Contents/Helpers/chat"},
-			WorkingDirectory: "/Users/tester/.mattstack/chat",
-			StdoutPath:       "/Users/tester/.mattstack/deck/logs/chat.out.log",
-			StderrPath:       "/Users/tester/.mattstack/deck/logs/chat.err.log",
+			Path:       "/Users/tester/Library/LaunchAgents/com.mattstack.deck.chat.plist",
+			State:      "running",
+			Program:    "/Applications/mattstack.app/Contents/Helpers/chat",
+			StderrPath: "/Users/tester/.mattstack/deck/logs/chat.err.log",
 			Environment: map[string]string{
 				"OSLogRateLimit":           "64",
 				"PORT":                     "11002",
@@ -46,44 +42,15 @@ func TestParsePrint(t *testing.T) {
 				"XPC_SERVICE_NAME":         "com.mattstack.deck.chat",
 			},
 			InheritedEnvironment: inherited,
-			DefaultEnvironment:   defaultEnv,
 			PID:                  17594,
-			MinimumRuntime:       10 * time.Second,
 			ExitTimeout:          5 * time.Second,
 			Runs:                 103,
 			LastExit:             "Terminated: 15",
 		},
-		"print-running-bun-neverexited.txt": {
-			Path:             "/Users/tester/Library/LaunchAgents/com.mattstack.deck.mattari.plist",
-			Type:             "LaunchAgent",
-			State:            "running",
-			Program:          "/Users/tester/.bun/bin/bun",
-			Arguments:        []string{"/Users/tester/.bun/bin/bun", "server/index.ts"},
-			WorkingDirectory: "/Users/tester/Documents/GitHub/mattari/apps/api",
-			StdoutPath:       "/Users/tester/.mattstack/deck/logs/mattari.out.log",
-			StderrPath:       "/Users/tester/.mattstack/deck/logs/mattari.err.log",
-			Environment: map[string]string{
-				"OSLogRateLimit":   "64",
-				"PORT":             "11010",
-				"API_PORT":         "11010",
-				"SERVE_STATIC":     "1",
-				"PATH":             "/Users/tester/.local/bin:/Users/tester/.bun/bin:/Users/tester/.cargo/bin:/opt/homebrew/bin:/opt/homebrew/sbin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-				"XPC_SERVICE_NAME": "com.mattstack.deck.mattari",
-			},
-			InheritedEnvironment: inherited,
-			DefaultEnvironment:   defaultEnv,
-			PID:                  3246,
-			MinimumRuntime:       10 * time.Second,
-			ExitTimeout:          5 * time.Second,
-			Runs:                 1,
-			LastExit:             "(never exited)",
-		},
 		// A job of an app has no plist, and an exit code beside a live pid.
 		"print-running-managed-smd.txt": {
-			Path:      "(submitted by smd.543)",
-			Type:      "Submitted",
-			State:     "running",
-			Arguments: []string{"Contents/MacOS/rt", "--daemon"},
+			Path:  "(submitted by smd.543)",
+			State: "running",
 			Environment: map[string]string{
 				"OSLogRateLimit":   "64",
 				"MATTSTACK_FLAVOR": "prod",
@@ -91,47 +58,33 @@ func TestParsePrint(t *testing.T) {
 				"XPC_SERVICE_NAME": "com.mattstack.daemon",
 			},
 			InheritedEnvironment: inherited,
-			DefaultEnvironment:   defaultEnv,
 			PID:                  28474,
-			MinimumRuntime:       10 * time.Second,
 			ExitTimeout:          30 * time.Second,
 			Runs:                 3,
 			LastExit:             "1",
 		},
 		"print-notrunning-retention.txt": {
 			Path:                 "/Users/user/Library/LaunchAgents/com.motherboard.snapshot.retention.plist",
-			Type:                 "LaunchAgent",
 			State:                "not running",
 			Program:              "/bin/bash",
-			Arguments:            []string{"/bin/bash", "/Users/user/motherboard-backup-system/snapshot-manager-prod.sh"},
-			WorkingDirectory:     "/Users/user/motherboard-backup-system",
-			StdoutPath:           "/Users/user/motherboard-backup-system/launchd.out.log",
 			StderrPath:           "/Users/user/motherboard-backup-system/launchd.err.log",
 			Environment:          map[string]string{"XPC_SERVICE_NAME": "com.motherboard.snapshot.retention"},
 			InheritedEnvironment: inherited,
-			DefaultEnvironment:   defaultEnv,
-			MinimumRuntime:       10 * time.Second,
 			ExitTimeout:          5 * time.Second,
 			Runs:                 3,
 			LastExit:             "0",
 		},
 		"print-spawnscheduled-CONSTRUCTED.txt": {
-			Path:             "/Users/tester/Library/LaunchAgents/homebrew.mxcl.ollama.plist",
-			Type:             "LaunchAgent",
-			State:            "spawn scheduled",
-			Program:          "/opt/homebrew/opt/ollama/bin/ollama",
-			Arguments:        []string{"/opt/homebrew/opt/ollama/bin/ollama", "serve"},
-			WorkingDirectory: "/opt/homebrew/var",
-			StdoutPath:       "/opt/homebrew/var/log/ollama.log",
-			StderrPath:       "/opt/homebrew/var/log/ollama.log",
+			Path:       "/Users/tester/Library/LaunchAgents/homebrew.mxcl.ollama.plist",
+			State:      "spawn scheduled",
+			Program:    "/opt/homebrew/opt/ollama/bin/ollama",
+			StderrPath: "/opt/homebrew/var/log/ollama.log",
 			Environment: map[string]string{
 				"OLLAMA_FLASH_ATTENTION": "1",
 				"OLLAMA_KV_CACHE_TYPE":   "q8_0",
 				"XPC_SERVICE_NAME":       "homebrew.mxcl.ollama",
 			},
 			InheritedEnvironment: inherited,
-			DefaultEnvironment:   defaultEnv,
-			MinimumRuntime:       10 * time.Second,
 			ExitTimeout:          5 * time.Second,
 			Runs:                 4,
 			LastExit:             "1",
@@ -150,38 +103,21 @@ func TestParsePrint(t *testing.T) {
 	}
 }
 
-// The excerpts file holds three partial captures; the first has its TABs.
-func TestParsePrintExcerpt(t *testing.T) {
-	_, text, _ := strings.Cut(string(capture(t, "print-spawnscheduled-excerpts.txt")), "(y3owk1n/mimi)\n")
-	text, _, _ = strings.Cut(text, "# 2.")
-	got, err := ParsePrint([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Job{
-		Path:     "/Users/test/Library/LaunchAgents/com.example.mimi.plist",
-		Type:     "LaunchAgent",
-		State:    "spawn scheduled",
-		Program:  "/usr/local/bin/mimi",
-		Runs:     17169,
-		LastExit: "1",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
+// plain is what an answer with someEnvironment, and little else that
+// counts, is read as.
+var plain = Job{State: "running", Environment: map[string]string{"XPC_SERVICE_NAME": "l"}}
 
 // Every capture of a job has blocks with keys of their own. Without the lines
 // of one TAB nothing of them may be left.
 func TestParsePrintNestedKeys(t *testing.T) {
-	text := "gui/501/l = {\n\tstate = running\n" +
+	text := "gui/501/l = {\n\tstate = running\n" + someEnvironment +
 		"\tresource coalition = {\n\t\tstate = active\n\t\ttype = resource\n\t\tpid = 7\n\t\tpath = /nested\n\t\truns = 9\n\t}\n" +
 		"\tevent triggers = {\n\t\tx => {\n\t\t\tdescriptor = {\n\t\t\t\t\"Minute\" => 0\n\t\t\t}\n\t\t}\n\t}\n}\n"
 	got, err := ParsePrint([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Job{State: "running"}, got); diff != "" {
+	if diff := cmp.Diff(plain, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -213,7 +149,6 @@ func TestParsePrintEnvironments(t *testing.T) {
 	want := Job{
 		State:                "running",
 		InheritedEnvironment: map[string]string{"OLLAMA_HOST": "from setenv"},
-		DefaultEnvironment:   map[string]string{"OLLAMA_HOST": "from launchd"},
 		Environment: map[string]string{
 			"OLLAMA_HOST":   "from the plist",
 			"EMPTY":         "",
@@ -227,74 +162,42 @@ func TestParsePrintEnvironments(t *testing.T) {
 	}
 }
 
-// A value with line breaks in it must not become a key of the job.
-func TestParsePrintForgedLines(t *testing.T) {
-	print := func(value string) []byte {
-		return []byte("gui/501/l = {\n\tpath = /l.plist\n\tstate = not running\n\targuments = {\n\t\t" + value +
-			"\n\t\tserve\n\t}\n\tenvironment = {\n\t\tA => " + value + "\n\t\tXPC_SERVICE_NAME => l\n\t}\n\truns = 1\n}\n")
+// A value with line breaks in it must not become a key of the job, as far as that
+// can be told: the comment of ParsePrint does not promise more.
+func TestParsePrintLineBreaks(t *testing.T) {
+	job := func(change func(*Job)) *Job {
+		j := Job{State: "not running", Runs: 1, Environment: map[string]string{"XPC_SERVICE_NAME": "l"}}
+		change(&j)
+		return &j
 	}
-	kept := []string{
-		"one\ntwo",
-		"x\n\tpid = 1",
-		"x\n}\n\tpid = 1",
-		"x\n}",
-		"x\n\tenvironment = {\n\t\t\tB => 2",
-	}
-	for _, value := range kept {
-		got, err := ParsePrint(print(value))
-		if err != nil {
-			t.Errorf("%q: %v", value, err)
-			continue
-		}
-		want := Job{
-			Path: "/l.plist", State: "not running", Runs: 1,
-			Arguments:   []string{value, "serve"},
-			Environment: map[string]string{"A": value, "XPC_SERVICE_NAME": "l"},
-		}
-		if strings.Contains(value, "\t\t\t") {
-			want.Arguments = strings.Split(value, "\n\t\t")
-			want.Arguments = append(want.Arguments, "serve")
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", value, diff)
-		}
-	}
-	refused := []string{
-		"x\n\t}\n\tpid = 1",                          // a closing brace is left over
-		"x\n\t}\n\tpid = 1\n\tenvironment = {",       // a block is there twice
-		"x\n\t}\n\tstate = running\n\tendpoints = {", // a key is there twice
-	}
-	for _, value := range refused {
-		if job, err := ParsePrint(print(value)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: %+v, %v; want ErrFormat", value, job, err)
-		}
-	}
-}
-
-// What a line break in a value can forge all the same: the comment of ParsePrint
-// does not promise more.
-func TestParsePrintForgeable(t *testing.T) {
-	print := func(value string) []byte {
-		return []byte("gui/501/l = {\n\tstate = not running\n\tenvironment = {\n\t\tA => " + value +
-			"\n\t\tXPC_SERVICE_NAME => l\n\t}\n\truns = 1\n}\n")
-	}
-	tests := map[string]Job{
-		"x\n\t}\n\tpid = 4242\n\tz = {": {
-			State: "not running", PID: 4242, Runs: 1, Environment: map[string]string{"A": "x"},
-		},
-		"x\n\t\tOLLAMA_HOST => 0.0.0.0": {
-			State: "not running", Runs: 1,
-			Environment: map[string]string{"A": "x", "OLLAMA_HOST": "0.0.0.0", "XPC_SERVICE_NAME": "l"},
-		},
+	kept := func(value string) *Job { return job(func(j *Job) { j.Environment["A"] = value }) }
+	tests := map[string]*Job{ // nil: refused
+		"one\ntwo":                             kept("one\ntwo"),
+		"x\n\tpid = 1":                         kept("x\n\tpid = 1"),
+		"x\n}\n\tpid = 1":                      kept("x\n}\n\tpid = 1"),
+		"x\n}":                                 kept("x\n}"),
+		"x\n\tenvironment = {\n\t\t\tB => 2":   kept("x\n\tenvironment = {\n\t\t\tB => 2"),
+		"x\n\t}\n\tpid = 1":                    nil, // a closing brace is left over
+		"x\n\t}\n\tpid = 1\n\tenvironment = {": nil, // a block is there twice
+		"x\n\t}\n\tstate = running\n\tendpoints = {": nil, // a key is there twice
+		"x\n\t}\n\tpid = 4242\n\tz = {": job(func(j *Job) {
+			j.PID, j.Environment = 4242, map[string]string{"A": "x"}
+		}),
+		"x\n\t\tOLLAMA_HOST => 0.0.0.0": job(func(j *Job) {
+			j.Environment["A"], j.Environment["OLLAMA_HOST"] = "x", "0.0.0.0"
+		}),
 	}
 	for value, want := range tests {
-		got, err := ParsePrint(print(value))
-		if err != nil {
-			t.Errorf("%q: %v", value, err)
+		got, err := ParsePrint([]byte("gui/501/l = {\n\tstate = not running\n\tenvironment = {\n\t\tA => " + value +
+			"\n\t\tXPC_SERVICE_NAME => l\n\t}\n\truns = 1\n}\n"))
+		if want == nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("%q: %+v, %v; want ErrFormat", value, got, err)
+			}
 			continue
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", value, diff)
+		if diff := cmp.Diff(*want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", value, err, diff)
 		}
 	}
 }
@@ -304,10 +207,11 @@ func TestParsePrintRefuses(t *testing.T) {
 		"empty":               "",
 		"an error text":       string(capture(t, "print-missing.stderr.txt")),
 		"a domain":            string(capture(t, "print-domain-gui501-head.txt")),
-		"an answer of list":   string(capture(t, "list-label-pidash.txt")),
+		"an answer of list":   string(capture(t, "list-label-homebrew.mxcl.ollama.txt")),
+		"no environment":      "gui/501/l = {\n\tstate = running\n}\n",
 		"cut short":           "gui/501/l = {\n\tstate = running\n",
 		"cut short in block":  "gui/501/l = {\n\tstate = running\n\targuments = {\n}\n",
-		"pid in another form": "gui/501/l = {\n\tstate = running\n\tpid = 0x10\n}\n",
+		"pid in another form": "gui/501/l = {\n\tstate = running\n" + someEnvironment + "\tpid = 0x10\n}\n",
 		"variable twice":      "gui/501/l = {\n\tstate = running\n\tenvironment = {\n\t\tA => 1\n\t\tA => 2\n\t}\n}\n",
 	}
 	for name, text := range tests {
@@ -319,12 +223,12 @@ func TestParsePrintRefuses(t *testing.T) {
 
 // A count that is none is unknown and no reason to refuse the answer.
 func TestParsePrintUnknownCounts(t *testing.T) {
-	text := "gui/501/l = {\n\tstate = running\n\truns = many\n\texit timeout = -1\n\tminimum runtime = 99999999999999\n}\n"
+	text := "gui/501/l = {\n\tstate = running\n\truns = -1\n\texit timeout = 99999999999999\n" + someEnvironment + "}\n"
 	got, err := ParsePrint([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Job{State: "running"}, got); diff != "" {
+	if diff := cmp.Diff(plain, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -348,13 +252,62 @@ func FuzzParsePrint(f *testing.F) {
 			}
 			return
 		}
-		if job.PID < 0 || job.Runs < 0 || job.ExitTimeout < 0 || job.MinimumRuntime < 0 {
+		if job.PID < 0 || job.Runs < 0 || job.ExitTimeout < 0 {
 			t.Errorf("negative: %+v", job)
 		}
 		for name := range job.Environment {
 			if name == "" || !strings.Contains(string(data), "\t\t"+name+" =>") {
 				t.Errorf("made-up variable %q", name)
 			}
+		}
+	})
+}
+
+func TestParsePrintDisabled(t *testing.T) {
+	for name, want := range map[string]string{ // in order; the rest is enabled
+		"print-disabled-gui501.txt": "Ciaobot ai.openclaw.gateway com.apple.FolderActionsDispatcher " +
+			"com.apple.ManagedClientAgent.enrollagent com.apple.ScriptMenuApp " +
+			"com.apple.appleseed.seedusaged.postinstall com.ciao.menubar of 15",
+		"print-disabled-macos27-trimmed.txt":   "com.flint.grow com.flint.retrain of 4",
+		"print-disabled-with-associations.txt": " of 1",
+	} {
+		all, err := ParsePrintDisabled(capture(t, name))
+		var disabled []string
+		for _, label := range slices.Sorted(maps.Keys(all)) {
+			if all[label] {
+				disabled = append(disabled, label)
+			}
+		}
+		if got := fmt.Sprintf("%s of %d", strings.Join(disabled, " "), len(all)); got != want || err != nil {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, want)
+		}
+	}
+}
+
+// Before macOS 13 the words were about "disabled", not about the service.
+func TestParsePrintDisabledOldWords(t *testing.T) {
+	got, err := ParsePrintDisabled([]byte("\n\tdisabled services = {\n\t\t\"a\" => true\n\t\t\"b\" => false\n\t}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]bool{"a": true, "b": false}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, text := range []string{"", "disabled services = {\n", "disabled services = {\n\"a\" => maybe\n}\n"} {
+		if got, err := ParsePrintDisabled([]byte(text)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%q: %v, %v; want ErrFormat", text, got, err)
+		}
+	}
+}
+
+// FuzzParsePrintDisabled reads whatever launchctl prints as overrides, or as an ErrFormat.
+func FuzzParsePrintDisabled(f *testing.F) {
+	for _, name := range []string{"print-disabled-gui501.txt", "print-disabled-macos27-trimmed.txt", "print-disabled-with-associations.txt"} {
+		f.Add(capture(f, name))
+	}
+	f.Fuzz(func(t *testing.T, out []byte) {
+		if all, err := ParsePrintDisabled(out); err != nil && (!errors.Is(err, ErrFormat) || all != nil) {
+			t.Fatalf("%v, %v", all, err)
 		}
 	})
 }

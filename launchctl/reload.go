@@ -1,6 +1,7 @@
 package launchctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,10 @@ import (
 )
 
 const (
+	// longestExitTimeout stands for an exit timeout that is not known: the
+	// default of the old man page, of which today's prints show a quarter. (A
+	// plist can also ask for no bound at all. How print shows that is unverified.)
+	longestExitTimeout = 20 * time.Second
 	// exitSlack is added to a job's exit timeout, after which launchd sends
 	// SIGKILL and, when the process is gone, forgets the job. There is time in
 	// it for two commands without an answer.
@@ -19,30 +24,55 @@ const (
 	// bootoutEvery is the pace of Homebrew/brew services/cli.rb.
 	bootoutEvery = time.Second
 
+	// The first look at a job is early, because most are gone at once, and no
+	// later one is rare.
 	firstPause = 10 * time.Millisecond
 	maxPause   = 250 * time.Millisecond
 )
+
+// Step is what [Client.Reload], [Client.Load] and [Client.Unload] are about to
+// tell launchd, or to wait for. They report each to their progress function, if
+// it is not nil, and again when it has to be repeated.
+type Step string
+
+// The steps, in the order in which Reload comes to them. All but StepEnable and
+// StepWait end or start the job.
+const (
+	StepEnable    Step = "enable"    // let launchd load the job
+	StepBootout   Step = "bootout"   // stop the job and forget it
+	StepWait      Step = "wait"      // until launchd has done what it was told, or will do it
+	StepBootstrap Step = "bootstrap" // load the plist
+	StepKickstart Step = "kickstart" // start the job, if it does not run yet
+)
+
+// reload is one Reload, Load or Unload.
+type reload struct {
+	Client
+	target   Target
+	plist    string
+	progress func(Step) // may be nil
+}
 
 // Reload makes launchd read a job's plist again and start the job. The job is
 // as Print showed it before; its exit timeout is how long it may take to stop.
 //
 // Between bootout and bootstrap the job is gone. If Reload fails there, the
-// caller has to load something again; errors.Is tells ErrStillLoaded, when
-// the old job never went, from the rest. One command without an answer is no
+// caller has to load something again. One command without an answer is no
 // failure: it may have done its work, and is given again if not.
-func (c Client) Reload(ctx context.Context, t Target, job Job, plist string) error {
+func (c Client) Reload(ctx context.Context, t Target, job Job, plist string, progress func(Step)) error {
+	r := reload{c, t, plist, progress}
 	// First, because enable starts and stops nothing, and what it takes is
 	// then no part of the time without a job.
-	if err := c.enable(ctx, t); err != nil {
+	if err := r.enable(ctx); err != nil {
 		return err
 	}
-	if err := c.Unload(ctx, t, job.ExitTimeout, plist); err != nil {
+	if err := r.unload(ctx, job.ExitTimeout); err != nil {
 		return err
 	}
-	if err := c.bootstrap(ctx, t, plist); err != nil {
+	if err := r.bootstrap(ctx); err != nil {
 		return err
 	}
-	return c.kickstart(ctx, t)
+	return r.kickstart(ctx)
 }
 
 // Load makes launchd load a plist and start its job: in the first of the
@@ -53,13 +83,13 @@ func (c Client) Reload(ctx context.Context, t Target, job Job, plist string) err
 //
 // Only bootstrap decides. What enable answers where the domain does not exist
 // is unverified, and a job that is not disabled does not need it.
-func (c Client) Load(ctx context.Context, domains []Domain, label, plist string) (Target, error) {
-	t, err := Target{Label: label}, fmt.Errorf("loading %s: %w", label, ErrNoDomain)
-	for _, domain := range domains {
-		t.Domain = domain
-		enableErr := c.enable(ctx, t)
-		if err = c.bootstrap(ctx, t, plist); err == nil {
-			return t, c.kickstart(ctx, t)
+func (c Client) Load(ctx context.Context, domains []Domain, label, plist string, progress func(Step)) (Target, error) {
+	r := reload{c, Target{Label: label}, plist, progress}
+	err := fmt.Errorf("loading %s: %w", label, ErrNoDomain)
+	for _, r.target.Domain = range domains {
+		enableErr := r.enable(ctx)
+		if err = r.bootstrap(ctx); err == nil {
+			return r.target, r.kickstart(ctx)
 		}
 		elsewhere := errors.Is(err, ErrNoDomain)
 		if enableErr != nil {
@@ -67,164 +97,147 @@ func (c Client) Load(ctx context.Context, domains []Domain, label, plist string)
 			err = fmt.Errorf("%w; and before, %v", err, enableErr)
 		}
 		if !elsewhere {
-			return t, err
+			break
 		}
 	}
-	return t, err
+	return r.target, err
 }
 
-// enable is Enable, passed over where launchctl has no such verb: `load`
-// without -w leaves the override alone too.
-func (c Client) enable(ctx context.Context, t Target) error {
-	err := c.Enable(ctx, t)
-	if errors.Is(err, ErrUnknownSubcommand) {
-		return nil
-	}
-	return err
+// Unload makes launchd forget the job and waits until it is gone: for 10 seconds
+// more than its exit timeout, as Print shows it, or than 20 seconds where that
+// is 0 for unknown. A job that is not loaded is no error.
+func (c Client) Unload(ctx context.Context, t Target, exitTimeout time.Duration, progress func(Step)) error {
+	r := reload{Client: c, target: t, progress: progress}
+	return r.unload(ctx, exitTimeout)
 }
 
-// kickstart starts the job unless it runs. A bootstrapped job that is to run
-// at load is sometimes not started. Where launchctl has no such verb there is
-// nothing that could be done about that. To ask twice does no harm.
-func (c Client) kickstart(ctx context.Context, t Target) error {
-	s := newStep(ctx, stepCeiling)
-	defer s.close()
-	for pause := firstPause; ; pause = longer(pause) {
-		err := c.Kickstart(s, t)
-		if errors.Is(err, ErrInProgress) || errors.Is(err, ErrUnknownSubcommand) {
-			return nil
-		}
-		if !errors.Is(err, ErrNoAnswer) {
-			return err
-		}
-		if sleep(s, pause) != nil {
-			return gaveUp(ctx, "starting "+t.String(), cause(err))
-		}
+func (r reload) report(s Step) {
+	if r.progress != nil {
+		r.progress(s)
 	}
 }
 
-// Unload makes launchd forget the job and waits until it is gone: for its
-// [Job.StopTime] and 10 seconds. Its exit timeout is the given one or the one
-// that print shows meanwhile, whichever is longer. A job that is not loaded is
-// no error. The plist is used only with a launchctl without bootout.
-//
-// The error is an ErrStillLoaded only if launchd has shown the job; not so
-// where launchctl said nothing of use to the end.
-func (c Client) Unload(ctx context.Context, t Target, exitTimeout time.Duration, plist string) error {
-	job := Job{ExitTimeout: exitTimeout}
-	s := newStep(ctx, job.StopTime()+exitSlack)
-	defer s.close()
+// tell gives the job's launchd a verb, and reports the step.
+func (r reload) tell(ctx context.Context, s Step, doing string) error {
+	r.report(s)
+	return r.Client.tell(ctx, doing, string(s), r.target)
+}
 
-	var (
-		told bootouts
-		seen looks
-	)
-	told.note(c.bootout(s, t, plist))
-	for pause := firstPause; ; pause = longer(pause) {
-		now, err := c.Print(s, t)
+// enable removes what keeps the job from being loaded. It lasts, needs no job of
+// that label, and starts and stops nothing.
+func (r reload) enable(ctx context.Context) error { return r.tell(ctx, StepEnable, "enabling") }
+
+// unload tells launchd to forget the job, again and again while the job is there,
+// as brew does. Once it has accepted that, a later refusal says nothing; and no
+// answer is no refusal, it may have done its work.
+func (r reload) unload(ctx context.Context, exitTimeout time.Duration) error {
+	ceiling := cmp.Or(exitTimeout, longestExitTimeout) + exitSlack
+	var refusal error
+	var accepted bool
+	var told time.Time
+	return r.again(ctx, "unloading", ceiling, func(ctx context.Context) (over bool, err error) {
+		if time.Since(told) >= bootoutEvery {
+			refusal = r.bootout(ctx)
+			accepted, told = accepted || refusal == nil, time.Now()
+		}
+		_, err = r.Print(ctx, r.target)
 		switch {
 		case gone(err):
-			return nil
-		case err == nil && told.refused():
-			return told.refusal
-		case !answered(err) && s.Err() == nil:
-			return err
+			return true, nil
+		case err != nil:
+			return errors.Is(err, ErrNoTool), err
+		case accepted || refusal == nil:
+			return false, ErrStillLoaded
 		}
-		seen.note(s, err)
-		job.ExitTimeout = max(job.ExitTimeout, now.ExitTimeout)
-		s.bound(job.StopTime() + exitSlack)
-		if sleep(s, pause) != nil {
-			return gaveUp(ctx, "unloading "+t.String(), seen.why(s, ErrStillLoaded), seen.unclear, told.refusal)
-		}
-		// Again every second while the job is there, as brew does.
-		if time.Since(told.last) >= bootoutEvery {
-			told.note(c.bootout(s, t, plist))
-		}
-	}
+		return !errors.Is(refusal, ErrNoAnswer), refusal
+	})
 }
 
-// bootouts is what came of telling launchd to forget a job, time and again.
-type bootouts struct {
-	accepted bool      // one was
-	refusal  error     // what the last one failed with
-	last     time.Time // when it was over
-}
-
-// note keeps the outcome of a bootout.
-func (b *bootouts) note(err error) {
-	b.accepted, b.refusal, b.last = b.accepted || err == nil, err, time.Now()
-}
-
-// refused reports whether launchd will not do it. After no answer it may.
-func (b *bootouts) refused() bool { return !b.accepted && !errors.Is(b.refusal, ErrNoAnswer) }
-
-// bootout tells launchd to forget the job. That the job is not there, or on
-// its way out, is no error.
-func (c Client) bootout(ctx context.Context, t Target, plist string) error {
-	err := c.Bootout(ctx, t)
-	switch {
-	case errors.Is(err, ErrNotLoaded), errors.Is(err, ErrInProgress):
+// bootout tells launchd to stop the job and forget it. That the job is not there, or
+// on its way out, is no error. It is named by its label because the answer to a
+// path does not tell "not loaded" from other failures.
+func (r reload) bootout(ctx context.Context) error {
+	err := r.tell(ctx, StepBootout, "booting out")
+	if errors.Is(err, ErrNotLoaded) || errors.Is(err, ErrInProgress) {
 		return nil
-	case errors.Is(err, ErrUnknownSubcommand):
-		return c.legacy(ctx, t, "unload", plist)
 	}
 	return err
 }
 
 // bootstrap loads the plist, and tries again while launchd may be busy with
 // the previous instance of the job.
-func (c Client) bootstrap(ctx context.Context, t Target, plist string) error {
-	op := "bootstrapping " + t.String()
-	s := newStep(ctx, stepCeiling)
-	defer s.close()
-
-	var seen looks
-	for pause := firstPause; ; pause = longer(pause) {
-		sure, refusal := c.bootstrapOnce(s, t, plist)
-		if sure {
-			return nil
-		}
-		if !passing(refusal) && s.Err() == nil {
-			return refusal
+func (r reload) bootstrap(ctx context.Context) error {
+	const doing = "bootstrapping"
+	op := doing + " " + r.target.String()
+	return r.again(ctx, doing, stepCeiling, func(ctx context.Context) (over bool, err error) {
+		r.report(StepBootstrap)
+		// The label is not passed on; launchd reads it from the plist.
+		_, refusal := r.launchctl(ctx, op, "bootstrap", string(r.target.Domain), r.plist)
+		if refusal == nil || !passing(refusal) && ctx.Err() == nil {
+			return true, refusal
 		}
 		// The exit status of a failure does not tell "loaded already"
 		// from "not yet" and from worse. The job does.
-		job, err := c.Print(s, t)
+		job, err := r.Print(ctx, r.target)
 		if err == nil && !leaving(job) {
-			return samePlist(op, job.Path, plist)
+			return true, samePlist(op, job.Path, r.plist)
 		}
-		seen.note(s, err)
-		if sleep(s, pause) != nil {
-			return gaveUp(ctx, op, seen.why(s, ErrNotLoaded), seen.unclear, refusal)
-		}
-	}
+		return false, refusal
+	})
 }
 
-// bootstrapOnce tells launchd to load the plist. Without an error the job is
-// loaded for sure where bootstrap said so, and perhaps where `load` had to do.
-func (c Client) bootstrapOnce(ctx context.Context, t Target, plist string) (sure bool, err error) {
-	err = c.Bootstrap(ctx, t, plist)
-	if errors.Is(err, ErrUnknownSubcommand) {
-		return false, c.legacy(ctx, t, "load", plist)
-	}
-	return err == nil, err
+// kickstart starts the job unless it runs. A bootstrapped job that is to run
+// at load is sometimes not started. To ask twice does no harm. There is no -k: that
+// restarts the process without reading the plist again.
+func (r reload) kickstart(ctx context.Context) error {
+	return r.again(ctx, "starting", stepCeiling, func(ctx context.Context) (over bool, err error) {
+		err = r.tell(ctx, StepKickstart, "starting")
+		if errors.Is(err, ErrInProgress) {
+			return true, nil
+		}
+		return !errors.Is(err, ErrNoAnswer), err
+	})
 }
 
-// legacy runs `load` or `unload`, which exit 0 whatever happens (134 was seen
-// from load) and act on the caller's own domain. There is no -w: it would
-// write the override of enable and disable on the side.
-func (c Client) legacy(ctx context.Context, t Target, verb, plist string) error {
-	_, err := c.launchctl(ctx, verb+"ing "+t.String(), verb, plist)
-	return err
+// again tries until a try says that it is over, or until the time is. What that
+// end cuts short is an ErrNoAnswer, and no news if an earlier try has told more;
+// the caller's own context goes on.
+func (r reload) again(ctx context.Context, doing string, ceiling time.Duration, try func(context.Context) (over bool, err error)) error {
+	bounded, stop := context.WithTimeoutCause(ctx, ceiling, ErrNoAnswer)
+	defer stop()
+	var last error
+	for pause := firstPause; bounded.Err() == nil; pause = min(2*pause, maxPause) {
+		over, err := try(bounded)
+		if over {
+			return err
+		}
+		if last == nil || bounded.Err() == nil {
+			last = err
+		}
+		r.report(StepWait)
+		select {
+		case <-bounded.Done():
+		case <-time.After(pause):
+		}
+	}
+	last = cmp.Or(errors.Unwrap(last), last) // without the operation
+	switch {
+	case ctx.Err() == nil:
+		return fmt.Errorf("%s %s: given up after %s: %w", doing, r.target, ceiling, last)
+	case last == nil || errors.Is(last, ctx.Err()):
+		return fmt.Errorf("%s %s: %w", doing, r.target, ctx.Err())
+	}
+	// As text: that the caller has ended it is what the error is.
+	return fmt.Errorf("%s %s: %w; last answer: %v", doing, r.target, ctx.Err(), last)
 }
 
 // passing reports whether a bootstrap is worth another try: 5 hides 37 from a
 // caller who is not root, and 37 is what launchd says until the previous
-// instance is gone. No error is the silence of `load`, and no answer leaves
-// open what launchd did.
+// instance is gone. No answer leaves open what launchd did.
 func passing(err error) bool {
-	code := exitCode(err)
-	return err == nil || errors.Is(err, ErrNoAnswer) || code == codeIO || code == codeAlreadyInProgress
+	var exit *ExitError
+	return errors.Is(err, ErrNoAnswer) ||
+		errors.As(err, &exit) && (exit.Code == 5 || exit.Code == 37)
 }
 
 // leaving reports whether a job is being stopped. That print shows these
@@ -234,119 +247,14 @@ func leaving(job Job) bool { return job.State == "SIGTERMed" || job.State == "SI
 // gone reports whether an error of Print says that there is no such job.
 func gone(err error) bool { return errors.Is(err, ErrNotLoaded) || errors.Is(err, ErrNoDomain) }
 
-// answered reports whether launchctl was run, with a useful answer or not: the
-// next may be better. Not so where it could not be run or the caller gave up.
-func answered(err error) bool {
-	return err == nil || exitCode(err) >= 0 || errors.Is(err, ErrFormat) || errors.Is(err, ErrNoAnswer)
-}
-
 // samePlist is an error if a job was loaded from another plist than the wanted
-// one. An answer of `list` does not say from which.
+// one. Two paths can lead to one file: through a link, from the working
+// directory, or in letters of another case where that is the same.
 func samePlist(op, loaded, wanted string) error {
-	if loaded == "" || loaded == wanted || sameFile(loaded, wanted) {
+	a, errA := os.Stat(loaded)
+	b, errB := os.Stat(wanted)
+	if loaded == wanted || errA == nil && errB == nil && os.SameFile(a, b) {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: %q", op, ErrOtherPath, loaded)
-}
-
-// sameFile reports whether two paths lead to one file: through a link, from
-// the working directory, or in letters of another case where that is the same.
-func sameFile(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
-}
-
-// gaveUp is the error of a wait that ended without its goal: because the
-// caller's context ended, or else for the reason given. What launchctl last
-// failed to say or to do is added.
-func gaveUp(ctx context.Context, op string, why error, last ...error) error {
-	if ctx.Err() != nil {
-		why = ctx.Err()
-	}
-	for _, err := range last {
-		err = cause(err)
-		if err != nil && !errors.Is(err, ctx.Err()) && !errors.Is(why, err) {
-			why = fmt.Errorf("%w; last answer: %w", why, err)
-		}
-	}
-	return &opError{op: op, err: why}
-}
-
-// step is the context of a part of the work that has an end of its own. What
-// is cut short by that end is an ErrNoAnswer: the caller's context goes on.
-type step struct {
-	context.Context
-	start   time.Time
-	ceiling time.Duration
-	timer   *time.Timer
-	cancel  context.CancelCauseFunc
-}
-
-// errStepOver tells the end of a step from that of the caller's context.
-var errStepOver = errors.New("step is over")
-
-// newStep begins a step. Its close has to be called.
-func newStep(ctx context.Context, ceiling time.Duration) *step {
-	bounded, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(ceiling, func() { cancel(errStepOver) })
-	return &step{bounded, time.Now(), ceiling, timer, cancel}
-}
-
-// bound moves the end of a step, which is counted from its beginning.
-func (s *step) bound(ceiling time.Duration) {
-	s.ceiling = ceiling
-	s.timer.Reset(time.Until(s.start.Add(ceiling)))
-}
-
-// close lets go of what a step holds.
-func (s *step) close() {
-	s.timer.Stop()
-	s.cancel(nil)
-}
-
-// stepOver reports whether an error is the end of a step.
-func stepOver(ctx context.Context, err error) bool {
-	return errors.Is(context.Cause(ctx), errStepOver) && errors.Is(err, ctx.Err())
-}
-
-// looks is what the looks at a job in a step have shown so far.
-type looks struct {
-	told    bool  // one has shown whether it is there
-	unclear error // why the last one has not
-}
-
-// note keeps the error of a look. What the end of the step did to the last
-// look is no news if there is anything else to tell.
-func (l *looks) note(s *step, err error) {
-	switch {
-	case err == nil || gone(err):
-		*l = looks{told: true}
-	case s.Err() == nil, !l.told && l.unclear == nil:
-		l.unclear = err
-	}
-}
-
-// why is the reason given, if the looks of a step that is over bear it out.
-func (l *looks) why(s *step, reason error) error {
-	if !l.told {
-		return fmt.Errorf("cannot tell after %s whether the job is loaded", s.ceiling)
-	}
-	return fmt.Errorf("%w after %s", reason, s.ceiling)
-}
-
-// longer is the pause after a pause: the first look at a job is early, because
-// most are gone at once, and no later one is rare.
-func longer(pause time.Duration) time.Duration { return min(2*pause, maxPause) }
-
-// sleep waits, unless the context ends.
-func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return ctx.Err()
-	}
 }

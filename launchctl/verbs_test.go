@@ -3,40 +3,43 @@ package launchctl
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// mute fails the test when it is asked to run anything.
-type mute struct{ t *testing.T }
-
-func (m mute) Run(_ context.Context, name string, args ...string) ([]byte, error) {
-	m.t.Errorf("ran %s %v", name, args)
-	return nil, nil
-}
-
-// TestNoTarget keeps a missing label from becoming the name of a whole domain.
+// A missing label must not become the name of a whole domain.
 func TestNoTarget(t *testing.T) {
-	c := Client{mute{t}}
+	c := Client{runnerFunc(func(_ context.Context, name string, args ...string) ([]byte, error) {
+		t.Errorf("ran %s %v", name, args)
+		return nil, nil
+	})}
 	for _, target := range []Target{{}, {Domain: GUI(501)}, {Label: "a"}} {
-		for verb, do := range map[string]func(context.Context, Target) error{
-			"enable": c.Enable, "bootout": c.Bootout, "kickstart": c.Kickstart,
-		} {
-			if err := do(t.Context(), target); !errors.Is(err, ErrNoTarget) {
-				t.Errorf("%s of %q: %v", verb, target, err)
-			}
+		if err := c.tell(t.Context(), "trying", "bootout", target); !errors.Is(err, errNoTarget) {
+			t.Errorf("%q: %v", target, err)
 		}
 	}
 }
 
-// says is a Runner that has one answer.
-type says string
-
-func (s says) Run(context.Context, string, ...string) ([]byte, error) { return []byte(s), nil }
-
 func TestGetenv(t *testing.T) {
-	for answer, want := range map[says]string{"\n": "", "": "", "0.0.0.0:11434\n": "0.0.0.0:11434", " x \n": " x "} {
-		if got, err := (Client{answer}).Getenv(t.Context(), "OLLAMA_HOST"); got != want || err != nil {
+	for answer, want := range map[string]string{"\n": "", "": "", "0.0.0.0:11434\n": "0.0.0.0:11434", " x \n": " x "} {
+		c := Client{runnerFunc(func(context.Context, string, ...string) ([]byte, error) { return []byte(answer), nil })}
+		if got, err := c.Getenv(t.Context(), "OLLAMA_HOST"); got != want || err != nil {
 			t.Errorf("%q: %q, %v", answer, got, err)
 		}
+	}
+}
+
+func TestDisabled(t *testing.T) {
+	c := Client{runnerFunc(func(_ context.Context, name string, args ...string) ([]byte, error) {
+		if got := strings.Join(append([]string{name}, args...), " "); got != "launchctl print-disabled gui/501" {
+			t.Errorf("ran %s", got)
+		}
+		return capture(t, "print-disabled-with-associations.txt"), nil
+	})}
+	got, err := c.Disabled(t.Context(), GUI(501))
+	if diff := cmp.Diff(map[string]bool{"com.docker.helper": false}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
