@@ -2,9 +2,14 @@ package plistfix
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"unicode/utf16"
+	"unicode/utf8"
+
+	"howett.net/plist"
 )
 
 // The parts of a binary property list, in order: the header, objects, the table
@@ -46,18 +51,17 @@ type binaryDoc struct {
 	seen    []bool // which objects have been read, by reference
 	path    []int  // where the arrays and dicts start that are being read
 
-	name     string // the variable that is looked for
-	value    string
-	variable int // its index in the environment, or -1
-	env      int // the environment's index in the root, or -1
-	hasLabel bool
+	name      string  // the variable that is looked for
+	found     *string // its value; nil if it is not set
+	hasLabel  bool
+	fractions bool // whether there are dates with fractions of a second
 }
 
-// object is one object: where it starts, where its contents do, and where it
-// ends. The size counts bytes, or references in arrays, or pairs in dicts.
+// object is one object: where it starts, and where its contents do. The size
+// counts bytes, or references in arrays, or pairs in dicts.
 type object struct {
-	at, body, end, size int
-	kind                byte
+	at, body, size int
+	kind           byte
 }
 
 // checkBinary checks a binary document, and looks for the variable called name.
@@ -66,8 +70,8 @@ type object struct {
 // huge one. A flat limit bounds that, and with it the time and memory of all that
 // follows: writers let strings and numbers be shared, no more. What is used once
 // can take more than the document's size only if objects overlap.
-func checkBinary(doc []byte, name string) (*binaryDoc, error) {
-	b := &binaryDoc{doc: doc, name: name, variable: -1, env: -1}
+func checkBinary(doc []byte, name string) (document, error) {
+	b := &binaryDoc{doc: doc, name: name}
 	b.single, b.shared = len(doc), 1<<16
 	if err := b.readTrailer(); err != nil {
 		return nil, err
@@ -126,15 +130,10 @@ func (b *binaryDoc) readTrailer() error {
 
 // number reads an unsigned number of up to 8 bytes. One that does not fit an
 // int becomes the largest, which is outside of everything.
-func (b *binaryDoc) number(at, size int) int { return number(b.doc[at : at+size]) }
-
-// number is the method of that name for bytes that stand alone.
-func number(bytes []byte) int {
-	n := uint64(0)
-	for _, c := range bytes {
-		n = n<<8 | uint64(c)
-	}
-	return int(min(n, math.MaxInt))
+func (b *binaryDoc) number(at, size int) int {
+	var n [8]byte
+	copy(n[8-size:], b.doc[at:at+size])
+	return int(min(binary.BigEndian.Uint64(n[:]), math.MaxInt))
 }
 
 // object returns an object and takes it off what may be read.
@@ -189,7 +188,6 @@ func (b *binaryDoc) readObject(ref int) (object, error) {
 	if o.size > (b.table-o.body)/unit {
 		return object{}, refuseBinary(at, "%s reaches beyond the objects", typeNames[o.kind])
 	}
-	o.end = o.body + o.size*unit
 	return o, nil
 }
 
@@ -233,7 +231,6 @@ func (b *binaryDoc) walk(o object, r role) error {
 	return nil
 }
 
-// container checks an array or a dict.
 func (b *binaryDoc) container(o object, r role) error {
 	if slices.Contains(b.path, o.at) {
 		return refuseBinary(o.at, "%s that contains itself", typeNames[o.kind])
@@ -260,13 +257,13 @@ func (b *binaryDoc) container(o object, r role) error {
 
 // dict checks the pairs of a dict: first all keys are stored, then all values.
 func (b *binaryDoc) dict(o object, r role) error {
-	names := nameSet{names: make([][]byte, 0, o.size)}
+	seen := map[string]bool{}
 	for i := range o.size {
 		k, err := b.ref(o, i)
 		if err != nil {
 			return err
 		}
-		key, err := b.key(k, r, &names)
+		key, err := b.key(k, r, seen)
 		if err != nil {
 			return err
 		}
@@ -274,33 +271,28 @@ func (b *binaryDoc) dict(o object, r role) error {
 		if err != nil {
 			return err
 		}
-		if err := b.pair(i, key, v, r.child(key)); err != nil {
+		if err := b.pair(key, v, r.child(key)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// key checks and returns a key.
-func (b *binaryDoc) key(k object, r role, names *nameSet) ([]byte, error) {
+func (b *binaryDoc) key(k object, r role, seen map[string]bool) (string, error) {
 	if typeNames[k.kind] != "string" {
-		return nil, refuseBinary(k.at, "key of type %q", typeNames[k.kind])
+		return "", refuseBinary(k.at, "key of type %q", typeNames[k.kind])
 	}
 	key, err := b.text(k)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	if problem := r.keyProblem(key, b.name); problem != "" {
-		return nil, refuseBinary(k.at, "%s", problem)
-	}
-	if !names.add(key) {
-		return nil, refuseBinary(k.at, "duplicate key %.64q", key)
+	if problem := r.keyProblem(key, b.name, seen); problem != "" {
+		return "", refuseBinary(k.at, "%s", problem)
 	}
 	return key, nil
 }
 
-// pair checks the value that belongs to a key, which is number i in its dict.
-func (b *binaryDoc) pair(i int, key []byte, v object, r role) error {
+func (b *binaryDoc) pair(key string, v object, r role) error {
 	if problem := r.typeProblem(key, typeNames[v.kind]); problem != "" {
 		return refuseBinary(v.at, "%s", problem)
 	}
@@ -312,11 +304,9 @@ func (b *binaryDoc) pair(i int, key []byte, v object, r role) error {
 		return refuseBinary(v.at, "%q is empty", labelKey)
 	case r == label:
 		b.hasLabel = true
-	case r == envDict:
-		b.env = i
-	case r == variable && string(key) == b.name:
+	case r == variable && key == b.name:
 		text, err := b.text(v)
-		b.value, b.variable = string(text), i
+		b.found = &text
 		return err
 	}
 	return nil
@@ -325,32 +315,31 @@ func (b *binaryDoc) pair(i int, key []byte, v object, r role) error {
 // text returns the value of a string, in UTF-8. Readers disagree about bytes
 // above 0x7f in an ASCII string and about lone surrogates, and a NUL would end
 // the string for launchd.
-func (b *binaryDoc) text(o object) ([]byte, error) {
+func (b *binaryDoc) text(o object) (string, error) {
 	if o.kind == typeASCII {
 		text := b.doc[o.body : o.body+o.size]
 		for i, c := range text {
 			if c == 0 || c > 0x7f {
-				return nil, refuseBinary(o.body+i, "byte %#02x in an ASCII string", c)
+				return "", refuseBinary(o.body+i, "byte %#02x in an ASCII string", c)
 			}
 		}
-		return text, nil
+		return string(text), nil
 	}
 	units := make([]uint16, o.size)
 	for i := range units {
 		units[i] = binary.BigEndian.Uint16(b.doc[o.body+2*i:])
 	}
-	for i := 0; i < len(units); i++ {
-		switch u := rune(units[i]); {
-		case u == 0:
-			return nil, refuseBinary(o.body+2*i, "NUL in a string")
-		case utf16.IsSurrogate(u):
-			if i+1 == len(units) || utf16.DecodeRune(u, rune(units[i+1])) == '\ufffd' {
-				return nil, refuseBinary(o.body+2*i, "lone surrogate in a string")
-			}
-			i++
+	at, text := o.body, utf16.Decode(units)
+	for _, r := range text {
+		switch {
+		case r == 0:
+			return "", refuseBinary(at, "NUL in a string")
+		case r == utf8.RuneError && binary.BigEndian.Uint16(b.doc[at:]) != utf8.RuneError:
+			return "", refuseBinary(at, "lone surrogate in a string")
 		}
+		at += 2 * utf16.RuneLen(r)
 	}
-	return []byte(string(utf16.Decode(units))), nil
+	return string(text), nil
 }
 
 // The dates that every reader knows, in seconds from 2001: the years 1583 to
@@ -360,11 +349,41 @@ const (
 	lastDate  = 252423993599
 )
 
-// date checks a date, a number of seconds.
 func (b *binaryDoc) date(o object) error {
 	seconds := math.Float64frombits(binary.BigEndian.Uint64(b.doc[o.body:]))
 	if !(firstDate <= seconds && seconds <= lastDate) {
 		return refuseBinary(o.at, "date out of range")
 	}
+	b.fractions = b.fractions || seconds != math.Trunc(seconds)
 	return nil
+}
+
+func (b *binaryDoc) current() *string { return b.found }
+
+// edit has howett.net/plist write the document anew. What else that changes, the
+// verification finds, but for the last bits of a date: the library loses them
+// when it writes and again when it reads.
+func (b *binaryDoc) edit(want *string) (after []byte, err error) {
+	defer caught(&err)
+	if b.fractions {
+		return nil, errors.New("a date with a fraction of a second")
+	}
+	values, err := decode(b.doc)
+	if err != nil {
+		return nil, err
+	}
+	takeVariable(values, b.name)
+	if want != nil {
+		env, ok := values[envKey].(map[string]any)
+		if !ok {
+			env = map[string]any{}
+			values[envKey] = env
+		}
+		env[b.name] = *want
+	}
+	after, err = plist.Marshal(values, plist.BinaryFormat)
+	if err != nil {
+		return nil, fmt.Errorf("howett.net/plist: %w", err)
+	}
+	return after, nil
 }

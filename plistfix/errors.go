@@ -1,10 +1,16 @@
 package plistfix
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
+
+// ErrBinary is the error of an edit that would change more of a binary property
+// list than the one variable: it holds what howett.net/plist does not write again,
+// or not the same. As XML ("plutil -convert xml1 FILE") it can be edited.
+var ErrBinary = errors.New("this binary property list cannot be written again unchanged")
 
 // Error says why a document is refused and where.
 type Error struct {
@@ -30,32 +36,21 @@ func (e *Error) Error() string {
 }
 
 // refuse refuses a document as a whole.
-func refuse(format string, args ...any) error {
-	return &Error{Reason: fmt.Sprintf(format, args...), Offset: -1}
-}
-
-// refuseXML refuses an XML document for what stands at a byte offset.
-func refuseXML(doc []byte, at int, reason string) error {
-	line, column := position(doc, at)
-	return &Error{Reason: reason, Line: line, Column: column, Offset: -1}
-}
+func refuse(format string, args ...any) error { return refuseBinary(-1, format, args...) }
 
 // refuseBinary refuses a binary document for what stands at a byte offset.
 func refuseBinary(at int, format string, args ...any) error {
 	return &Error{Reason: fmt.Sprintf(format, args...), Offset: int64(at)}
 }
 
-// position turns a byte offset into a line and a column. A line ends with LF,
-// CRLF or CR; a byte order mark takes no column, and no offset lies in it.
-func position(doc []byte, at int) (line, column int) {
-	line, start := 1, 0
-	if bytes.HasPrefix(doc, bom) {
-		start = len(bom)
+// refuseXML refuses an XML document for what stands at a byte offset. A line ends
+// with LF, CRLF or CR; a byte order mark takes no column.
+func refuseXML(doc string, at int, format string, args ...any) error {
+	before := lineEnds.Replace(strings.TrimPrefix(doc[:at], bom))
+	return &Error{
+		Reason: fmt.Sprintf(format, args...),
+		Line:   strings.Count(before, "\n") + 1,
+		Column: utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1,
+		Offset: -1,
 	}
-	for i, c := range doc[:at] {
-		if c == '\n' || c == '\r' && (i+1 == len(doc) || doc[i+1] != '\n') {
-			line, start = line+1, i+1
-		}
-	}
-	return line, utf8.RuneCount(doc[start:at]) + 1
 }

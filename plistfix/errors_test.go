@@ -3,13 +3,14 @@ package plistfix
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"howett.net/plist"
 )
 
-// Every refusal of an XML document, word for word.
+// The refusals of an XML document, word for word, that corpus.tsv does not have.
 func TestRefusalsXML(t *testing.T) {
 	const open, shut = "<plist version=\"1.0\">\n<dict>\n<key>Label</key><string>l</string>\n", "\n</dict>\n</plist>\n"
 	whole := func(head string) string { return head + open + shut }
@@ -18,20 +19,15 @@ func TestRefusalsXML(t *testing.T) {
 		return inside("<key>EnvironmentVariables</key>\n<dict>" + body + "</dict>")
 	}
 	malformed := func(element string) string {
-		return "line 4, column 13: malformed <" + element + ">, which must be " + formProblem([]byte(element), []byte("?"))
+		return "line 4, column 13: malformed <" + element + ">, which must be " + formProblem(element, "?")
 	}
 	tests := []struct{ doc, want string }{
 		// the document as a whole
-		{"", `neither an XML nor a binary property list`},
-		{" \n\t", `neither an XML nor a binary property list`},
-		{"{a=b;}", `neither an XML nor a binary property list`},
 		{"<00ff>", `neither an XML nor a binary property list`},
 		{"\ufeff\ufeff" + whole(""), `neither an XML nor a binary property list`},
-		{"\xff\xfe<\x00p\x00", `encoded in UTF-16, not in UTF-8`},
 		{whole(strings.Repeat(" ", MaxSize)), `1048658 bytes, more than the 1048576 that are accepted`},
 		// characters
 		{inside("<key>S</key><string>é\x00</string>"), `line 4, column 22: character U+0000, which XML does not allow`},
-		{inside("<key>S</key><string>\xc3</string>"), `line 4, column 21: invalid UTF-8`},
 		{inside("\uffff"), `line 4, column 1: character U+FFFF, which XML does not allow`},
 		// the prolog
 		{"<?xml?>" + whole(""), `line 1, column 1: malformed XML declaration`},
@@ -39,52 +35,32 @@ func TestRefusalsXML(t *testing.T) {
 		{whole("<?xml encoding='UTF-8'?>"), `line 1, column 1: malformed XML declaration`},
 		{whole("<?xml version='1.0' encoding='UTF-8' encoding='UTF-8'?>"), `line 1, column 1: malformed XML declaration`},
 		{whole("<?xml version='1.0' standalone='maybe'?>"), `line 1, column 1: malformed XML declaration`},
-		{whole("<?xml version='1.1'?>"), `line 1, column 1: XML version "1.1", not 1.0`},
 		{whole("<?xml version='1.0' encoding='latin1'?>"), `line 1, column 1: encoding "latin1", not UTF-8`},
-		{whole("\n<?xml version='1.0'?>"), `line 2, column 1: XML declaration that is not at the very start`},
 		{whole("\ufeff<?x?>"), `line 1, column 1: processing instruction`},
 		{whole("<?xml-model href='a'?>"), `line 1, column 1: processing instruction`},
 		{whole("<?xml version='1.0'?>\n<?xml-stylesheet href='a'?>"), `line 2, column 1: processing instruction`},
 		{"<?xml", `line 1, column 1: malformed XML declaration`},
 		{whole("<!DOCTYPE plist><!DOCTYPE plist>"), `line 1, column 17: second DOCTYPE`},
-		{whole("<!DOCTYPE plist [<!ENTITY a 'b'>]>"), `line 1, column 17: DOCTYPE with declarations`},
 		{whole("<!DOCTYPE html>"), `line 1, column 1: malformed DOCTYPE`},
 		{whole("<!DOCTYPE plist SYSTEM 'a>b'>"), `line 1, column 1: malformed DOCTYPE`},
 		{whole("<!DOCTYPE plist PUBLIC 'a'>"), `line 1, column 1: malformed DOCTYPE`},
 		{whole("<!ELEMENT a>"), `line 1, column 1: markup declaration`},
-		{whole("<!-- c -->text"), `line 1, column 11: text between elements`},
 		{"<?xml version='1.0'?>\r\n\r<!-- c -->", `line 3, column 11: no plist element`},
 		// the plist element
-		{"<dict/>", `line 1, column 1: the root element is "dict", not "plist"`},
-		{"<plist/>", `line 1, column 1: empty plist element`},
-		{"<plist></plist>", `line 1, column 8: empty plist element`},
 		{"<plist", `line 1, column 1: malformed plist tag`},
 		{"<plist version='1.0' a='b'>", `line 1, column 1: the plist element has an attribute other than its version`},
-		{"<plist xmlns='b'>", `line 1, column 1: the plist element has an attribute other than its version`},
 		{"<plist version='one'>", `line 1, column 1: malformed plist version`},
-		{"<plist><array/></plist>", `line 1, column 8: the root is of type "array", not a dict`},
 		{"<plist></dict></plist>", `line 1, column 8: </dict> without a start tag`},
-		{"<plist><dict/></plist>", `line 1, column 8: the root dict has no "Label"`},
 		{"<plist>", `line 1, column 8: unexpected end inside <plist>`},
 		{open + "</dict><dict/></plist>", `line 4, column 8: more than one value in the plist element`},
 		{open + "</dict></dict></plist>", `line 4, column 8: </dict> without a start tag`},
-		{inside("") + "<plist/>", `line 7, column 1: something follows the plist element`},
 		// tags
-		{open, `line 4, column 1: unexpected end inside <dict>`},
-		{open + "</plist>", `line 4, column 1: <dict> is closed by </plist>`},
-		{inside("<key>A</key><array></dict>"), `line 4, column 20: <array> is closed by </dict>`},
 		{inside("<key a='b'>A</key>"), `line 4, column 1: attribute on <key>`},
 		{inside("< key>A</key>"), `line 4, column 1: malformed tag`},
 		{inside("<key/ >"), `line 4, column 1: malformed tag`},
-		{inside("<key>A</key><set/>"), `line 4, column 13: unknown element "set"`},
 		{inside("<key>A</key><p:true/>"), `line 4, column 13: unknown element "p:true"`},
-		{inside("<key>A</key>" + strings.Repeat("<array>", 128)), `line 4, column 902: nested deeper than 128 levels`},
 		// between elements
-		{inside("text"), `line 4, column 1: text between elements`},
 		{inside("<![CDATA[ ]]>"), `line 4, column 1: CDATA between elements`},
-		{inside("<?a?>"), `line 4, column 1: processing instruction`},
-		{inside("<!-- a"), `line 4, column 1: comment without an end`},
-		{inside("<!-- a -- b -->"), `line 4, column 8: "--" inside a comment`},
 		{inside("<!-- a --->"), `line 4, column 8: "--" inside a comment`},
 		{inside("<!---->"), `line 4, column 1: comment that readers end at different places`},
 		{inside("<!-->-->"), `line 4, column 1: comment that readers end at different places`},
@@ -94,7 +70,6 @@ func TestRefusalsXML(t *testing.T) {
 		{inside("<key>A</key><key>B</key><true/>"), `line 4, column 1: key "A" has no value`},
 		{inside("<key>A</key>"), `line 4, column 1: key "A" has no value`},
 		{inside("<key>A</key><array><key>B</key></array>"), `line 4, column 20: key in an array`},
-		{inside("<key/><true/>"), `line 4, column 1: empty key`},
 		{inside("<key><![CDATA[]]></key><true/>"), `line 4, column 1: empty key`},
 		{inside("<key>A\r</key><true/>"), `line 4, column 1: carriage return in a key`},
 		{inside("<key>L&#97;bel</key><true/>"), `line 4, column 1: duplicate key "Label"`},
@@ -105,42 +80,27 @@ func TestRefusalsXML(t *testing.T) {
 		// values
 		{"<plist><dict><key>Label</key><true/></dict></plist>", `line 1, column 30: "Label" is of type "true", not a string`},
 		{"<plist><dict><key>Label</key><string></string></dict></plist>", `line 1, column 30: "Label" is empty`},
-		{inside("<key>EnvironmentVariables</key><string/>"), `line 4, column 32: "EnvironmentVariables" is of type "string", not a dict`},
 		{env("<key>A</key><integer>1</integer>"), `line 5, column 19: variable "A" is of type "integer", not a string`},
-		{inside("<key>A</key><true></true>"), `line 4, column 13: <true> is not closed in its own tag`},
-		{inside("<key>A</key><real/>"), `line 4, column 13: empty <real>`},
-		{inside("<key>A</key><integer>0x1</integer>"), malformed("integer")},
 		{inside("<key>A</key><integer>01</integer>"), "line 4, column 13: malformed <integer>, which must be " +
 			"decimal digits with or without a minus sign, no leading zero, no blanks, at most 64 bits with sign"},
-		{inside("<key>A</key><integer> 5 </integer>"), malformed("integer")},
-		{inside("<key>A</key><integer>18446744073709551615</integer>"), malformed("integer")},
-		{inside("<key>A</key><integer>-9223372036854775809</integer>"), malformed("integer")},
-		{inside("<key>A</key><real>1e999</real>"), malformed("real")},
 		{inside("<key>A</key><real>-</real>"), malformed("real")},
 		{inside("<key>A</key><real>1.</real>"), malformed("real")},
 		{inside("<key>A</key><real>1.e5</real>"), malformed("real")},
 		{inside("<key>A</key><real>+infinity</real>"), malformed("real")},
-		{inside("<key>A</key><date>2026-02-30T00:00:00Z</date>"), malformed("date")},
-		{inside("<key>A</key><data>AAA</data>"), malformed("data")},
 		{inside("<key>A</key><data>A===</data>"), malformed("data")},
 		{inside("<key>A</key><data>AA=A</data>"), malformed("data")},
 		{inside("<key>A</key><date>1582-01-01T00:00:00Z</date>"), malformed("date")},
-		{inside("<key>A</key><date>2026-01-01T00:00:00.5Z</date>"), malformed("date")},
-		{inside("<key>A</key><integer>9223372036854775808</integer>"), malformed("integer")},
 		{inside("<key>A</key><real>.5</real>"), malformed("real")},
 		{inside("<key>A</key><real>0x1</real>"), malformed("real")},
 		{inside("<key>A</key><string>x<!-- c --></string>"), `line 4, column 22: comment inside <string>`},
 		{inside("<key>A</key><string>x<?a?></string>"), `line 4, column 22: processing instruction inside <string>`},
-		{inside("<key>A</key><string>x<true/></string>"), `line 4, column 22: element inside <string>`},
 		{inside("<key>A</key><string>x</key>"), `line 4, column 22: <string> is closed by </key>`},
 		{open + "<key>A</key><string>x", `line 4, column 13: <string> without an end`},
-		{inside("<key>A</key><string>&nbsp;</string>"), `line 4, column 21: malformed or unknown reference`},
 		{inside("<key>A</key><string>&#xD800;</string>"), `line 4, column 21: malformed or unknown reference`},
 		{inside("<key>A</key><string>]]></string>"), `line 4, column 21: "]]>" outside CDATA`},
-		{inside("<key>A</key><string><![CDATA[x</string>"), `line 4, column 21: CDATA without an end`},
 	}
 	for _, test := range tests {
-		_, _, err := Env([]byte(test.doc), hostName)
+		_, err := check([]byte(test.doc), hostName)
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%.200q:\n got %v\nwant %s", test.doc, err, test.want)
 		}
@@ -149,18 +109,24 @@ func TestRefusalsXML(t *testing.T) {
 
 // bplist builds a binary property list out of objects of less than 256 bytes in
 // all. The first is the root.
-func bplist(objects ...string) []byte {
-	doc := []byte(header)
-	var offsets []byte
+func bplist(objects ...string) []byte { return assembled(1, 1, objects...) }
+
+// assembled builds one with offsets and references of other sizes.
+func assembled(offSize, refSize byte, objects ...string) []byte {
+	doc, table := []byte(header), []byte(nil)
 	for _, o := range objects {
-		offsets = append(offsets, byte(len(doc)))
+		offset := binary.BigEndian.AppendUint64(nil, uint64(len(doc)))
+		table = append(table, offset[8-offSize:]...)
 		doc = append(doc, o...)
 	}
-	table := len(doc)
-	return appendTrailer(append(doc, offsets...), 1, 1, len(objects), table)
+	trailer := []byte{0, 0, 0, 0, 0, 0, offSize, refSize}
+	for _, n := range []int{len(objects), 0, len(doc)} {
+		trailer = binary.BigEndian.AppendUint64(trailer, uint64(n))
+	}
+	return slices.Concat(doc, table, trailer)
 }
 
-// Every refusal of a binary document, word for word.
+// The same for a binary document.
 func TestRefusalsBinary(t *testing.T) {
 	// trailer returns a good document with one byte of its trailer changed
 	trailer := func(at int, to byte) string {
@@ -178,8 +144,6 @@ func TestRefusalsBinary(t *testing.T) {
 	const envName = "\x5f\x10\x14EnvironmentVariables"
 	tests := []struct{ doc, want string }{
 		{"bplist00", `offset 0x8: too short for a binary property list`},
-		{"bplist01" + strings.Repeat(" ", 40), `offset 0x6: binary version "01", not "00"`},
-		{trailer(6, 0), `offset 0x1c: offsets of 0 bytes`},
 		{trailer(7, 8), `offset 0x1d: references of 8 bytes`},
 		{trailer(31, 8), `offset 0x2e: offset table at 0x8 is outside the document`},
 		{trailer(24, 1), `offset 0x2e: offset table at 0x100000000000013 is outside the document`},
@@ -192,25 +156,18 @@ func TestRefusalsBinary(t *testing.T) {
 		{trailer(23, 3), `offset 0x26: root object 3 of 3`},
 		{string(bplist("\x51l")), `offset 0x8: the root is of type "string", not a dict`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "")), `offset 0x13: object 2 is outside the document`},
-		{string(bplist("\xd0")), `offset 0x8: the root dict has no "Label"`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "\x50")), `offset 0x11: "Label" is empty`},
 		{string(bplist("\xd1\x01\x02", "\x55Label", "\x09")), `offset 0x11: "Label" is of type "boolean", not a string`},
 		{string(bplist("\xd1\x01\x09", "\x55Label")), `offset 0xa: reference to object 9 of 2`},
-		{with("\x51A", "\x00"), `offset 0x17: object of the unknown type 0x00`},
 		{with("\x51A", "\x80\x01"), `offset 0x17: object of the unknown type 0x80`},
 		{with("\x51A", "\x15"), `offset 0x17: object of the unknown type 0x15`},
 		{with("\x51A", "\x13\x00"), `offset 0x17: integer reaches beyond the objects`},
-		{with("\x51A", "\x5f\x13\xff\xff\xff\xff\xff\xff\xff\xff"), `offset 0x17: string reaches beyond the objects`},
 		{with("\x51A", "\x5f\x51\x01"), `offset 0x17: string without a size`},
-		{with("\x51A", "\xaf"), `offset 0x17: array without a size`},
-		{with("\x51A", "\x14\x01"+strings.Repeat("\x00", 15)), `offset 0x17: integer of more than 64 bits`},
-		{with("\x51A", "\x33\x7f\xf8\x00\x00\x00\x00\x00\x00"), `offset 0x17: date out of range`},
 		{with("\x51A", "\x33"+dateBytes(firstDate-1)), `offset 0x17: date out of range`},
 		{with("\x51A", "\x33"+dateBytes(lastDate+1)), `offset 0x17: date out of range`},
 		{with("\x51A", "\x52a\x00"), `offset 0x19: byte 0x00 in an ASCII string`},
 		{with("\x51A", "\x51\xe9"), `offset 0x18: byte 0xe9 in an ASCII string`},
 		{with("\x51A", "\x62\x00A\x00\x00"), `offset 0x1a: NUL in a string`},
-		{with("\x51A", "\x62\xd8\x00\x00A"), `offset 0x18: lone surrogate in a string`},
 		{with("\x51A", "\xa1\x04"), `offset 0x17: array that contains itself`},
 		{with("\x10\x01", "\x09"), `offset 0x15: key of type "integer"`},
 		{with("\x50", "\x09"), `offset 0x15: empty key`},
@@ -227,7 +184,7 @@ func TestRefusalsBinary(t *testing.T) {
 		{overlapping(), `offset 0x26: objects overlap`},
 	}
 	for _, test := range tests {
-		_, _, err := Env([]byte(test.doc), hostName)
+		_, err := check([]byte(test.doc), hostName)
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%q:\n got %v\nwant %s", test.doc, err, test.want)
 		}
@@ -246,7 +203,7 @@ func overlapping() string {
 func TestDepth(t *testing.T) {
 	for depth, ok := range map[int]bool{maxDepth: true, maxDepth + 1: false} {
 		nested := strings.Repeat("<array>", depth-1) + strings.Repeat("</array>", depth-1)
-		if err := Check([]byte(in("<key>A</key>" + nested))); (err == nil) != ok {
+		if _, err := Decode([]byte(in("<key>A</key>" + nested))); (err == nil) != ok {
 			t.Errorf("XML, depth %d: %v", depth, err)
 		}
 		var v any = "x"
@@ -257,7 +214,7 @@ func TestDepth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Check(doc); (err == nil) != ok {
+		if _, err := Decode(doc); (err == nil) != ok {
 			t.Errorf("binary, depth %d: %v", depth, err)
 		}
 	}
@@ -286,9 +243,6 @@ func TestArguments(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "A=B", uidKey} {
-		if _, _, err := Env(doc, name); err == nil {
-			t.Errorf("Env accepts %q", name)
-		}
 		if _, err := UnsetEnv(doc, name); err == nil {
 			t.Errorf("UnsetEnv accepts %q", name)
 		}
@@ -308,7 +262,7 @@ func TestResultTooLarge(t *testing.T) {
 func TestVerified(t *testing.T) {
 	before, value := []byte(in("")), wanted
 	after := []byte(strings.Replace(string(mustSet(t, before)), "</dict>", "<key>OLLAMA_HOST</key><string/></dict>", 1))
-	const want = `reading the edit back: line 7, column 2: duplicate key "OLLAMA_HOST"`
+	const want = `after the edit: line 7, column 2: duplicate key "OLLAMA_HOST"`
 	if err := verify(before, after, hostName, &value); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

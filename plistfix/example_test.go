@@ -7,15 +7,9 @@ import (
 )
 
 func ExampleSetEnv() {
-	doc := []byte(`<?xml version="1.0" encoding="UTF-8"?>
-<plist version="1.0">
+	doc := []byte(`<plist version="1.0">
 <dict>
-	<key>EnvironmentVariables</key>
-	<dict>
-		<!-- twice as fast -->
-		<key>OLLAMA_FLASH_ATTENTION</key>
-		<string>1</string>
-	</dict>
+	<!-- by hand -->
 	<key>Label</key>
 	<string>homebrew.mxcl.ollama</string>
 </dict>
@@ -28,17 +22,14 @@ func ExampleSetEnv() {
 	}
 	fmt.Printf("%s", edited)
 	// Output:
-	// <?xml version="1.0" encoding="UTF-8"?>
 	// <plist version="1.0">
 	// <dict>
 	// 	<key>EnvironmentVariables</key>
 	// 	<dict>
-	// 		<!-- twice as fast -->
-	// 		<key>OLLAMA_FLASH_ATTENTION</key>
-	// 		<string>1</string>
 	// 		<key>OLLAMA_HOST</key>
 	// 		<string>0.0.0.0:11434</string>
 	// 	</dict>
+	// 	<!-- by hand -->
 	// 	<key>Label</key>
 	// 	<string>homebrew.mxcl.ollama</string>
 	// </dict>
@@ -47,6 +38,7 @@ func ExampleSetEnv() {
 
 func ExampleError() {
 	doc := []byte("<plist>\n<dict>\n\t<key>Label</key>\n\t<string>a</string>\n\t<key>Label</key>\n\t<string>b</string>\n</dict>\n</plist>\n")
-	fmt.Println(plistfix.Check(doc))
+	_, err := plistfix.Decode(doc)
+	fmt.Println(err)
 	// Output: line 5, column 2: duplicate key "Label"
 }

@@ -21,19 +21,20 @@ func FuzzSetEnv(f *testing.F) {
 	seeds(f, func(doc []byte) { f.Add(doc, hostName, wanted) })
 	f.Add([]byte(in("")), "A", "<&>\"' é")
 	f.Fuzz(func(t *testing.T, doc []byte, name, value string) {
-		old, ok, err := Env(doc, name)
-		if err != nil {
+		d, err := check(doc, name)
+		if err != nil || checkArguments(name, nil) != nil {
 			if _, err := SetEnv(doc, name, value); err == nil {
-				t.Error("SetEnv accepts what Env refuses")
+				t.Error("SetEnv accepts what the check refuses")
 			}
 			return
 		}
 		agent, err := Decode(doc)
 		if err != nil {
-			t.Fatalf("Env reads what Decode does not: %v", err)
+			t.Fatalf("the check reads what Decode does not: %v", err)
 		}
-		if other, has := agent.EnvironmentVariables[name]; other != old || has != ok {
-			t.Fatalf("Env reads %q, %v, Decode %q, %v", old, ok, other, has)
+		other, has := agent.EnvironmentVariables[name]
+		if has != (d.current() != nil) || has && other != *d.current() {
+			t.Fatalf("Decode reads %q, %v, our own reader something else", other, has)
 		}
 		promises(t, doc, name, value)
 	})
@@ -42,22 +43,23 @@ func FuzzSetEnv(f *testing.F) {
 // promises checks all that holds for an edit of a document that is accepted.
 func promises(t *testing.T, doc []byte, name, value string) {
 	t.Helper()
-	_, before, _ := Env(doc, name)
+	_, before := valueIn(t, doc, name)
 	set, err := SetEnv(doc, name, value)
 	if err != nil {
-		if checkValue(value) == nil && 4*len(doc)+6*len(name+value) < MaxSize {
+		fits := 4*len(doc)+6*len(name+value) < MaxSize
+		if checkArguments(name, &value) == nil && fits && !errors.Is(err, ErrBinary) {
 			t.Fatalf("SetEnv refuses: %v\n%s", err, doc)
 		}
 		return
 	}
-	if now, ok, err := Env(set, name); now != value || !ok || err != nil {
-		t.Fatalf("Env after SetEnv: %q, %v, %v", now, ok, err)
+	if now, _ := valueIn(t, set, name); now != value {
+		t.Fatalf("%q after SetEnv", now)
 	}
 	if err := compare(doc, set, name, &value); err != nil {
 		t.Fatal(err)
 	}
-	if format(doc) == Binary {
-		keepsLeaves(t, doc, set, name)
+	if isBinary(doc) {
+		keepsValues(t, doc, set, name)
 	} else if !before && !emptyEnv(doc) && !grownFrom(set, doc) {
 		t.Fatalf("SetEnv changes more than one place of\n%q\nand gives\n%q", doc, set)
 	}
@@ -68,10 +70,10 @@ func promises(t *testing.T, doc []byte, name, value string) {
 	if err != nil {
 		t.Fatalf("UnsetEnv: %v\n%s", err, set)
 	}
-	if _, ok, err := Env(unset, name); ok || err != nil {
-		t.Fatalf("Env after UnsetEnv: %v, %v", ok, err)
+	if _, ok := valueIn(t, unset, name); ok {
+		t.Fatal("still set after UnsetEnv")
 	}
-	if format(doc) == XML && !before && !emptyEnv(doc) && !bytes.Equal(unset, doc) {
+	if !isBinary(doc) && !before && !emptyEnv(doc) && !bytes.Equal(unset, doc) {
 		t.Fatalf("UnsetEnv does not restore\n%q\nafter\n%q\nbut gives\n%q", doc, set, unset)
 	}
 }
@@ -88,8 +90,12 @@ func grownFrom(text, from []byte) bool {
 // emptyEnv reports whether an XML document has an environment with nothing in
 // it, which UnsetEnv does not bring back.
 func emptyEnv(doc []byte) bool {
-	x, err := scan(doc, "")
-	return err == nil && x.root.match.exists() && x.env.count == 0 && x.env.comment.end == 0
+	d, err := scan(doc, "")
+	if err != nil {
+		return false
+	}
+	x := d.(*layout)
+	return x.root.find(envKey) != nil && len(x.env.pairs) == 0 && x.env.comment.end == 0
 }
 
 // gaps are what can stand between two elements.
@@ -159,16 +165,13 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// FuzzCheck asserts that howett.net/plist reads whatever passes the check, and
+// FuzzDecode asserts that howett.net/plist reads whatever passes the check, and
 // that every refusal is an *Error with a place inside the document.
-func FuzzCheck(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	seeds(f, func(doc []byte) { f.Add(doc) })
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		err := Check(doc)
+		_, err := Decode(doc)
 		if err == nil {
-			if _, err := decode(doc); err != nil {
-				t.Fatal(err)
-			}
 			return
 		}
 		var e *Error

@@ -1,6 +1,8 @@
 package plistfix
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"strings"
@@ -12,10 +14,6 @@ import (
 func TestLarge(t *testing.T) {
 	const size = MaxSize / 8
 	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
-	unsorted := &strings.Builder{}
-	for i := 40_000; unsorted.Len() < size; i-- {
-		fmt.Fprintf(unsorted, "<key>%05d</key><true/>", i)
-	}
 	const env = "<key>EnvironmentVariables</key><dict><key>A</key><string>1</string>"
 	tests := map[string]string{
 		"blanks":         in(env + fill(" ") + "</dict>"),
@@ -30,7 +28,6 @@ func TestLarge(t *testing.T) {
 		"base64":         in("<key>A</key><data>" + fill("AAAA\n") + "</data>"),
 		"arrays":         in("<key>A</key><array>" + fill("<array/>") + "</array>"),
 		"dicts":          in("<key>A</key><array>" + fill("<dict><key>a</key><true/></dict>") + "</array>"),
-		"unsorted keys":  in(unsorted.String()),
 		"plain document": string(grow([]byte(in("")), size)),
 	}
 	for name, doc := range tests {
@@ -65,19 +62,29 @@ func TestLargeBinary(t *testing.T) {
 	}
 }
 
-// sharing returns a document of nearly MaxSize: an array that holds another so
+// sharing returns a large document: an array that holds another so
 // often, which holds an empty dict so often, and data.
 func sharing(times int) []byte {
+	head := func(kind byte, size int) string {
+		return string(binary.BigEndian.AppendUint32([]byte{kind<<4 | 0xf, typeInt<<4 | 2}, uint32(size)))
+	}
 	refs := func(to byte) string {
-		return string(head(typeArray, times)) + strings.Repeat(string([]byte{0, to}), times)
+		return head(typeArray, times) + strings.Repeat(string([]byte{0, to}), times)
 	}
-	padding := MaxSize - 4*times - 200
-	objects := []string{"\xd3\x00\x01\x00\x03\x00\x07\x00\x02\x00\x04\x00\x08", "\x55Label", "\x51l", "\x51A", refs(5), refs(6), "\xd0",
-		"\x51B", string(head(typeData, padding)) + strings.Repeat("x", padding)}
-	doc, offsets := []byte(header), []byte(nil)
-	for _, o := range objects {
-		offsets = appendNumber(offsets, len(doc), 4)
-		doc = append(doc, o...)
+	padding := MaxSize / 2
+	return assembled(4, 2, "\xd3\x00\x01\x00\x03\x00\x07\x00\x02\x00\x04\x00\x08", "\x55Label", "\x51l", "\x51A",
+		refs(5), refs(6), "\xd0", "\x51B", head(typeData, padding)+strings.Repeat("x", padding))
+}
+
+// grow adds keys to a document until it has the size. They go to the end of the
+// root.
+func grow(doc []byte, size int) []byte {
+	at := bytes.LastIndex(doc, []byte("</dict>"))
+	grown := bytes.NewBuffer(bytes.Clone(doc[:at]))
+	for i := 0; grown.Len() < size; i++ {
+		fmt.Fprintf(grown, "\t<key>com.example.job-%09[1]d</key>\n\t<dict>\n\t\t<key>Greeting</key>\n\t\t<string>¡hola! &amp; %[1]d</string>\n"+
+			"\t\t<key>KeepAlive</key>\n\t\t<true/>\n\t\t<key>Nice</key>\n\t\t<integer>%[1]d</integer>\n\t</dict>\n", i)
 	}
-	return appendTrailer(append(doc, offsets...), 4, 2, len(objects), len(doc))
+	grown.Write(doc[at:])
+	return grown.Bytes()
 }

@@ -7,13 +7,13 @@
 // the keys, indentation, line endings, the DOCTYPE and the final newline stay;
 // only the lines of the one variable change. A new key stands where Homebrew
 // would put it: in bytewise order when the keys around it are sorted, else at
-// the end. A binary property list stays binary: each value keeps its bytes, but
-// may move to another place.
+// the end. A binary property list stays binary. It is written anew, with the same
+// values, and the edit is an [ErrBinary] where that cannot be done.
 //
 // Readers of property lists disagree about malformed and unusual documents.
 // This package accepts only documents that are read alike everywhere, refuses
 // the rest with an [*Error] that says what and where, and writes only shapes
-// on which all agree. See [Check] for the profile.
+// on which all agree. See [Decode] for the profile.
 //
 // Every edit is read back. The document before and after is decoded with
 // howett.net/plist, a reader that shares no code with the scanner used here,
@@ -23,6 +23,7 @@ package plistfix
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -31,27 +32,9 @@ import (
 // launchd property list is a hundred times smaller.
 const MaxSize = 1 << 20
 
-// Format is the encoding of a property list.
-type Format int
-
-// The two encodings that launchd reads.
-const (
-	XML Format = iota
-	Binary
-)
-
-// String returns "XML" or "binary".
-func (f Format) String() string {
-	if f == Binary {
-		return "binary"
-	}
-	return "XML"
-}
-
 // Agent is what this package reads out of a launchd job's property list. A key
 // that is missing or has another type than launchd expects is left empty.
 type Agent struct {
-	Format               Format
 	Label                string
 	Program              string
 	ProgramArguments     []string
@@ -60,19 +43,8 @@ type Agent struct {
 	StandardErrorPath    string
 }
 
-// Decode checks doc as [Check] does and reads it.
-func Decode(doc []byte) (Agent, error) {
-	if err := Check(doc); err != nil {
-		return Agent{}, err
-	}
-	values, err := decode(doc)
-	if err != nil {
-		return Agent{}, err
-	}
-	return newAgent(format(doc), values), nil
-}
-
-// Check reports why doc is refused, as an [*Error], or nil when it is accepted.
+// Decode reads doc. What it refuses, with an [*Error], SetEnv and UnsetEnv refuse
+// too.
 //
 // The root must be a dict with a Label, a string that is not empty. If there
 // are EnvironmentVariables, they must be a dict of strings. No dict may hold a
@@ -91,22 +63,15 @@ func Decode(doc []byte) (Agent, error) {
 // much more than its size. Of numbers and dates it may hold some that XML may
 // not, since there is one way only to read them: integers from 2^63 to 2^64-1
 // and fractions of a second.
-func Check(doc []byte) error {
-	_, err := checkSized(doc, "")
-	return err
-}
-
-// Env returns the value of an environment variable. It is "" and false when doc
-// does not set the variable.
-//
-// It is an error when EnvironmentVariables holds a name that differs from name
-// in case or blanks only: launchd may take one for the other.
-func Env(doc []byte, name string) (value string, ok bool, err error) {
-	if err := checkName(name); err != nil {
-		return "", false, err
+func Decode(doc []byte) (Agent, error) {
+	if _, err := check(doc, ""); err != nil {
+		return Agent{}, err
 	}
-	found, err := checkSized(doc, name)
-	return found.value, found.ok, err
+	values, err := decode(doc)
+	if err != nil {
+		return Agent{}, err
+	}
+	return newAgent(values), nil
 }
 
 // SetEnv returns doc with an environment variable set. It returns doc itself
@@ -114,15 +79,7 @@ func Env(doc []byte, name string) (value string, ok bool, err error) {
 //
 // A name must be visible ASCII without "=" and not CF$UID, a value UTF-8 without
 // control characters.
-func SetEnv(doc []byte, name, value string) ([]byte, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	if err := checkValue(value); err != nil {
-		return nil, err
-	}
-	return edit(doc, name, &value)
-}
+func SetEnv(doc []byte, name, value string) ([]byte, error) { return edit(doc, name, &value) }
 
 // UnsetEnv returns doc without an environment variable. It returns doc itself
 // when the variable is not set.
@@ -133,57 +90,61 @@ func SetEnv(doc []byte, name, value string) ([]byte, error) {
 //
 // UnsetEnv takes back what SetEnv added, in XML byte for byte, with one
 // exception: an EnvironmentVariables dict that was there, but empty, is gone
-// afterwards. A binary document gets its values back, not its order.
-func UnsetEnv(doc []byte, name string) ([]byte, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	return edit(doc, name, nil)
-}
+// afterwards. A binary document gets its values back, not its bytes.
+func UnsetEnv(doc []byte, name string) ([]byte, error) { return edit(doc, name, nil) }
 
 // edit gives a variable the value that is wanted, or unsets it if that is nil,
 // and reads the result back.
 func edit(doc []byte, name string, want *string) ([]byte, error) {
-	found, err := checkSized(doc, name)
+	if err := checkArguments(name, want); err != nil {
+		return nil, err
+	}
+	before, err := check(doc, name)
 	if err != nil {
 		return nil, err
 	}
-	if found.is(want) {
+	if equal(before.current(), want) {
 		return doc, nil
 	}
-	after := found.edit(want)
-	if err := checkSize(after); err != nil {
-		return nil, fmt.Errorf("after the edit: %w", err)
+	after, err := before.edit(want)
+	if err == nil {
+		err = verify(doc, after, name, want)
 	}
-	if err := verify(doc, after, name, want); err != nil {
+	if err != nil && isBinary(doc) {
+		err = fmt.Errorf("%w: %w", ErrBinary, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return after, nil
 }
 
-// checkName refuses what is no sane name of an environment variable.
-func checkName(name string) error {
-	if name == "" {
-		return errors.New("the variable's name is empty")
+// equal reports whether both are nil or both are the same text.
+func equal(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	for _, c := range []byte(name) {
-		if c <= ' ' || c >= 0x7f || c == '=' {
-			return fmt.Errorf("%.64q is not the name of an environment variable", name)
-		}
-	}
-	if name == uidKey {
-		return fmt.Errorf("a property list cannot hold a variable %q, which marks archives", name)
-	}
-	return nil
+	return *a == *b
 }
 
-// checkValue refuses what XML or the C library could not carry. It does not
-// print the value, which may be a secret.
-func checkValue(value string) error {
-	if !utf8.ValidString(value) {
+// checkArguments refuses what is no sane name of an environment variable, and a
+// value that XML or the C library could not carry. It does not print the value,
+// which may be a secret.
+func checkArguments(name string, value *string) error {
+	unfit := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '=' }
+	switch {
+	case name == "":
+		return errors.New("the variable's name is empty")
+	case strings.ContainsFunc(name, unfit):
+		return fmt.Errorf("%.64q is not the name of an environment variable", name)
+	case name == uidKey:
+		return fmt.Errorf("a property list cannot hold a variable %q, which marks archives", name)
+	case value == nil:
+		return nil
+	case !utf8.ValidString(*value):
 		return errors.New("the variable's value is not valid UTF-8")
 	}
-	for _, r := range value {
+	for _, r := range *value {
 		if unicode.IsControl(r) || !legal(r) {
 			return fmt.Errorf("the variable's value holds the character %U", r)
 		}

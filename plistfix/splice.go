@@ -1,61 +1,66 @@
 package plistfix
 
 import (
-	"bytes"
+	"slices"
 	"strings"
 )
 
-// set sets the variable that was looked for in the scan.
-func (x *layout) set(value string) []byte {
-	element := "<string>" + escape(value) + "</string>"
+func (x *layout) current() *string { return x.found }
+
+func (x *layout) edit(want *string) ([]byte, error) {
+	if want == nil {
+		return []byte(x.unset()), nil
+	}
+	return []byte(x.set(*want)), nil
+}
+
+func (x *layout) set(value string) string {
+	element := "<string>" + escape.Replace(value) + "</string>"
+	old := x.env.find(x.env.wanted)
 	switch {
-	case x.env.match.exists():
-		return splice(x.doc, x.env.match.value, element)
-	case x.env.count > 0:
+	case old != nil:
+		return x.splice(old.value, element)
+	case len(x.env.pairs) > 0:
 		lead := x.lead(&x.env)
 		return x.insertBeside(&x.env, lead, x.separator(&x.env, lead), element)
-	case x.root.match.exists():
+	case x.root.find(envKey) != nil:
 		return x.fill(element)
 	}
 	return x.insertEnv(element)
 }
 
-// unset removes the variable that was looked for in the scan.
-func (x *layout) unset() []byte {
-	cut := x.without(&x.env, x.env.match)
-	env := x.root.match
-	alone := x.env.count == 1 && x.env.comment.end == 0
+func (x *layout) unset() string {
+	cut := x.without(&x.env, x.env.find(x.env.wanted))
+	env := x.root.find(envKey)
+	alone := len(x.env.pairs) == 1 && x.env.comment.end == 0
 	if alone && isBlank(x.doc[env.key.end:env.value.start]) {
 		cut = x.without(&x.root, env)
 	}
-	return splice(x.doc, cut, "")
+	return x.splice(cut, "")
 }
 
-// splice returns a copy of doc with one range replaced.
-func splice(doc []byte, at span, text string) []byte {
-	result := make([]byte, 0, len(doc)-(at.end-at.start)+len(text))
-	result = append(result, doc[:at.start]...)
-	result = append(result, text...)
-	return append(result, doc[at.end:]...)
+// splice returns the document with one range replaced.
+func (x *layout) splice(at span, text string) string {
+	return x.doc[:at.start] + text + x.doc[at.end:]
 }
 
 // insertBeside adds the wanted key to a dict that has others, with lead before it
 // and separator behind it. It goes behind the pair that precedes it, and what
 // follows it stays as it is. So UnsetEnv can take the pair away together with
 // the white space before it.
-func (x *layout) insertBeside(d *dict, lead, separator, element string) []byte {
-	text := "<key>" + escape(d.wanted) + "</key>" + separator + element
-	previous, end := d.neighbour()
+func (x *layout) insertBeside(d *dict, lead, separator, element string) string {
+	text := "<key>" + escape.Replace(d.wanted) + "</key>" + separator + element
+	first, end := d.neighbour()
 	at := x.insertionPoint(end, lead)
 	switch {
-	case !previous && !isSpace(x.doc[at]) && hasBreak(lead):
-		// The first key stands right behind <dict>: so shall the new one, with
+	case first && x.skip(at, space) == at && hasBreak(lead):
+		// The first key stands right behind <dict>: so does the new one, with
 		// the old one on a line of its own.
-		return splice(x.doc, span{at, at}, text+lead)
-	case !previous && !hasBreak(lead):
-		lead = tidy(x.doc[at:x.skipSpace(at)])
+		return x.splice(span{at, at}, text+lead)
+	case first && !hasBreak(lead):
+		lead = tidy(x.doc[at:x.skip(at, space)])
 	}
-	return splice(x.doc, span{at, at}, lead+text)
+	return x.splice(span{at, at}, lead+text)
 }
 
 // insertionPoint returns where to insert what is to follow an element, after
@@ -63,80 +68,79 @@ func (x *layout) insertBeside(d *dict, lead, separator, element string) []byte {
 // the new lines.
 func (x *layout) insertionPoint(element int, lead string) int {
 	text, end := x.restOfLine(element)
-	if hasBreak(lead) {
-		return end
+	if !hasBreak(lead) {
+		return text
 	}
-	return text
+	return end
 }
 
-// neighbour returns where the pair ends that precedes a new one for the wanted
-// key or, when there is none, where the dict's contents start.
-func (d *dict) neighbour() (found bool, end int) {
-	before := d.before
-	if !d.sorted {
-		before = d.last
+// neighbour returns where the pair ends that a new one for the wanted key goes
+// behind or, when it goes first, where the dict's contents start.
+func (d *dict) neighbour() (first bool, end int) {
+	sorted := slices.IsSortedFunc(d.pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+	for _, p := range slices.Backward(d.pairs) {
+		if !sorted || p.name < d.wanted {
+			return false, p.value.end
+		}
 	}
-	if before.exists() {
-		return true, before.value.end
-	}
-	return false, d.open.end
+	return true, d.open.end
 }
 
 // without returns the range to cut out to remove a pair.
-func (x *layout) without(d *dict, p pair) span {
+func (x *layout) without(d *dict, p *pair) span {
 	cut := span{p.key.start, p.value.end}
 	text, end := x.restOfLine(cut.end)
 	if text != cut.end {
 		// A comment follows on the line. It keeps the line.
-		cut.end = x.skipBlanks(cut.end)
+		cut.end = x.skip(cut.end, blanks)
 		return cut
 	}
 	run := x.spaceBefore(p.key.start)
-	if i := bytes.IndexAny(run, "\r\n"); i >= 0 {
+	if i := strings.IndexAny(run, "\r\n"); i >= 0 {
 		run = run[i:]
 		cut.end = end
 	}
 	cut.start -= len(run)
 	if cut.start == d.open.end && cut.start == p.key.start {
 		// Nothing is between <dict> and the pair, so what follows moves up.
-		cut.end = x.skipSpace(cut.end)
+		cut.end = x.skip(cut.end, space)
 	}
 	return cut
 }
 
 // insertEnv adds EnvironmentVariables to the root, with one variable in it.
-func (x *layout) insertEnv(element string) []byte {
+func (x *layout) insertEnv(element string) string {
 	lead := x.lead(&x.root)
 	inner, outer := x.levels(lead, indentOf(lead))
 	return x.insertBeside(&x.root, lead, x.separator(&x.root, outer), x.newDict(element, inner, outer))
 }
 
 // fill adds a pair to an environment that has none, perhaps comments.
-func (x *layout) fill(element string) []byte {
+func (x *layout) fill(element string) string {
 	d := &x.env
 	inner, outer := x.levels(x.lead(&x.root), x.lineIndent(d.open.start))
 	at := d.open.end
 	switch {
 	case d.comment.end > 0:
-		if lead := tidy(x.spaceBefore(d.comment.start)); hasBreak(lead) || !hasBreak(string(x.doc[d.comment.end:d.close.start])) {
+		lead := tidy(x.spaceBefore(d.comment.start))
+		if hasBreak(lead) || !hasBreak(x.doc[d.comment.end:d.close.start]) {
 			inner = lead
 		}
 		at = d.comment.end
-	case !hasBreak(string(x.doc[d.open.end:d.close.start])):
-		return splice(x.doc, span{d.open.start, d.close.end}, x.newDict(element, inner, outer))
+	case !hasBreak(x.doc[d.open.end:d.close.start]):
+		return x.splice(span{d.open.start, d.close.end}, x.newDict(element, inner, outer))
 	}
 	at = x.insertionPoint(at, inner)
-	return splice(x.doc, span{at, at}, x.newPair(element, inner))
+	return x.splice(span{at, at}, x.newPair(element, inner))
 }
 
-// newDict writes a dict that holds the variable.
 func (x *layout) newDict(element, inner, outer string) string {
 	return "<dict>" + x.newPair(element, inner) + outer + "</dict>"
 }
 
 // newPair writes the only pair of a dict, laid out like the pair of the label.
 func (x *layout) newPair(element, lead string) string {
-	return lead + "<key>" + escape(x.env.wanted) + "</key>" + x.labelSeparator(lead) + element
+	return lead + "<key>" + escape.Replace(x.env.wanted) + "</key>" + x.labelSeparator(lead) + element
 }
 
 // levels returns the white space before a pair in a new dict and before the
@@ -147,7 +151,7 @@ func (x *layout) levels(lead, indent string) (inner, outer string) {
 		return lead, lead
 	}
 	line := lead
-	if run := x.doc[x.label.key.end:x.label.value.start]; isBlank(run) && hasBreak(string(run)) {
+	if run := x.doc[x.label.key.end:x.label.value.start]; isBlank(run) && hasBreak(run) {
 		line = tidy(run) // without the blank lines that part groups of pairs
 	}
 	outer = withoutIndent(line) + indent
@@ -170,15 +174,19 @@ func (x *layout) lead(d *dict) string {
 }
 
 // neighbours returns the pairs of a dict to take an example from, the nearest
-// first.
+// first. There is at least one.
 func (d *dict) neighbours() []pair {
-	pairs := make([]pair, 0, 4)
-	for _, p := range []pair{d.after, d.before, d.last, d.first} {
-		if p.exists() {
-			pairs = append(pairs, p)
+	var near []pair
+	if i := slices.IndexFunc(d.pairs, func(p pair) bool { return p.name > d.wanted }); i >= 0 {
+		near = append(near, d.pairs[i])
+	}
+	for _, p := range slices.Backward(d.pairs) {
+		if p.name < d.wanted {
+			near = append(near, p)
+			break
 		}
 	}
-	return pairs
+	return append(near, d.pairs[len(d.pairs)-1], d.pairs[0])
 }
 
 // separator returns the white space that goes between a new key in d and its
@@ -198,8 +206,8 @@ func (x *layout) separator(d *dict, lead string) string {
 func (x *layout) labelSeparator(lead string) string {
 	run := x.doc[x.label.key.end:x.label.value.start]
 	switch {
-	case isBlank(run) && !hasBreak(string(run)):
-		return string(run)
+	case isBlank(run) && !hasBreak(run):
+		return run
 	case !isBlank(run) || !hasBreak(lead):
 		return lead
 	}
@@ -212,60 +220,40 @@ func (x *layout) labelSeparator(lead string) string {
 func (x *layout) restOfLine(at int) (text, end int) {
 	text = at
 	for {
-		end = x.skipBlanks(text)
+		end = x.skip(text, blanks)
 		switch {
-		case isBreak(x.doc[end]):
+		case x.doc[end] == '\n' || x.doc[end] == '\r':
 			return text, end
-		case !bytes.HasPrefix(x.doc[end:], []byte("<!--")):
+		case !strings.HasPrefix(x.doc[end:], "<!--"):
 			return at, at
 		}
-		text = end + bytes.Index(x.doc[end:], []byte("-->")) + len("-->")
+		text = end + strings.Index(x.doc[end:], "-->") + len("-->")
 	}
 }
 
-// skipBlanks returns the position after blanks and tabs.
-func (x *layout) skipBlanks(at int) int {
-	for at < len(x.doc) && (x.doc[at] == ' ' || x.doc[at] == '\t') {
-		at++
-	}
-	return at
-}
-
-// skipSpace returns the position after white space of any kind.
-func (x *layout) skipSpace(at int) int {
-	for at < len(x.doc) && isSpace(x.doc[at]) {
-		at++
-	}
-	return at
+// skip returns the position after any of the characters.
+func (x *layout) skip(at int, any string) int {
+	return len(x.doc) - len(strings.TrimLeft(x.doc[at:], any))
 }
 
 // spaceBefore returns the white space that ends at a position.
-func (x *layout) spaceBefore(at int) []byte {
-	start := at
-	for start > 0 && isSpace(x.doc[start-1]) {
-		start--
-	}
-	return x.doc[start:at]
+func (x *layout) spaceBefore(at int) string {
+	return x.doc[len(strings.TrimRight(x.doc[:at], space)):at]
 }
 
 // lineIndent returns the blanks and tabs at the start of the line around a
 // position.
 func (x *layout) lineIndent(at int) string {
-	start := bytes.LastIndexAny(x.doc[:at], "\r\n") + 1
-	return string(x.doc[start:x.skipBlanks(start)])
+	start := strings.LastIndexAny(x.doc[:at], "\r\n") + 1
+	return x.doc[start:x.skip(start, blanks)]
 }
 
 // tidy returns white space without the blanks that end a line.
-func tidy(run []byte) string {
-	last := bytes.LastIndexAny(run, "\r\n")
-	text := make([]byte, 0, len(run))
-	for i, c := range run {
-		if isBreak(c) || i > last {
-			text = append(text, c)
-		}
-	}
-	return string(text)
+func tidy(run string) string {
+	return noBlanks.Replace(withoutIndent(run)) + indentOf(run)
 }
+
+var noBlanks = strings.NewReplacer(" ", "", "\t", "")
 
 // indentOf returns what follows the last line break.
 func indentOf(run string) string {
@@ -279,15 +267,6 @@ func withoutIndent(run string) string {
 
 func hasBreak(run string) bool { return breaks(run) > 0 }
 
-// breaks counts line breaks: LF, CRLF or CR.
-func breaks(run string) int {
-	n := 0
-	for i := range len(run) {
-		if run[i] == '\n' || run[i] == '\r' && (i+1 == len(run) || run[i+1] != '\n') {
-			n++
-		}
-	}
-	return n
-}
+func breaks(run string) int { return strings.Count(lineEnds.Replace(run), "\n") }
 
-func isBlank(text []byte) bool { return len(bytes.Trim(text, " \t\r\n")) == 0 }
+func isBlank(text string) bool { return strings.Trim(text, space) == "" }

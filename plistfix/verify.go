@@ -3,7 +3,9 @@ package plistfix
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"howett.net/plist"
@@ -35,10 +37,9 @@ func caught(err *error) {
 }
 
 // newAgent picks what an Agent holds out of the values of a property list.
-func newAgent(f Format, values map[string]any) Agent {
+func newAgent(values map[string]any) Agent {
 	text := func(key string) string { s, _ := values[key].(string); return s }
 	a := Agent{
-		Format:            f,
 		Label:             text(labelKey),
 		Program:           text("Program"),
 		StandardOutPath:   text("StandardOutPath"),
@@ -66,8 +67,12 @@ func newAgent(f Format, values map[string]any) Agent {
 // howett.net/plist must find the variable as wanted, or gone if that is nil, and
 // no other difference.
 func verify(before, after []byte, name string, want *string) error {
-	if _, err := check(after, name); err != nil {
-		return fmt.Errorf("reading the edit back: %w", err)
+	found, err := check(after, name)
+	if err != nil {
+		return fmt.Errorf("after the edit: %w", err)
+	}
+	if !equal(found.current(), want) {
+		return fmt.Errorf("variable %q is not as wanted after the edit", name)
 	}
 	return compare(before, after, name, want)
 }
@@ -123,10 +128,10 @@ func same(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:
 		b, ok := b.(map[string]any)
-		return ok && sameDict(a, b)
+		return ok && maps.EqualFunc(a, b, same)
 	case []any:
 		b, ok := b.([]any)
-		return ok && sameArray(a, b)
+		return ok && slices.EqualFunc(a, b, same)
 	case []byte:
 		b, ok := b.([]byte)
 		return ok && bytes.Equal(a, b)
@@ -141,28 +146,4 @@ func same(a, b any) bool {
 		return ok && math.Float32bits(a) == math.Float32bits(b)
 	}
 	return a == b
-}
-
-func sameDict(a, b map[string]any) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key, v := range a {
-		if w, ok := b[key]; !ok || !same(v, w) {
-			return false
-		}
-	}
-	return true
-}
-
-func sameArray(a, b []any) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !same(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }
