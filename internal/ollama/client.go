@@ -1,20 +1,20 @@
 package ollama
 
 import (
-	"bytes"
-	"cmp"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"strings"
+	"net/http"
+	"net/url"
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer: whoever holds the port may not
-// be Ollama.
+// maxAnswer bounds what is read of an answer, its headers included: whoever
+// holds the port may not be Ollama.
 const maxAnswer = 64 << 10
 
 // ErrNotOllama says that something answered on the port, but not as Ollama.
@@ -22,14 +22,13 @@ var ErrNotOllama = errors.New("the answer is not Ollama's")
 
 // Version asks the server at address ("127.0.0.1:11434") for /api/version. It
 // waits no longer than patience.
-func Version(ctx context.Context, address string, patience time.Duration) (string, error) {
+func Version(ctx context.Context, address string, patience time.Duration) (version string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	body, err := get(ctx, address, "/api/version")
-	if err != nil {
-		return "", fmt.Errorf("asking %s for its version: %w", address, err)
+	body, err := get(ctx, address)
+	if err == nil {
+		version, err = ParseVersion(body)
 	}
-	version, err := ParseVersion(body)
 	if err != nil {
 		return "", fmt.Errorf("asking %s for its version: %w", address, err)
 	}
@@ -69,9 +68,8 @@ func ParseTags(body []byte) ([]string, error) {
 
 // get makes the one request that the proof of a socket takes. It goes straight to
 // the address: a proxy from the environment would be asked even for 127.0.0.1
-// (ollama/ollama#2168). Neither is a redirect followed, nor a connection kept. With
-// net/http in its place the program would be twice as large, and start half as fast.
-func get(ctx context.Context, address, path string) ([]byte, error) {
+// (ollama/ollama#2168). Neither is a redirect followed, nor a connection kept.
+func get(ctx context.Context, address string) ([]byte, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -79,46 +77,32 @@ func get(ctx context.Context, address, path string) ([]byte, error) {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	answer, err := exchange(conn, address, path)
-	switch {
-	case ctx.Err() != nil:
+	body, err := exchange(conn, address)
+	if ctx.Err() != nil {
 		return nil, ctx.Err()
-	case err != nil:
+	}
+	return body, err
+}
+
+// exchange leaves HTTP to net/http, but not to its Transport: that logs to stderr
+// what a server says unasked, as SSH and SMTP do, and dials on when ctx has ended.
+func exchange(conn net.Conn, address string) ([]byte, error) {
+	asked := &url.URL{Scheme: "http", Host: address, Path: "/api/version"}
+	req := &http.Request{URL: asked, Close: true}
+	if err := req.Write(conn); err != nil {
 		return nil, err
 	}
-	return bodyOf(answer)
-}
-
-// exchange speaks HTTP/1.0, in which an answer ends with its connection and has no
-// chunks (RFC 9112, section 9.3).
-func exchange(conn net.Conn, address, path string) (answer []byte, err error) {
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, withoutZone(address)); err != nil {
-		return nil, err
+	answer := bufio.NewReader(io.LimitReader(conn, maxAnswer))
+	if _, err := answer.Peek(1); err != nil {
+		return nil, err // no answer at all
 	}
-	answer, err = io.ReadAll(io.LimitReader(conn, maxAnswer))
-	if len(answer) > 0 {
-		return answer, nil // whoever resets the connection behind it has answered
-	}
-	return nil, cmp.Or(err, io.EOF)
-}
-
-// withoutZone is the address as a Host header has it: what follows a % means
-// something on this machine only.
-func withoutZone(address string) string {
-	host, port, _ := net.SplitHostPort(address)
-	host, _, _ = strings.Cut(host, "%")
-	return net.JoinHostPort(host, port)
-}
-
-func bodyOf(answer []byte) ([]byte, error) {
-	head, body, whole := bytes.Cut(answer, []byte("\r\n\r\n"))
-	version, status, _ := strings.Cut(string(head), " ")
-	status, _, _ = strings.Cut(status, "\r\n")
-	switch {
-	case !whole || !strings.HasPrefix(version, "HTTP/1."):
+	resp, err := http.ReadResponse(answer, req)
+	if err != nil {
 		return nil, fmt.Errorf("%w: it is no HTTP", ErrNotOllama)
-	case status != "200" && !strings.HasPrefix(status, "200 "):
-		return nil, fmt.Errorf("%w: HTTP status %.3s", ErrNotOllama, status)
 	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: HTTP status %d", ErrNotOllama, resp.StatusCode)
+	}
+	body, _ := io.ReadAll(resp.Body) // one that is cut short is judged as it is
 	return body, nil
 }

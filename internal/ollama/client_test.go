@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -16,69 +17,13 @@ import (
 
 const patience = 5 * time.Second
 
-func TestVersion(t *testing.T) {
-	t.Setenv("http_proxy", "http://127.0.0.1:1")
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	got, err := Version(t.Context(), serve(t, 200, `{"version":"0.33.0"}`), patience)
-	if err != nil || got != "0.33.0" {
-		t.Errorf("Version = %q, %v", got, err)
-	}
-}
-
-func TestVersionOfSomethingElse(t *testing.T) {
-	for _, tc := range []struct {
-		status int
-		body   string
-	}{
-		{200, ""},
-		{200, "Ollama is running"},
-		{200, `{"release":"1"}`},
-		{200, strings.Repeat(" ", 2*maxAnswer) + `{"version":"0.33.0"}`},
-		{403, ""},
-		{302, ""},
-		{404, `{"version":"0.33.0"}`},
-	} {
-		got, err := Version(t.Context(), serve(t, tc.status, tc.body), patience)
-		if !errors.Is(err, ErrNotOllama) {
-			t.Errorf("status %d, body %.20q: %q, %v, want ErrNotOllama", tc.status, tc.body, got, err)
-		}
-	}
-}
-
-func TestVersionWithoutAnswer(t *testing.T) {
-	release := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-	defer s.Close()
-	defer close(release)
-	_, err := Version(t.Context(), s.Listener.Addr().String(), 50*time.Millisecond)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want a deadline", err)
-	}
-}
-
 func TestVersionRefused(t *testing.T) {
 	s := httptest.NewServer(nil)
-	address := s.Listener.Addr().String()
 	s.Close()
-	_, err := Version(t.Context(), address, patience)
+	_, err := Version(t.Context(), s.Listener.Addr().String(), patience)
 	if err == nil || strings.Contains(err.Error(), "http://") {
 		t.Errorf("got %v, want the refusal without a URL around it", err)
 	}
-}
-
-func serve(t *testing.T, status int, body string) (address string) {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if status == 302 {
-			w.Header().Set("Location", "/elsewhere")
-		}
-		w.WriteHeader(status)
-		if _, err := w.Write([]byte(body)); err != nil && status == 200 {
-			t.Log(err)
-		}
-	}))
-	t.Cleanup(s.Close)
-	return s.Listener.Addr().String()
 }
 
 func TestParseTags(t *testing.T) {
@@ -107,52 +52,143 @@ func TestParseTags(t *testing.T) {
 }
 
 // Whoever holds the port may speak anything, or nothing at all.
-func TestVersionOfNoHTTP(t *testing.T) {
+func TestVersionOfSomethingElse(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n\r\n"
 	for _, tc := range []struct {
 		said string
 		want error
 	}{
 		{"", io.EOF},
 		{"SSH-2.0-OpenSSH_9.9\r\n", ErrNotOllama},
+		{`{"version":"0.33.0"}`, ErrNotOllama}, // HTTP/0.9
 		{"HTTP/1.1 200 OK\r\n", ErrNotOllama},
 		{"HTTP/1.1 200\r\n\r\n{\"version\":\"0.33.0\"}", nil},
+		{"HTTP/1.0 200 OK\r\n\r\n{\"version\":\"0.33.0\"}", nil},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"version\":", ErrNotOllama},
 		{"HTTP/1.1 2000 OK\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
 		{"HTTP/1.1\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
+		{"HTTP/1.1 200 OK\r\nno colon\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
 		{"\r\n\r\n", ErrNotOllama},
+		{ok, ErrNotOllama},
+		{ok + "Ollama is running", ErrNotOllama},
+		{ok + `{"release":"1"}`, ErrNotOllama},
+		{ok + strings.Repeat(" ", 2*maxAnswer) + `{"version":"0.33.0"}`, ErrNotOllama},
+		{"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", ErrNotOllama},
+		{"HTTP/1.1 404 Not Found\r\n\r\n{\"version\":\"0.33.0\"}", ErrNotOllama},
+		{strings.Repeat("\x00", 2*maxAnswer), ErrNotOllama},
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
+		address := answering(t, func(conn net.Conn) {
 			conn.Read(make([]byte, 1024)) // or closing would reset the connection
 			io.WriteString(conn, tc.said)
-			conn.Close()
-		}()
-		if _, err := Version(t.Context(), l.Addr().String(), patience); !errors.Is(err, tc.want) {
-			t.Errorf("%q: %v, want %v", tc.said, err, tc.want)
+		})
+		if _, err := Version(t.Context(), address, patience); !errors.Is(err, tc.want) {
+			t.Errorf("%.40q: %v, want %v", tc.said, err, tc.want)
 		}
-		l.Close()
 	}
 }
 
+// What never ends is left at the limit or at the deadline, and the connection is
+// closed.
+func TestVersionOfWhatNeverEnds(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\n"
+	for name, tc := range map[string]struct {
+		first, again string
+		pause        time.Duration
+		want         error
+	}{
+		"headers":       {head, "X: y\r\n", 0, ErrNotOllama},
+		"one header":    {head + "X: ", "y", 0, ErrNotOllama},
+		"body":          {head + "\r\n", "y", 0, ErrNotOllama},
+		"chunks":        {head + "Transfer-Encoding: chunked\r\n\r\n", "1\r\ny\r\n", 0, ErrNotOllama},
+		"status line":   {"", "HTTP/1.1 ", 0, ErrNotOllama},
+		"interim":       {"", "HTTP/1.1 100 Continue\r\n\r\n", 0, ErrNotOllama},
+		"slow headers":  {head, "X: y\r\n", 10 * time.Millisecond, context.DeadlineExceeded},
+		"slow body":     {head + "\r\n", " ", 10 * time.Millisecond, context.DeadlineExceeded},
+		"silence after": {head + "\r\n{\"version\":\"1\"}", "", time.Millisecond, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left := make(chan struct{})
+			address := answering(t, func(conn net.Conn) {
+				go func() {
+					io.Copy(io.Discard, conn) // until we close it
+					close(left)
+				}()
+				_, err := io.WriteString(conn, tc.first)
+				for err == nil {
+					_, err = io.WriteString(conn, tc.again)
+					select {
+					case <-left:
+						return
+					case <-time.After(tc.pause):
+					}
+				}
+				<-left
+			})
+			limit := patience
+			if tc.pause > 0 {
+				limit = 100 * time.Millisecond
+			}
+			if _, err := Version(t.Context(), address, limit); !errors.Is(err, tc.want) {
+				t.Errorf("%v, want %v", err, tc.want)
+			}
+			select {
+			case <-left:
+			case <-time.After(patience):
+				t.Error("the connection stays open")
+			}
+		})
+	}
+}
+
+// answering serves one connection.
+func answering(t *testing.T, serve func(net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		serve(conn)
+	}()
+	return l.Addr().String()
+}
+
 // What Ollama is asked, and by which name: it refuses foreign ones on loopback.
-func TestVersionAsksAsBrowsersDo(t *testing.T) {
+func TestVersion(t *testing.T) {
+	t.Setenv("http_proxy", "http://127.0.0.1:1")
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	var host, path string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, path = r.Host, r.URL.Path
-		io.WriteString(w, `{"version":"1"}`)
+		io.WriteString(w, `{"version":"0.33.0"}`)
 	}))
 	defer s.Close()
 	address := s.Listener.Addr().String()
-	if _, err := Version(t.Context(), address, patience); err != nil || host != address || path != "/api/version" {
-		t.Errorf("asked %q of %q: %v", path, host, err)
+	got, err := Version(t.Context(), address, patience)
+	if err != nil || got != "0.33.0" || host != address || path != "/api/version" {
+		t.Errorf("asked %q of %q: %q, %v", path, host, got, err)
 	}
-	if got := withoutZone("[fe80::1%en0]:11434"); got != "[fe80::1]:11434" {
+}
+
+// What follows a % means something on this machine only.
+func TestHostHeaderHasNoZone(t *testing.T) {
+	ours, theirs := net.Pipe()
+	asked := make(chan string, 1)
+	go func() {
+		defer close(asked)
+		defer theirs.Close()
+		if req, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
+			asked <- req.Host
+		}
+	}()
+	exchange(ours, "[fe80::1%en0]:11434")
+	if got := <-asked; got != "[fe80::1]:11434" {
 		t.Errorf("Host: %s", got)
 	}
 }

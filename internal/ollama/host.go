@@ -3,6 +3,7 @@
 package ollama
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -39,11 +40,15 @@ func ParseHost(value string) Host {
 	if err != nil {
 		return Host{nameWithoutPort(hostport), defaultPort}
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return Host{name, defaultPort}
+	if n, err := parsePort(port); err == nil {
+		return Host{name, n}
 	}
-	return Host{name, int(n)}
+	return Host{name, defaultPort}
+}
+
+func parsePort(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return int(n), err
 }
 
 // trim drops the blanks and quotes that Ollama drops around a value.
@@ -79,10 +84,10 @@ func nameWithoutPort(hostport string) string {
 // Traps of OLLAMA_HOST, told apart by CheckHost.
 var (
 	ErrEmpty      = errors.New("is empty: Ollama would stay on 127.0.0.1")
-	ErrList       = errors.New("is a list: Ollama listens on one address only")
-	ErrPortOnly   = errors.New("is a port alone: Ollama would look for a host of that name")
-	ErrStar       = errors.New("has a star: that is how lsof prints every interface, Ollama calls it 0.0.0.0")
-	ErrSchemePort = errors.New("has a scheme and no port: Ollama would listen on the web's port, 80 or 443")
+	errList       = errors.New("is a list: Ollama listens on one address only")
+	errPortOnly   = errors.New("is a port alone: Ollama would look for a host of that name")
+	errStar       = errors.New("has a star: that is how lsof prints every interface, Ollama calls it 0.0.0.0")
+	errSchemePort = errors.New("has a scheme and no port: Ollama would listen on the web's port, 80 or 443")
 	ErrPath       = errors.New("has a path: the listener has none")
 	ErrBadPort    = errors.New("has no port between 1 and 65535: Ollama would quietly take its default or a random one")
 	ErrName       = errors.New("is not an IP address: a name is looked up at every start, and may be missing then")
@@ -107,37 +112,29 @@ func checkHost(value string) (Host, error) {
 	if !hasPort {
 		name = strings.Trim(hostport, "[]")
 	}
+	n, portErr := parsePort(port)
+	_, notNumber := strconv.Atoi(hostport)
 	switch {
 	case strings.TrimSpace(value) == "":
 		return Host{}, ErrEmpty
 	case strings.Contains(value, ","):
-		return Host{}, ErrList
+		return Host{}, errList
 	case strings.ContainsAny(value, " \t\r\n\"'#\\"):
 		return Host{}, ErrCharacters
 	case strings.Contains(hostport, "/"):
 		return Host{}, ErrPath
 	case strings.HasPrefix(hostport, "*"):
-		return Host{}, ErrStar
-	case isNumber(hostport):
-		return Host{}, ErrPortOnly
-	case hasPort && !isPort(port):
+		return Host{}, errStar
+	case notNumber == nil:
+		return Host{}, errPortOnly
+	case hasPort && (portErr != nil || n == 0):
 		return Host{}, ErrBadPort
 	case !hasPort && hostport != value:
-		return Host{}, ErrSchemePort
+		return Host{}, errSchemePort
 	case !isAddress(name), name == "" && !hasPort:
 		return Host{}, ErrName
 	}
 	return ParseHost(value), nil
-}
-
-func isNumber(s string) bool {
-	_, err := strconv.Atoi(s)
-	return err == nil
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
 }
 
 // isAddress reports whether name is an address that means the same on every
@@ -173,15 +170,13 @@ func (h Host) Loopback() bool {
 // Elsewhere reports whether this is an address that is none of the machine's. Of a
 // name nobody can tell but Ollama.
 func (h Host) Elsewhere(addresses []netip.Addr) bool {
-	ip, err := netip.ParseAddr(h.Name)
-	return err == nil && !h.Wildcard() && !h.Loopback() && !slices.Contains(addresses, ip.Unmap())
+	ip := h.ip()
+	return ip.IsValid() && !h.Wildcard() && !h.Loopback() && !slices.Contains(addresses, ip)
 }
 
+// ip is the zero Addr for a name.
 func (h Host) ip() netip.Addr {
-	ip, err := netip.ParseAddr(h.Name)
-	if err != nil {
-		return netip.Addr{}
-	}
+	ip, _ := netip.ParseAddr(h.Name)
 	return ip.Unmap()
 }
 
@@ -192,19 +187,16 @@ func (h Host) Equal(o Host) bool {
 
 // Socket is the address as lsof prints it: "*:11434", "127.0.0.1:11434".
 func (h Host) Socket() string {
-	return net.JoinHostPort(h.socketName(), strconv.Itoa(h.Port))
-}
-
-func (h Host) socketName() string {
+	name := h.Name
 	switch {
 	case h.Wildcard():
-		return "*"
+		name = "*"
 	case h.Name == "localhost":
-		return "127.0.0.1"
+		name = "127.0.0.1"
 	case h.ip().IsValid():
-		return h.ip().String()
+		name = h.ip().String()
 	}
-	return h.Name
+	return net.JoinHostPort(name, strconv.Itoa(h.Port))
 }
 
 // Dial is where a client on this machine connects: loopback for a wildcard.
@@ -218,15 +210,12 @@ func (h Host) Dial() string {
 // FromSocket turns an address as lsof prints it back into a Host.
 func FromSocket(address string) (Host, error) {
 	name, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return Host{}, fmt.Errorf("reading socket address %q: %w", address, err)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
+	n, portErr := parsePort(port)
+	if err := cmp.Or(err, portErr); err != nil {
 		return Host{}, fmt.Errorf("reading socket address %q: %w", address, err)
 	}
 	if name == "*" {
 		name = "0.0.0.0"
 	}
-	return Host{name, int(n)}, nil
+	return Host{name, n}, nil
 }
