@@ -2,14 +2,9 @@ package homebrew
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
+	"regexp"
 )
 
 // Installation is one Homebrew. A Mac can have two: one for Apple silicon and
@@ -21,8 +16,8 @@ type Installation struct {
 	// Repository is where Homebrew's own code lies: the prefix on Apple
 	// silicon, <prefix>/Homebrew on Intel.
 	Repository string
-	// Known is set when Homebrew's code was found and read. Without it,
-	// HonoursEnvFile and Repository say nothing.
+	// Known is set when Homebrew's code was found and read. Without it, only
+	// the prefix is set.
 	Known bool
 	// HonoursEnvFile is set when `brew services` reads the file at EnvFile, as
 	// Homebrew does since 6.0.15. For root it never does.
@@ -31,7 +26,7 @@ type Installation struct {
 
 // programPath is where Homebrew has the ollama program: in the keg, or behind
 // the version-independent link to it. The formula's service uses the link.
-var programPath = lazyregexp.New(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
+var programPath = regexp.MustCompile(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
 
 // PrefixOf takes Homebrew's prefix from the path of a job's program. It is ""
 // for a program that is not in Homebrew's ollama formula.
@@ -45,24 +40,17 @@ func PrefixOf(program string) string {
 
 // FindInstallation looks at the Homebrew at a prefix. It starts no program:
 // what Homebrew can do is read from its own source.
-//
-// The error says what could not be found (fs.ErrNotExist) or read; Prefix is
-// set all the same.
-func FindInstallation(prefix string) (Installation, error) {
+func FindInstallation(prefix string) Installation {
 	if !filepath.IsAbs(prefix) {
-		return Installation{Prefix: prefix}, fmt.Errorf("looking for Homebrew: %q is not an absolute path", prefix)
+		return Installation{Prefix: prefix}
 	}
 	for _, repository := range repositories(prefix) {
-		source, err := readSource(filepath.Join(repository, "Library", "Homebrew", "service.rb"))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		source := read(filepath.Join(repository, "Library", "Homebrew", "service.rb"))
+		if source != nil {
+			return Installation{prefix, repository, true, readsEnvFile(source)}
 		}
-		if err != nil {
-			return Installation{Prefix: prefix}, fmt.Errorf("looking for Homebrew: %w", err)
-		}
-		return Installation{prefix, repository, true, readsEnvFile(source)}, nil
 	}
-	return Installation{Prefix: prefix}, fmt.Errorf("looking for Homebrew in %s: %w", prefix, fs.ErrNotExist)
+	return Installation{Prefix: prefix}
 }
 
 // readsEnvFile looks in service.rb for the method that merges the env file with
@@ -95,34 +83,18 @@ func repositories(prefix string) []string {
 	return append([]string{filepath.Dir(folder)}, usual...)
 }
 
-// maxSource is far more than any of Homebrew's source files has.
-const maxSource = 1 << 20
+// maxSize is far more than any of the files that are read here has.
+const maxSize = 1 << 20
 
-// readSource reads a regular file of a limited size. Anything else could keep
-// the reader waiting.
-func readSource(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+// read reads a small regular file: anything else could keep the reader waiting. It
+// returns nil where there is none.
+func read(path string) []byte {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxSize {
+		return nil
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readLimited(f)
-}
-
-func readLimited(f *os.File) ([]byte, error) {
-	source, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(source) > maxSource {
-		return nil, fmt.Errorf("%s is larger than %d bytes", f.Name(), maxSource)
-	}
-	return source, nil
+	return data
 }

@@ -2,8 +2,6 @@ package homebrew
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,10 +67,7 @@ func TestFindInstallation(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := buildTree(t, test.files)
-			got, err := FindInstallation(filepath.Join(root, "p"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := FindInstallation(filepath.Join(root, "p"))
 			test.want.Prefix = filepath.Join(root, test.want.Prefix)
 			test.want.Repository = filepath.Join(root, test.want.Repository)
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -111,24 +106,11 @@ func TestFindInstallationFails(t *testing.T) {
 	root := buildTree(t, map[string]string{
 		"empty/README":                         "",
 		"folder/Library/Homebrew/service.rb/x": "",
-		"huge/Library/Homebrew/service.rb":     string(bytes.Repeat([]byte("#\n"), maxSource)),
+		"huge/Library/Homebrew/service.rb":     string(bytes.Repeat([]byte("#\n"), maxSize)),
 	})
-	for _, test := range []struct {
-		prefix, want string
-		missing      bool
-	}{
-		{root + "/none", "looking for Homebrew in " + root + "/none: file does not exist", true},
-		{root + "/empty", "looking for Homebrew in " + root + "/empty: file does not exist", true},
-		{root + "/folder", "looking for Homebrew: " + root + "/folder/Library/Homebrew/service.rb is not a regular file", false},
-		{root + "/huge", "looking for Homebrew: " + root + "/huge/Library/Homebrew/service.rb is larger than 1048576 bytes", false},
-		{"opt/homebrew", `looking for Homebrew: "opt/homebrew" is not an absolute path`, false},
-		{"", `looking for Homebrew: "" is not an absolute path`, false},
-	} {
-		got, err := FindInstallation(test.prefix)
-		if err == nil || err.Error() != test.want || errors.Is(err, fs.ErrNotExist) != test.missing {
-			t.Errorf("FindInstallation(%q): error %v, want %q", test.prefix, err, test.want)
-		}
-		if diff := cmp.Diff(Installation{Prefix: test.prefix}, got); diff != "" {
+	for _, prefix := range []string{root + "/none", root + "/empty", root + "/folder", root + "/huge", "opt/homebrew", ""} {
+		got := FindInstallation(prefix)
+		if diff := cmp.Diff(Installation{Prefix: prefix}, got); diff != "" {
 			t.Errorf("installation (-want +got):\n%s", diff)
 		}
 	}

@@ -89,14 +89,6 @@ func ParseEnv(data []byte) (map[string]string, error) {
 	return vars, nil
 }
 
-// EnvValue returns what an env file sets a variable to. It is "" and false when
-// the file does not set it, and fails as ParseEnv does.
-func EnvValue(data []byte, name string) (value string, ok bool, err error) {
-	vars, err := ParseEnv(data)
-	value, ok = vars[name]
-	return value, ok, err
-}
-
 // Suspicious lists the lines of an env file that were probably meant to set a
 // variable in another way than Homebrew understands them: with export, in
 // quotes, or with a comment behind the value. Each is a sentence that begins

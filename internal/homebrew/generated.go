@@ -1,6 +1,7 @@
 package homebrew
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,12 +27,9 @@ var serviceKeys = []string{
 // hand mostly leaves some other trace; who imitates Homebrew to the letter
 // cannot be told from it.
 func Generated(doc []byte) bool {
-	body, ok := strings.CutPrefix(string(doc), header)
-	if !ok {
-		return false
-	}
-	body, ok = strings.CutSuffix(body, footer)
-	if !ok {
+	body, begins := strings.CutPrefix(string(doc), header)
+	body, ends := strings.CutSuffix(body, footer)
+	if !begins || !ends {
 		return false
 	}
 	depth, keys := 1, []string{}
@@ -40,7 +38,7 @@ func Generated(doc []byte) bool {
 		if strings.HasPrefix(element, "</") {
 			depth--
 		}
-		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !elementOfOurs(element) {
+		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !written.MatchString(element) {
 			return false
 		}
 		if key, ok := strings.CutPrefix(element, "<key>"); ok && depth == 1 {
@@ -55,18 +53,6 @@ func Generated(doc []byte) bool {
 
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
 
-// elementOfOurs knows the lines that a service's property list consists of.
-func elementOfOurs(line string) bool {
-	switch line {
-	case "<dict>", "</dict>", "<array>", "</array>", "<true/>", "<false/>", "<string/>":
-		return true
-	}
-	for _, tag := range []string{"key", "string"} {
-		text, opens := strings.CutPrefix(line, "<"+tag+">")
-		text, closes := strings.CutSuffix(text, "</"+tag+">")
-		if opens && closes && !strings.ContainsAny(text, "<>") {
-			return true
-		}
-	}
-	return false
-}
+// written are the lines that a service's property list consists of.
+var written = regexp.MustCompile(
+	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|string>[^<>]*</string)>$`)

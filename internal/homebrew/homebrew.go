@@ -9,14 +9,11 @@ import (
 	"slices"
 )
 
-// The labels under which Homebrew registers the service, which are also the
-// stems of its file names (Homebrew/brew services, pull requests 23741 and
-// 23750). A service keeps the legacy label until it is restarted by a Homebrew
-// that writes the canonical one.
-const (
-	canonicalLabel = "sh.brew.ollama"
-	legacyLabel    = "homebrew.mxcl.ollama"
-)
+// Labels lists those under which Homebrew registers the service, which are also
+// the stems of its file names (Homebrew/brew services, pull requests 23741 and
+// 23750), the one it prefers first. A service keeps the old one until it is
+// restarted by a Homebrew that writes the new one.
+func Labels() []string { return []string{"sh.brew.ollama", "homebrew.mxcl.ollama"} }
 
 // Daemons is where `sudo brew services` puts its property lists.
 const Daemons = "/Library/LaunchDaemons"
@@ -38,26 +35,16 @@ func LacksOllama(prefixes []string) bool {
 		if _, err := os.Lstat(filepath.Join(prefix, "opt", "ollama")); !errors.Is(err, fs.ErrNotExist) {
 			return false
 		}
-		here, _ := FindInstallation(prefix)
-		found = found || here.Known
+		found = found || FindInstallation(prefix).Known
 	}
 	return found
 }
 
-// Labels lists Homebrew's labels for Ollama, the one it prefers first.
-func Labels() []string {
-	return []string{canonicalLabel, legacyLabel}
-}
-
 // IsLabel reports whether label is one of Homebrew's for Ollama.
-func IsLabel(label string) bool {
-	return slices.Contains(Labels(), label)
-}
+func IsLabel(label string) bool { return slices.Contains(Labels(), label) }
 
 // Agents is the user's folder of launch agents.
-func Agents(home string) string {
-	return filepath.Join(home, "Library", "LaunchAgents")
-}
+func Agents(home string) string { return filepath.Join(home, "Library", "LaunchAgents") }
 
 // Candidate is one place where Homebrew may have put the service.
 type Candidate struct {

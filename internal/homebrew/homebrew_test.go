@@ -1,8 +1,6 @@
 package homebrew
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,41 +30,19 @@ func TestPrefixes(t *testing.T) {
 }
 
 func TestLacksOllama(t *testing.T) {
-	dir := t.TempDir()
-	silicon, intel := filepath.Join(dir, "silicon"), filepath.Join(dir, "intel")
-	both := []string{silicon, intel}
-	make := func(path string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if LacksOllama(both) {
-		t.Error("without a Homebrew nobody knows")
-	}
-	make(filepath.Join(silicon, "Library", "Homebrew", "service.rb"))
-	if !LacksOllama(both) {
-		t.Error("a Homebrew without Ollama has it")
-	}
-	make(filepath.Join(intel, "opt", "ollama"))
-	if LacksOllama(both) {
-		t.Error("the other Homebrew has Ollama")
-	}
-}
-
-func TestIsLabel(t *testing.T) {
-	for label, want := range map[string]bool{
-		"sh.brew.ollama":        true,
-		"homebrew.mxcl.ollama":  true,
-		"com.ollama.ollama":     false,
-		"homebrew.mxcl.ollama2": false,
-		"":                      false,
+	const code = "/Library/Homebrew/service.rb"
+	for _, test := range []struct {
+		name  string
+		files map[string]string
+		want  bool
+	}{
+		{"without a Homebrew nobody knows", nil, false},
+		{"a Homebrew without it", map[string]string{"silicon" + code: "#"}, true},
+		{"the other Homebrew has it", map[string]string{"silicon" + code: "#", "intel/opt/ollama": ""}, false},
 	} {
-		if got := IsLabel(label); got != want {
-			t.Errorf("IsLabel(%q) = %v, want %v", label, got, want)
+		root := buildTree(t, test.files)
+		if got := LacksOllama([]string{root + "/silicon", root + "/intel"}); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
 		}
 	}
 }
