@@ -38,12 +38,7 @@ func MissingFolders(path string) []string {
 
 // Apply makes the change. Where it fails, something of it may have been done;
 // Revert takes that back.
-func (c Change) Apply() error {
-	if c.After == nil {
-		return c.remove(c.File)
-	}
-	return c.write(c.File, c.After, c.Mode)
-}
+func (c Change) Apply() error { return c.put(c.File, c.After, c.Mode) }
 
 // Revert takes the change back. A change that was not made is left at that; a
 // file that somebody else has changed since is left to them, and the error wraps
@@ -55,15 +50,15 @@ func (c Change) Revert() error {
 		return err
 	case same(now, c.File.Data, c.File.Mode, c.File.Absent):
 		if now.Absent {
-			c.dropFolders()
+			DropFolders(c.File.Path, c.Folders)
 		}
 		return nil
 	case !same(now, c.After, c.Mode, c.After == nil):
 		return &fs.PathError{Op: "restore", Path: c.File.Path, Err: ErrChanged}
 	case c.File.Absent:
-		return c.remove(now)
+		return c.put(now, nil, 0)
 	}
-	return c.write(now, c.File.Data, c.File.Mode)
+	return c.put(now, c.File.Data, c.File.Mode)
 }
 
 // same reports whether now has these bytes and this mode, or is absent as well.
@@ -74,11 +69,21 @@ func same(now File, data []byte, mode fs.FileMode, absent bool) bool {
 	return now.Mode == mode && bytes.Equal(now.Data, data)
 }
 
-func (c Change) write(f File, data []byte, mode fs.FileMode) error {
-	if err := makeFolders(c.Folders, 0o755); err != nil {
-		return err
+// put replaces or makes the file, or removes it where data is nil.
+func (c Change) put(f File, data []byte, mode fs.FileMode) error {
+	if data != nil {
+		if err := makeFolders(c.Folders, 0o755); err != nil {
+			return err
+		}
+		return f.Replace(data, mode)
 	}
-	return f.Replace(data, mode)
+	if !f.Absent {
+		if err := f.Remove(); err != nil {
+			return err
+		}
+	}
+	DropFolders(f.Path, c.Folders)
+	return nil
 }
 
 // makeFolders makes those that are not there, and makes each last: what lies in
@@ -96,18 +101,6 @@ func makeFolders(dirs []string, mode fs.FileMode) error {
 	return nil
 }
 
-func (c Change) remove(f File) error {
-	if !f.Absent {
-		if err := f.Remove(); err != nil {
-			return err
-		}
-	}
-	c.dropFolders()
-	return nil
-}
-
-func (c Change) dropFolders() { DropFolders(c.File.Path, c.Folders) }
-
 // DropFolders removes those of the folders that the file at path would lie in and
 // that are empty. It is no failure to leave one, and a link is not removed: it is
 // somebody's own.
@@ -120,16 +113,4 @@ func DropFolders(path string, folders []string) {
 			return
 		}
 	}
-}
-
-// saved is the change's entry in a receipt.
-func (c Change) saved() Saved {
-	s := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
-	if !c.File.Absent {
-		s.Before = Sum(c.File.Data)
-	}
-	if c.After != nil {
-		s.After = Sum(c.After)
-	}
-	return s
 }

@@ -12,19 +12,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
-// MaxSize bounds what Read takes in. It is an outer bound: whoever reads the
+// maxSize bounds what Read takes in. It is an outer bound: whoever reads the
 // bytes may want far fewer.
-const MaxSize = 16 << 20
+const maxSize = 16 << 20
 
 // What keeps a file from being read or replaced.
 var (
 	ErrNotRegular = errors.New("not a regular file")
-	ErrTooLarge   = fmt.Errorf("larger than %d MiB", MaxSize>>20)
+	errTooLarge   = fmt.Errorf("larger than %d MiB", maxSize>>20)
 	ErrChanged    = errors.New("the file has been changed by somebody else in the meantime")
 )
 
@@ -59,41 +58,33 @@ func Read(path string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	info, err := os.Lstat(real)
-	if err != nil {
+	notRegular := &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	if info, err := os.Lstat(real); err != nil {
 		return File{}, err
+	} else if !info.Mode().IsRegular() { // opening a device can do something
+		return File{}, notRegular
 	}
-	if !info.Mode().IsRegular() {
-		return File{}, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
-	}
-	data, info, err := readRegular(real)
-	if err != nil {
-		return File{}, err
-	}
-	uid, gid := owner(info)
-	return File{Path: path, Real: real, Data: data, Mode: info.Mode().Perm(), UID: uid, GID: gid, info: info}, nil
-}
-
-// readRegular opens without following a link and without blocking, and looks
-// again at what it got: the path may have changed hands since it was looked at.
-func readRegular(real string) ([]byte, fs.FileInfo, error) {
 	f, err := os.OpenFile(real, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, err
+		return File{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
+		return File{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, &fs.PathError{Op: "read", Path: real, Err: ErrNotRegular}
+	if !info.Mode().IsRegular() { // the path has changed hands since
+		return File{}, notRegular
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err == nil && len(data) > MaxSize {
-		err = &fs.PathError{Op: "read", Path: real, Err: ErrTooLarge}
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return File{}, err
 	}
-	return data, info, err
+	if len(data) > maxSize {
+		return File{}, &fs.PathError{Op: "read", Path: real, Err: errTooLarge}
+	}
+	uid, gid := owner(info)
+	return File{path, real, false, data, info.Mode().Perm(), uid, gid, info}, nil
 }
 
 func owner(info fs.FileInfo) (uid, gid int) {
@@ -106,39 +97,25 @@ func owner(info fs.FileInfo) (uid, gid int) {
 // Replace puts data and mode in place of what f was read as, atomically: a
 // reader sees the old file or the new one, and after a power cut one of the two
 // is there. When the file is no longer what was read, nothing is written and the
-// error wraps ErrChanged.
+// error wraps ErrChanged. Its folder has to be there.
 //
 // The new file has the old one's owner; a symbolic link stays a link. Extended
 // attributes and ACLs are not carried over.
 func (f File) Replace(data []byte, mode fs.FileMode) error {
+	temp, err := f.writeBeside(data, mode)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp) // fails after a rename, as it should
 	if f.Absent {
-		return f.create(data, mode)
+		// A link, unlike a rename, fails where somebody has put a file meanwhile.
+		if err = os.Link(temp, f.Real); errors.Is(err, fs.ErrExist) {
+			err = &fs.PathError{Op: "create", Path: f.Path, Err: ErrChanged}
+		}
+	} else if err = f.unchanged(); err == nil {
+		err = os.Rename(temp, f.Real)
 	}
-	temp, err := f.writeBeside(data, mode)
 	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) // fails after the rename, as it should
-	if err := f.unchanged(); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, f.Real); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(f.Real))
-}
-
-// create puts a file where there was none. Its folder has to be there.
-func (f File) create(data []byte, mode fs.FileMode) error {
-	temp, err := f.writeBeside(data, mode)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	// A link, unlike a rename, fails where somebody has put a file meanwhile.
-	if err := os.Link(temp, f.Real); errors.Is(err, fs.ErrExist) {
-		return &fs.PathError{Op: "create", Path: f.Path, Err: ErrChanged}
-	} else if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(f.Real))
@@ -147,7 +124,6 @@ func (f File) create(data []byte, mode fs.FileMode) error {
 // Remove takes the file away, unless it is no longer what was read; then the
 // error wraps ErrChanged.
 func (f File) Remove() error {
-	sweep(filepath.Dir(f.Real), temporaryFile)
 	if err := f.unchanged(); err != nil {
 		return err
 	}
@@ -160,7 +136,6 @@ func (f File) Remove() error {
 // writeBeside writes a temporary file into f's own folder. Its name is hidden
 // and does not end in .plist: launchd loads every *.plist it finds there.
 func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error) {
-	sweep(filepath.Dir(f.Real), temporaryFile)
 	temp, err := os.CreateTemp(filepath.Dir(f.Real), ".ollama-bind-*.tmp")
 	if err != nil {
 		return "", err
@@ -174,34 +149,42 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 	if err := f.dress(temp, mode); err != nil {
 		return "", err
 	}
-	if _, err := temp.Write(data); err != nil {
-		return "", err
+	return temp.Name(), finish(temp, data)
+}
+
+// finish writes a file to its end, and makes it last.
+func finish(f *os.File, data []byte) error {
+	if _, err := f.Write(data); err != nil {
+		return err
 	}
-	if err := temp.Sync(); err != nil {
-		return "", err
+	if err := f.Sync(); err != nil {
+		return err
 	}
-	return temp.Name(), temp.Close()
+	return f.Close()
 }
 
 // The names that os.CreateTemp and os.MkdirTemp make of our patterns.
 var (
-	temporaryFile    = lazyregexp.New(`^\.ollama-bind-\d+\.tmp$`)
-	unfinishedBackup = lazyregexp.New(`^\.unfinished-\d+$`)
+	temporaryFile    = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
+	unfinishedBackup = regexp.MustCompile(`^\.unfinished-\d+$`)
 )
 
-// sweep removes what a run that was killed has left in dir, and nothing else.
-// Whoever calls it holds the lock, so no other run is still at work on any of it.
-func sweep(dir string, ours *lazyregexp.Regexp) {
-	for _, path := range litter(dir, ours) {
-		os.RemoveAll(path) // what cannot be removed does no harm
+// Litter lists what runs that were killed have left in the store and beside the
+// files at paths. Whoever removes it has to hold the lock, so that no other run is
+// still at work on any of it.
+func (s Store) Litter(paths ...string) []string {
+	left := litter(s.backups(), unfinishedBackup)
+	for _, path := range paths {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		left = append(left, litter(filepath.Dir(path), temporaryFile)...)
 	}
+	return left
 }
 
-func litter(dir string, ours *lazyregexp.Regexp) (all []string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
+func litter(dir string, ours *regexp.Regexp) (all []string) {
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if ours.MatchString(e.Name()) && e.IsDir() == (ours == unfinishedBackup) {
 			all = append(all, filepath.Join(dir, e.Name()))
@@ -210,31 +193,13 @@ func litter(dir string, ours *lazyregexp.Regexp) (all []string) {
 	return all
 }
 
-// Litter reports whether a run that was killed has left a temporary file beside
-// the file at path.
-func Litter(path string) bool { return len(litter(folderOf(path), temporaryFile)) > 0 }
-
-// Sweep removes it. The caller holds the lock.
-func Sweep(path string) { sweep(folderOf(path), temporaryFile) }
-
-// folderOf is where the file really is, if it is a link.
-func folderOf(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	return filepath.Dir(path)
-}
-
-// dress gives temp the mode and the owner that the replacement shall have.
+// dress gives temp the mode and the owner that the replacement is to have.
 func (f File) dress(temp *os.File, mode fs.FileMode) error {
-	if f.Absent {
-		return temp.Chmod(mode.Perm())
-	}
 	info, err := temp.Stat()
 	if err != nil {
 		return err
 	}
-	if uid, gid := owner(info); uid != f.UID || gid != f.GID {
+	if uid, gid := owner(info); !f.Absent && (uid != f.UID || gid != f.GID) {
 		// launchd asks for the owner alone, and a user may not give a file
 		// to a group that he is not in: losing the group is no reason to stop.
 		if err := temp.Chown(f.UID, f.GID); err != nil && uid != f.UID {

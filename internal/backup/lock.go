@@ -39,32 +39,16 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 	if err != nil {
 		return nil, fmt.Errorf("waiting for another run of ollama-bind: %w", err)
 	}
-	if err := sign(path); err != nil {
+	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("signing the lock: %w", err)
 	}
 	return func() { lock.Close() }, nil
 }
 
-// sign writes into the lock who holds it.
-func sign(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = fmt.Fprintln(f, os.Getpid())
-	return err
-}
-
 func holder(path string) (pid int) {
-	text, _, err := readRegular(path)
-	if err != nil {
-		return 0
-	}
-	pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0
+	if f, err := Read(path); err == nil {
+		pid, _ = strconv.Atoi(strings.TrimSpace(string(f.Data)))
 	}
 	return pid
 }

@@ -10,12 +10,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // StateDirVariable moves the state folder, for tests and for people who keep
@@ -26,19 +25,19 @@ const StateDirVariable = "OLLAMA_BIND_STATE_DIR"
 // and reads.
 const receiptVersion = 1
 
+// What lies in the folder of a backup beside the bytes. The last two are empty.
 const (
 	receiptName = "receipt.json"
 	doneName    = "done"
 	voidName    = "void"
 )
 
-// What can be wrong with a backup.
+// ErrDamaged is a backup that cannot be read, or holds other bytes than were saved.
+var ErrDamaged = errors.New("the backup is damaged")
+
 var (
-	ErrNoBackup = errors.New("no such backup")
-	ErrDamaged  = errors.New("the backup is damaged")
-	ErrUnsafe   = errors.New("not a folder that only its owner can write to")
-	ErrRelative = errors.New("not a full path")
-	ErrNotUTF8  = errors.New("a path that is not UTF-8 cannot be written down")
+	errNoBackup = errors.New("no such backup")
+	errUnsafe   = errors.New("not a folder that only its owner can write to")
 )
 
 // Receipt says what one change did, so that it can be taken back.
@@ -88,7 +87,7 @@ type Store struct {
 func DefaultStore() (Store, error) {
 	if dir := os.Getenv(StateDirVariable); dir != "" {
 		if !filepath.IsAbs(dir) {
-			return Store{}, fmt.Errorf("%s=%q: %w", StateDirVariable, dir, ErrRelative)
+			return Store{}, fmt.Errorf("%s=%q: not a full path", StateDirVariable, dir)
 		}
 		return Store{dir}, nil
 	}
@@ -103,8 +102,10 @@ func DefaultStore() (Store, error) {
 // sudo on a Mac, the same folder in root's own home: each would lock the other
 // out of a shared one.
 func ownDir(dir string) string {
-	home, err := os.UserHomeDir()
-	if err != nil || os.Geteuid() != 0 {
+	home, homeErr := os.UserHomeDir()
+	root, rootErr := user.LookupId("0")
+	rest, inside := strings.CutPrefix(dir, home)
+	if os.Geteuid() != 0 || homeErr != nil || rootErr != nil || !inside {
 		return dir
 	}
 	info, err := os.Stat(home)
@@ -112,11 +113,6 @@ func ownDir(dir string) string {
 		return dir
 	}
 	if uid, _ := owner(info); uid == 0 {
-		return dir
-	}
-	root, err := user.LookupId("0")
-	rest, inside := strings.CutPrefix(dir, home)
-	if err != nil || !inside {
 		return dir
 	}
 	return root.HomeDir + rest
@@ -135,10 +131,17 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	r.ID = newID(r.Created)
 	r.Files = nil
 	for _, c := range changes {
-		if !utf8.ValidString(c.File.Path) { // in JSON it would become another one, which no rollback finds
-			return Receipt{}, &fs.PathError{Op: "back up", Path: c.File.Path, Err: ErrNotUTF8}
+		if !utf8.ValidString(c.File.Path) { // in JSON it would become another one
+			return Receipt{}, fmt.Errorf("a path that is not UTF-8 cannot be written down: %q", c.File.Path)
 		}
-		r.Files = append(r.Files, c.saved())
+		file := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
+		if !c.File.Absent {
+			file.Before = Sum(c.File.Data)
+		}
+		if c.After != nil {
+			file.After = Sum(c.After)
+		}
+		r.Files = append(r.Files, file)
 	}
 	if err := s.write(r, changes); err != nil {
 		return Receipt{}, fmt.Errorf("writing the backup: %w", err)
@@ -153,11 +156,10 @@ func newID(t time.Time) string {
 	return t.Format("20060102T150405.000Z") + "-" + hex.EncodeToString(random[:])
 }
 
-var idForm = lazyregexp.New(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
+var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
 // write fills a hidden folder and renames it when all is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
-	sweep(s.backups(), unfinishedBackup)
 	temp, err := os.MkdirTemp(s.backups(), ".unfinished-")
 	if err != nil {
 		return err
@@ -193,13 +195,7 @@ func writeSynced(path string, data []byte) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return f.Close()
+	return finish(f, data)
 }
 
 // List returns every backup, the newest first. One that cannot be read is
@@ -228,43 +224,47 @@ func (s Store) List() ([]Receipt, error) {
 
 // Load reads the receipt of one backup.
 func (s Store) Load(id string) (Receipt, error) {
-	if !idForm.MatchString(id) {
-		return Receipt{}, fmt.Errorf("backup %q: %w", id, ErrNoBackup)
-	}
-	f, err := Read(filepath.Join(s.backups(), id, receiptName))
+	r, err := s.load(id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Receipt{}, fmt.Errorf("backup %q: %w", id, ErrNoBackup)
+		err = errNoBackup
 	}
 	if err != nil {
 		return Receipt{}, fmt.Errorf("backup %q: %w", id, err)
 	}
-	var r Receipt
+	return r, nil
+}
+
+func (s Store) load(id string) (r Receipt, err error) {
+	if !idForm.MatchString(id) {
+		return r, errNoBackup
+	}
+	folder := filepath.Join(s.backups(), id)
+	f, err := Read(filepath.Join(folder, receiptName))
+	if err != nil {
+		return r, err
+	}
 	if err := json.Unmarshal(f.Data, &r); err != nil {
-		return Receipt{}, fmt.Errorf("backup %q: %w: %w", id, ErrDamaged, err)
+		return r, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if r.SchemaVersion != receiptVersion || r.ID != id || len(r.Files) == 0 {
-		return Receipt{}, fmt.Errorf("backup %q: %w: its receipt is not in a form that this version writes", id, ErrDamaged)
+		return r, fmt.Errorf("%w: its receipt is not in a form that this version writes", ErrDamaged)
 	}
-	_, err = os.Lstat(filepath.Join(s.backups(), id, doneName))
-	r.Done = err == nil
-	_, err = os.Lstat(filepath.Join(s.backups(), id, voidName))
-	r.Void = err == nil
+	_, notDone := os.Lstat(filepath.Join(folder, doneName))
+	_, notVoid := os.Lstat(filepath.Join(folder, voidName))
+	r.Done, r.Void = notDone == nil, notVoid == nil
 	return r, nil
 }
 
 // Finish notes that the change of a backup was carried out to its end, so that a
 // later run can tell it from one that was killed.
-func (s Store) Finish(id string) error { return s.mark(id, doneName) }
+func (s Store) Finish(id string) error {
+	return writeSynced(filepath.Join(s.backups(), id, doneName), nil)
+}
 
 // Void notes that nothing is left of the change of a backup: somebody else has
 // taken it back.
-func (s Store) Void(id string) error { return s.mark(id, voidName) }
-
-func (s Store) mark(id, name string) error {
-	if !idForm.MatchString(id) {
-		return fmt.Errorf("backup %q: %w", id, ErrNoBackup)
-	}
-	return writeSynced(filepath.Join(s.backups(), id, name), nil)
+func (s Store) Void(id string) error {
+	return writeSynced(filepath.Join(s.backups(), id, voidName), nil)
 }
 
 // Bytes returns what f held before the change of r, nil if it was not there.
@@ -285,40 +285,23 @@ func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 // prepare makes the state folder and the one for backups, for the owner's eyes
 // only: property lists can hold secrets.
 func (s Store) prepare() error {
-	if err := makeFolders(MissingFolders(filepath.Join(s.Dir, "backups")), 0o700); err != nil {
-		return err
-	}
-	if err := checkOwned(s.Dir); err != nil {
-		return err
-	}
-	if err := makeFolders([]string{s.backups()}, 0o700); err != nil {
-		return err
-	}
-	return checkOwned(s.backups())
-}
-
-func checkOwned(dir string) error {
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	uid, _ := owner(info)
-	if !info.IsDir() || uid != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-		return &fs.PathError{Op: "use", Path: dir, Err: ErrUnsafe}
+	for _, dir := range []string{s.Dir, s.backups()} {
+		if err := makeFolders(append(MissingFolders(dir), dir), 0o700); err != nil {
+			return err
+		}
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return err
+		}
+		uid, _ := owner(info)
+		if !info.IsDir() || uid != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+			return &fs.PathError{Op: "use", Path: dir, Err: errUnsafe}
+		}
 	}
 	return nil
 }
 
-// Litter reports whether a run that was killed has left anything in the store.
-func (s Store) Litter() bool { return len(litter(s.backups(), unfinishedBackup)) > 0 }
-
-// Sweep removes it. The caller holds the lock.
-func (s Store) Sweep() { sweep(s.backups(), unfinishedBackup) }
-
 // Remove drops a backup that turned out not to be needed.
 func (s Store) Remove(id string) error {
-	if !idForm.MatchString(id) {
-		return fmt.Errorf("backup %q: %w", id, ErrNoBackup)
-	}
 	return os.RemoveAll(filepath.Join(s.backups(), id))
 }
