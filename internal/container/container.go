@@ -8,6 +8,8 @@
 package container
 
 import (
+	"fmt"
+
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -41,8 +43,8 @@ type Runtime struct {
 	Podman bool
 }
 
-// Absent is a command-line program that is not of use, and why.
-type Absent struct {
+// Unusable is a command-line program that is not of use, and why.
+type Unusable struct {
 	Tool string
 	Err  error
 }
@@ -60,7 +62,7 @@ type Container struct {
 	Env map[string]string
 	// ExtraHosts are the lines that --add-host or extra_hosts put into /etc/hosts.
 	ExtraHosts []ExtraHost
-	// NetworkMode is "bridge", "host", "none", "container:ID", or a network's name.
+	// NetworkMode is "host", "none", "container:ID", or else says nothing.
 	NetworkMode string
 	Networks    []Network
 	// Hostname is the container's own, one of the names that lead to itself.
@@ -83,19 +85,10 @@ type Network struct {
 	Aliases []string
 }
 
-// Request is one HTTP GET to be made from inside. No proxy is used but Proxy,
-// no redirect is followed.
-type Request struct {
-	URL    string
-	Proxy  string // URL of an HTTP proxy to go through, "" for none
-	Host   string // Host header, "" for that of the URL
-	Origin string // Origin header, "" for none
-}
-
 // Result is how a fetch ended.
 type Result string
 
-// The results. Any other status than 200 is StatusResult(status).
+// The results. Any other status than 200 is "http-" and its three digits.
 const (
 	OK      Result = "ok"
 	DNS     Result = "dns"     // the name does not resolve
@@ -106,7 +99,7 @@ const (
 	Other Result = "http-200"
 )
 
-// Answer is what came back of a Request.
+// Answer is what came back of a request.
 type Answer struct {
 	Result Result // OK for any answer with status 200, whatever its body
 	Status int    // of the HTTP answer, 0 for none
@@ -115,4 +108,15 @@ type Answer struct {
 	// resolved to; "" where the tool does not tell.
 	Address string
 	Detail  string // the tool's own words about a failure, one line
+}
+
+// String is the answer in a few words.
+func (a Answer) String() string {
+	switch {
+	case a.Result == "":
+		return a.Detail
+	case a.Detail == "":
+		return string(a.Result)
+	}
+	return fmt.Sprintf("%s: %s", a.Result, a.Detail)
 }

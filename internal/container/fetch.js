@@ -6,9 +6,9 @@ const http = require('http');
 const net = require('net');
 const tls = require('tls');
 
-const job = JSON.parse(process.argv[1]);
-const end = Date.now() + job.seconds * 1000;
-let pending = job.orders.length;
+const given = JSON.parse(process.argv[1]);
+const end = Date.now() + given.seconds * 1000;
+let pending = given.requests.length;
 
 // settle notes how a request ended, the first time that it is called for it.
 function settle(answer, failure, detail) {
@@ -21,25 +21,25 @@ function settle(answer, failure, detail) {
 }
 
 function report() {
-  const answers = job.orders.map(({answer: a}) => ({
+  const answers = given.requests.map(({answer: a}) => ({
     failure: a.failure,
     status: a.status,
-    body: Buffer.concat(a.body).slice(0, job.limit).toString('base64'),
+    body: Buffer.concat(a.body).slice(0, given.limit).toString('base64'),
     address: a.address,
     detail: a.detail,
   }));
-  process.stdout.write('\n' + job.marker + JSON.stringify(answers) + '\n', () => process.exit(0));
+  process.stdout.write('\n' + given.marker + JSON.stringify(answers) + '\n', () => process.exit(0));
 }
 
-function connect(order, answer, found, then) {
-  const socket = net.connect({host: found[0].address, port: order.port});
+function connect(request, answer, found, then) {
+  const socket = net.connect({host: found[0].address, port: request.port});
   // Each address gets its share of the time.
   const timer = setTimeout(() => {
     socket.destroy(Object.assign(new Error('connecting took too long'), {code: 'ETIMEDOUT'}));
   }, Math.max(end - Date.now(), 1) / found.length);
   const failed = (error) => {
     clearTimeout(timer);
-    if (found.length > 1) return connect(order, answer, found.slice(1), then);
+    if (found.length > 1) return connect(request, answer, found.slice(1), then);
     settle(answer, error.code === 'ETIMEDOUT' ? 'timeout' : 'refused', error.message);
   };
   socket.once('error', failed);
@@ -52,25 +52,25 @@ function connect(order, answer, found, then) {
   });
 }
 
-function secure(order, answer, socket, then) {
-  const servername = net.isIP(order.host) ? undefined : order.host;
+function secure(request, answer, socket, then) {
+  const servername = net.isIP(request.host) ? undefined : request.host;
   const secured = tls.connect({socket, servername, rejectUnauthorized: false});
   secured.on('error', (error) => settle(answer, 'empty', 'no TLS there: ' + error.message));
   secured.once('secureConnect', () => then(secured));
 }
 
-function ask(order, answer, socket) {
+function ask(request, answer, socket) {
   const headers = {'User-Agent': 'ollama-bind', 'Accept': '*/*', 'Connection': 'close'};
-  for (const [name, value] of order.headers) headers[name] = value;
-  const request = http.request({createConnection: () => socket, method: 'GET', path: order.target, headers});
-  request.on('error', (error) => settle(answer, 'empty', error.message));
-  request.on('response', (response) => {
+  for (const [name, value] of request.headers) headers[name] = value;
+  const sent = http.request({createConnection: () => socket, method: 'GET', path: request.target, headers});
+  sent.on('error', (error) => settle(answer, 'empty', error.message));
+  sent.on('response', (response) => {
     let size = 0;
     answer.status = response.statusCode;
     response.on('data', (piece) => {
       answer.body.push(piece);
       size += piece.length;
-      if (size < job.limit) return;
+      if (size < given.limit) return;
       settle(answer, '', '');
       socket.destroy();
     });
@@ -78,25 +78,25 @@ function ask(order, answer, socket) {
     response.on('aborted', () => settle(answer, 'empty', 'the answer was cut off'));
     response.on('error', (error) => settle(answer, 'empty', error.message));
   });
-  request.end();
+  sent.end();
 }
 
-function fetch(order) {
-  const answer = order.answer;
-  dns.lookup(order.host, {all: true}, (error, found) => {
+function fetch(request) {
+  const answer = request.answer;
+  dns.lookup(request.host, {all: true}, (error, found) => {
     if (error) return settle(answer, 'dns', error.message);
     answer.address = found[0].address;
-    connect(order, answer, found, (socket) => {
-      if (!order.tls) return ask(order, answer, socket);
-      secure(order, answer, socket, (secured) => ask(order, answer, secured));
+    connect(request, answer, found, (socket) => {
+      if (!request.tls) return ask(request, answer, socket);
+      secure(request, answer, socket, (secured) => ask(request, answer, secured));
     });
   });
 }
 
-for (const order of job.orders) {
+for (const request of given.requests) {
   // It counts as late until it has ended otherwise.
-  order.answer = {settled: false, failure: 'timeout', status: 0, body: [], address: '', detail: 'no answer in time'};
+  request.answer = {settled: false, failure: 'timeout', status: 0, body: [], address: '', detail: 'no answer in time'};
 }
-job.orders.forEach(fetch);
-setTimeout(report, job.seconds * 1000);
+given.requests.forEach(fetch);
+setTimeout(report, given.seconds * 1000);
 if (pending === 0) report();

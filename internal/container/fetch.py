@@ -2,16 +2,16 @@
 # each one ended. For Python 3.6 and later. No proxy of the environment is used.
 import base64, http.client, json, os, socket, sys, threading, time
 
-job = json.loads(sys.argv[1])
-end = time.monotonic() + job["seconds"]
+given = json.loads(sys.argv[1])
+end = time.monotonic() + given["seconds"]
 
 
 def left():
     return max(end - time.monotonic(), 0.001)
 
 
-def connect(order, answer):
-    found = socket.getaddrinfo(order["host"], order["port"], type=socket.SOCK_STREAM)
+def connect(request, answer):
+    found = socket.getaddrinfo(request["host"], request["port"], type=socket.SOCK_STREAM)
     answer["address"] = found[0][4][0]
     for i, (family, kind, protocol, _, address) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
@@ -29,41 +29,41 @@ def connect(order, answer):
             return sock
 
 
-def secure(sock, order):
+def secure(sock, request):
     import ssl
 
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=order["host"])
+    return context.wrap_socket(sock, server_hostname=request["host"])
 
 
-def ask(sock, order, answer):
-    lines = ["GET %s HTTP/1.1" % order["target"]]
-    lines += ["%s: %s" % tuple(header) for header in order["headers"]]
+def ask(sock, request, answer):
+    lines = ["GET %s HTTP/1.1" % request["target"]]
+    lines += ["%s: %s" % tuple(header) for header in request["headers"]]
     lines += ["User-Agent: ollama-bind", "Accept: */*", "Connection: close", "", ""]
     sock.sendall("\r\n".join(lines).encode("ascii"))
     response = http.client.HTTPResponse(sock, method="GET")
     response.begin()
     answer["status"] = response.status
-    while len(answer["body"]) < job["limit"]:
-        piece = response.read1(job["limit"] - len(answer["body"]))
+    while len(answer["body"]) < given["limit"]:
+        piece = response.read1(given["limit"] - len(answer["body"]))
         if not piece:
             break
         answer["body"] += piece
 
 
-def fetch(order, answer):
+def fetch(request, answer):
     stage = "refused"
     trouble = ""
     try:
-        sock = connect(order, answer)
+        sock = connect(request, answer)
         stage = "empty"
-        if order["tls"]:
+        if request["tls"]:
             trouble = "no TLS there: "
-            sock = secure(sock, order)
+            sock = secure(sock, request)
             trouble = ""
-        ask(sock, order, answer)
+        ask(sock, request, answer)
         answer["failure"], answer["detail"] = "", ""
     except (socket.gaierror, UnicodeError) as error:
         answer["failure"], answer["detail"] = "dns", str(error)
@@ -74,10 +74,10 @@ def fetch(order, answer):
 
 
 answers, threads = [], []
-for order in job["orders"]:
+for request in given["requests"]:
     # It counts as late until it has ended otherwise.
     answer = {"failure": "timeout", "status": 0, "body": b"", "address": "", "detail": "no answer in time"}
-    thread = threading.Thread(target=fetch, args=(order, answer), daemon=True)
+    thread = threading.Thread(target=fetch, args=(request, answer), daemon=True)
     thread.start()
     answers.append(answer)
     threads.append(thread)
@@ -86,5 +86,5 @@ for thread in threads:
 
 for answer in answers:
     answer["body"] = base64.b64encode(answer["body"]).decode("ascii")
-print("\n" + job["marker"] + json.dumps(answers), flush=True)
+print("\n" + given["marker"] + json.dumps(answers), flush=True)
 os._exit(0)  # not waiting for the threads that are late

@@ -1,75 +1,52 @@
 package container
 
 import (
-	"context"
-	"fmt"
+	"cmp"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
-
-func fetchCurl(ctx context.Context, in place, orders []order, patience time.Duration) ([]Answer, error) {
-	return oneByOne(orders, func(o order) (Answer, error) {
-		marker := newMarker()
-		out, err := in.run(ctx, patience, curlArgs(o, marker, patience)...)
-		return readCurl(out, err, marker)
-	})
-}
 
 // curlArgs is a command line for curl 7.40 and later. -q, which keeps curlrc
 // out, has to come first.
-func curlArgs(o order, marker string, patience time.Duration) []string {
+func curlArgs(r request, marker string, patience time.Duration) []string {
 	argv := []string{
-		"curl", "-q", "-sS", "-g", "-k", "-i", "--http1.1",
+		"curl", "-q", "-sS", "-g", "-k", "--http1.1",
 		"--max-time", strconv.FormatFloat(patience.Seconds(), 'f', 3, 64),
-		"-w", `\n` + marker + ` %{remote_ip}\n`,
+		"--max-filesize", strconv.Itoa(maxBody),
+		"-w", `\n` + marker + ` %{http_code} %{remote_ip}\n`,
 	}
-	if o.proxy == "" {
+	if r.proxy == "" {
 		argv = append(argv, "--noproxy", "*")
 	} else {
-		argv = append(argv, "--noproxy", "", "-x", o.proxy)
+		argv = append(argv, "--noproxy", "", "-x", r.proxy)
 	}
-	for _, header := range o.Headers {
+	for _, header := range r.Headers {
 		argv = append(argv, "-H", header[0]+": "+header[1])
 	}
-	return append(argv, o.url)
+	return append(argv, r.url)
 }
 
-// readCurl reads headers, body and the line after the marker.
-//
-// The line is missing when curl was killed because of too much output. A server
-// that says that much has answered, and its status stands in the headers.
+// readCurl reads the body, and the line after the marker.
 func readCurl(out []byte, err error, marker string) (Answer, error) {
-	text, address, ended := afterMarker(out, marker)
-	if !ended && (err == nil || len(text) <= maxBody) {
-		return Answer{}, curlError(err)
-	}
-	status, body := splitHead(text)
+	body, line, ended := afterMarker(out, marker)
 	if !ended {
-		if status == 0 {
-			return Answer{}, curlError(err)
-		}
-		return settle(status, "", body, "", ""), nil
+		return Answer{}, cmp.Or(err, errNoEnd)
 	}
-	address = strings.TrimSpace(address)
-	if err == nil && status != 0 {
-		return settle(status, "", body, address, ""), nil
+	code, address, _ := strings.Cut(strings.TrimSpace(line), " ")
+	status, _ := strconv.Atoi(code) // "000" for none
+	var failure Result
+	var detail string
+	if err != nil || status == 0 {
+		failure, detail = curlFailure(err)
 	}
-	failure, detail := curlFailure(err)
 	if failure == "" && status == 0 {
-		return Answer{}, curlError(err)
+		return Answer{}, err
 	}
 	return settle(status, failure, body, address, detail), nil
-}
-
-// curlError is for an end of curl that says nothing about the server.
-func curlError(err error) error {
-	if err == nil {
-		return fmt.Errorf("%w: it has no end", errNotUnderstood)
-	}
-	return err
 }
 
 // curlFailure is what an exit status of curl means, "" for one that says
@@ -78,8 +55,12 @@ func curlFailure(err error) (failure Result, detail string) {
 	if err == nil {
 		return Empty, "no HTTP answer" // an older curl takes anything for HTTP/0.9
 	}
-	detail = stderrOf(err)
-	switch exitOf(err) {
+	var exit *launchctl.ExitError
+	if !errors.As(err, &exit) {
+		return "", err.Error()
+	}
+	detail = cmp.Or(exit.Stderr, err.Error())
+	switch exit.Code {
 	case 5, 6:
 		return DNS, detail
 	case 7:
@@ -99,41 +80,4 @@ func curlFailure(err error) (failure Result, detail string) {
 		}
 	}
 	return "", detail
-}
-
-var statusLine = lazyregexp.New(`^HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])(?: [^\n]*)?\r?\n`)
-
-// splitHead cuts the headers off an answer, and those of the interim answers
-// (status 1xx) before it. The status is 0 if it does not begin with headers.
-func splitHead(text string) (status int, body string) {
-	for {
-		line := statusLine.FindStringSubmatch(text)
-		if line == nil {
-			return status, text
-		}
-		status, _ = strconv.Atoi(line[1])
-		_, rest, found := cutHead(text)
-		if !found {
-			return 0, ""
-		}
-		if status >= 200 {
-			return status, rest
-		}
-		text = rest
-	}
-}
-
-// cutHead cuts after the first empty line.
-func cutHead(text string) (head, rest string, found bool) {
-	for i := 0; ; {
-		n := strings.IndexByte(text[i:], '\n')
-		if n < 0 {
-			return text, "", false
-		}
-		line := text[i : i+n]
-		i += n + 1
-		if line == "" || line == "\r" {
-			return text[:i], text[i:], true
-		}
-	}
 }

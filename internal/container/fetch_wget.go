@@ -1,15 +1,14 @@
 package container
 
 import (
-	"context"
 	_ "embed"
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 )
 
 // wgetProgram makes one command of GNU's and BusyBox's wget, which have next to
@@ -18,110 +17,86 @@ import (
 //go:embed fetch.sh
 var wgetProgram string
 
-func fetchWget(ctx context.Context, in place, orders []order, patience time.Duration) ([]Answer, error) {
-	return oneByOne(orders, func(o order) (Answer, error) {
-		marker := newMarker()
-		out, err := in.run(ctx, patience, wgetArgs(o, marker, patience)...)
-		if err != nil {
-			return Answer{}, err
-		}
-		return readWget(out, marker)
-	})
-}
-
-func wgetArgs(o order, marker string, patience time.Duration) []string {
+func wgetArgs(r request, marker string, patience time.Duration) []string {
 	seconds := max(int(math.Ceil(patience.Seconds())), 1) // not every sleep knows fractions
-	argv := []string{"sh", "-c", wgetProgram, "sh", marker, strconv.Itoa(seconds), strconv.Itoa(maxBody), o.proxy}
-	for _, header := range o.Headers {
+	argv := []string{"sh", "-c", wgetProgram, "sh", marker, strconv.Itoa(seconds), strconv.Itoa(maxBody), r.proxy}
+	for _, header := range r.Headers {
 		argv = append(argv, "--header", header[0]+": "+header[1])
 	}
-	return append(argv, o.url)
-}
-
-// readWget reads the body, and wget's own words after the marker.
-func readWget(out []byte, marker string) (Answer, error) {
-	body, text, found := afterMarker(out, marker)
-	if !found {
-		return Answer{}, fmt.Errorf("%w: it has no end", errNotUnderstood)
-	}
-	shown, text, _ := strings.Cut(text, "\n")
-	if shown == " absent" {
-		return Answer{}, errNoProgram
-	}
-	log := readWgetLog(text)
-	if log.status == 0 && log.exit == 0 && shown == " hidden" {
-		log.status = 200 // a wget that cannot show the status succeeds on no other
-	}
-	if 300 <= log.status && log.status <= 399 {
-		body = "" // BusyBox cannot be kept from following: it is another page's
-	}
-	if log.status != 0 && log.exit == 0 {
-		return settle(log.status, "", body, log.address, ""), nil
-	}
-	failure := log.failure()
-	if failure == "" && log.status == 0 {
-		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, oneLine(text))
-	}
-	return settle(log.status, failure, body, log.address, log.why), nil
+	return append(argv, r.url)
 }
 
 // stopped is the exit status of a wget whose time was over: SIGTERM ended it.
-const stopped = 128 + 15
+const stopped = "143"
 
-// wgetLog is what a wget said.
-type wgetLog struct {
-	status  int    // of the first answer
-	address string // that was connected to, or was to be
-	why     string // its last words, or those about the connection
-	exit    int    // -1 if unknown
-	text    string
-}
-
+// What wget says, line by line. An interim status (1xx) is none. BusyBox's own TLS
+// is so old that some servers refuse it.
 var (
-	wgetStatus  = lazyregexp.New(`^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([1-9][0-9][0-9])\b`)
-	wgetAddress = lazyregexp.New(`^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)$|(.*):[0-9]+\.\.\.)`)
-	wgetExit    = lazyregexp.New(`(?:^|\n)exit ([0-9]{1,3})\n?$`)
+	wgetStatus  = regexp.MustCompile(`(?m)^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([2-9][0-9][0-9])\b`)
+	wgetAddress = regexp.MustCompile(`(?m)^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)\r?$|(.*):[0-9]+\.\.\.)`)
+	wgetWhy     = regexp.MustCompile(`(?m)^.*TLS error.*$|^.*\S\s*\z`)
+	wgetExit    = regexp.MustCompile(`(?:^|\n)exit ([0-9]{1,3})\n?$`)
 )
 
-// readWgetLog reads what wget said. BusyBox's own TLS is so old that some servers
-// refuse it: that is an Empty, and its Detail says why.
-func readWgetLog(text string) wgetLog {
-	log := wgetLog{exit: -1, text: text}
+// readWget reads the body, and wget's own words after the marker.
+func readWget(out []byte, err error, marker string) (Answer, error) {
+	if err != nil {
+		return Answer{}, err
+	}
+	body, text, found := afterMarker(out, marker)
+	shown, text, _ := strings.Cut(text, "\n")
+	switch {
+	case !found:
+		return Answer{}, errNoEnd
+	case shown == " absent":
+		return Answer{}, errNoProgram
+	}
+	exit := ""
 	if m := wgetExit.FindStringSubmatchIndex(text); m != nil {
-		log.exit, _ = strconv.Atoi(text[m[2]:m[3]])
-		log.text = text[:m[0]]
+		text, exit = text[:m[0]], text[m[2]:m[3]]
 	}
-	for line := range strings.Lines(log.text) {
-		line = strings.TrimRight(line, "\r\n")
-		if m := wgetAddress.FindStringSubmatch(line); m != nil && log.status == 0 {
-			log.address = strings.Trim(m[1]+m[2]+m[3], "[]")
-		}
-		if m := wgetStatus.FindStringSubmatch(line); m != nil && log.status < 200 {
-			log.status, _ = strconv.Atoi(m[1])
-		}
-		if line = strings.TrimSpace(line); line != "" && !strings.Contains(log.why, "TLS error") {
-			log.why = line
-		}
+	status, address := wgetAnswer(text)
+	if status == 0 && exit == "0" && shown == " hidden" {
+		status = 200 // a wget that cannot show the status succeeds on no other
 	}
-	if log.exit == stopped {
-		log.why = "no answer in time"
+	if 300 <= status && status <= 399 {
+		body = "" // BusyBox cannot be kept from following: it is another page's
 	}
-	return log
+	if status != 0 && exit == "0" {
+		return settle(status, "", body, address, ""), nil
+	}
+	failure := wgetFailure(text, exit)
+	if failure == "" && status == 0 {
+		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, printable(text, maxDetail))
+	}
+	why := wgetWhy.FindString(text)
+	if exit == stopped {
+		why = "no answer in time"
+	}
+	return settle(status, failure, body, address, why), nil
 }
 
-// failure is what kept wget from getting an answer, "" if that says nothing
+// wgetAnswer is the status of the first answer, 0 for none, and the address that
+// it came from, or was to come from.
+func wgetAnswer(text string) (status int, address string) {
+	if m := wgetStatus.FindStringSubmatchIndex(text); m != nil {
+		status, _ = strconv.Atoi(text[m[2]:m[3]])
+		text = text[:m[0]]
+	}
+	for _, m := range wgetAddress.FindAllStringSubmatch(text, -1) {
+		address = strings.Trim(m[1]+m[2]+m[3], "[]")
+	}
+	return status, address
+}
+
+// wgetFailure is what kept wget from getting an answer, "" if that says nothing
 // about the server.
-func (l wgetLog) failure() Result {
+func wgetFailure(text, exit string) Result {
 	says := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(l.text, w) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	switch {
-	case l.exit == stopped || says("timed out"):
+	case exit == stopped || says("timed out"):
 		return Timeout
 	case says("unable to resolve host address", "bad address"):
 		return DNS

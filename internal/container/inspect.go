@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -24,39 +26,42 @@ var ErrNoContainer = errors.New("no such container")
 // and more of the 4 MiB that a Runner lets a program say.
 const atOnce = 50
 
-// atMost is how many lines, networks and variables of one container are read.
-const atMost = 200
+// maxName is the length of the longest name of a container or a host, in bytes.
+const maxName = 255
 
-// containerName is what Docker, Podman and nerdctl allow as a name, and what an
-// ID looks like too. It begins with no dash: a name is never a flag.
-var containerName = lazyregexp.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`)
+// isContainerName reports whether Docker, Podman and nerdctl allow a name, or an
+// ID. It begins with no dash: a name is never a flag.
+func isContainerName(name string) bool {
+	return name != "" && len(name) <= maxName && isAlphanumeric(rune(name[0])) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("_.-", r) })
+}
 
-// Inspect reads how a container is set up, whether it runs or not. The name may
+// inspectOne reads how a container is set up, whether it runs or not. The name may
 // be an ID. An ErrNoContainer says that there is none, or that nothing can be
 // named so.
-func Inspect(ctx context.Context, r Runner, rt Runtime, name string) (Container, error) {
-	if !containerName.MatchString(name) {
+func inspectOne(ctx context.Context, r Runner, rt Runtime, name string) (Container, error) {
+	if !isContainerName(name) {
 		return Container{}, fmt.Errorf("%q cannot be a container's name: %w", name, ErrNoContainer)
 	}
 	all, err := inspect(ctx, r, rt, name)
+	if err == nil && len(all) != 1 {
+		err = ErrNoContainer
+	}
 	if err != nil {
 		return Container{}, fmt.Errorf("container %s: %w", name, err)
-	}
-	if len(all) != 1 {
-		return Container{}, fmt.Errorf("container %s: %w", name, ErrNoContainer)
 	}
 	return all[0], nil
 }
 
-// Clients are the running containers whose environment points to Ollama, in the
+// clients are the running containers whose environment points to Ollama, in the
 // order in which the runtime lists them.
-func Clients(ctx context.Context, r Runner, rt Runtime) ([]Container, error) {
+func clients(ctx context.Context, r Runner, rt Runtime) ([]Container, error) {
 	out, err := r.Run(ctx, rt.Tool, "ps", "-q", "--no-trunc")
 	if err != nil {
 		return nil, toolError(rt.Tool, "listing containers", err)
 	}
 	ids := strings.Fields(string(out))
-	if i := slices.IndexFunc(ids, func(id string) bool { return !containerName.MatchString(id) }); i >= 0 {
+	if i := slices.IndexFunc(ids, func(id string) bool { return !isContainerName(id) }); i >= 0 {
 		return nil, fmt.Errorf("listing containers with %s: %w: %q is no ID", rt.Tool, launchctl.ErrFormat, ids[i])
 	}
 	var clients []Container
@@ -98,16 +103,13 @@ func run(ctx context.Context, r Runner, tool string, args ...string) ([]byte, er
 	if err == nil {
 		return out, nil
 	}
-	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok && noSuchContainer(exit.Stderr) {
+	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok && noSuchContainer.MatchString(exit.Stderr) {
 		return out, fmt.Errorf("%s has %w", tool, ErrNoContainer)
 	}
 	return nil, toolError(tool, "inspecting", err)
 }
 
-func noSuchContainer(said string) bool {
-	said = strings.ToLower(said)
-	return strings.Contains(said, "no such container") || strings.Contains(said, "no such object")
-}
+var noSuchContainer = regexp.MustCompile(`(?i)no such (container|object)`)
 
 // inspected is what is read of a container, in the layout of Docker that Podman
 // and nerdctl follow, each with gaps.
@@ -121,23 +123,19 @@ type inspected struct {
 		Image    string
 		Hostname string
 		Env      []string
-		Labels   map[string]string
 	}
 	HostConfig struct {
 		ExtraHosts  []string
 		NetworkMode string
 	}
 	NetworkSettings struct {
-		endpoint
-		Networks map[string]endpoint
+		Networks map[string]struct {
+			Gateway     string
+			IPv6Gateway string
+			IPAddress   string
+			Aliases     []string
+		}
 	}
-}
-
-type endpoint struct {
-	Gateway     string
-	IPv6Gateway string
-	IPAddress   string
-	Aliases     []string
 }
 
 // parseInspect reads what `inspect` printed.
@@ -153,7 +151,7 @@ func parseInspect(data []byte, rt Runtime) ([]Container, error) {
 	for _, i := range all {
 		c := i.container(rt)
 		c.Name = cmp.Or(c.Name, c.ID)
-		if !containerName.MatchString(c.ID) || !containerName.MatchString(c.Name) { // they become arguments
+		if !isContainerName(c.ID) || !isContainerName(c.Name) { // they become arguments
 			return nil, fmt.Errorf("reading the answer of %s inspect: %w: a container without a proper name or ID", rt.Tool, launchctl.ErrFormat)
 		}
 		containers = append(containers, c)
@@ -164,62 +162,41 @@ func parseInspect(data []byte, rt Runtime) ([]Container, error) {
 func (i inspected) container(rt Runtime) Container {
 	return Container{
 		Runtime:     rt,
-		Name:        plain(strings.TrimPrefix(i.Name, "/")),
-		ID:          plain(i.ID),
-		Image:       plain(cmp.Or(i.Config.Image, i.ImageName, i.Image)),
+		Name:        printable(strings.TrimPrefix(i.Name, "/"), maxValue),
+		ID:          printable(i.ID, maxValue),
+		Image:       printable(cmp.Or(i.Config.Image, i.ImageName, i.Image), maxValue),
 		Running:     i.State.Running,
 		Paused:      i.State.Paused,
 		Env:         relevant(i.Config.Env),
 		ExtraHosts:  readExtraHosts(i.HostConfig.ExtraHosts),
-		NetworkMode: i.networkMode(),
+		NetworkMode: printable(i.HostConfig.NetworkMode, maxValue),
 		Networks:    i.networks(),
-		Hostname:    plain(i.Config.Hostname),
+		Hostname:    printable(i.Config.Hostname, maxValue),
 	}
 }
 
-// networkMode: Docker's "default" is its bridge. nerdctl has no mode, but a
-// label with a list.
-func (i inspected) networkMode() string {
-	switch mode := i.HostConfig.NetworkMode; mode {
-	case "":
-		var names []string
-		if json.Unmarshal([]byte(i.Config.Labels["nerdctl/networks"]), &names) == nil && len(names) > 0 {
-			return plain(names[0])
-		}
-		return ""
-	case "default":
-		return "bridge"
-	default:
-		return plain(mode)
-	}
-}
-
-// networks are sorted by name. Where none has a name, what the container itself
-// says about its gateway and address makes one.
+// networks are sorted by name.
 func (i inspected) networks() []Network {
 	var all []Network
 	for name, e := range i.NetworkSettings.Networks {
-		all = append(all, e.network(name))
+		n := Network{
+			Name:    printable(name, maxValue),
+			Gateway: address4or6(e.Gateway, e.IPv6Gateway),
+			Address: address4or6(e.IPAddress),
+		}
+		for _, alias := range e.Aliases {
+			n.Aliases = append(n.Aliases, printable(alias, maxValue))
+		}
+		all = append(all, n)
 	}
 	slices.SortFunc(all, func(a, b Network) int { return cmp.Compare(a.Name, b.Name) })
-	if own := i.NetworkSettings.endpoint; len(all) == 0 && own.IPAddress != "" {
-		all = append(all, own.network(i.networkMode()))
-	}
-	return all[:min(len(all), atMost)]
-}
-
-func (e endpoint) network(name string) Network {
-	n := Network{Name: plain(name), Gateway: address4or6(e.Gateway, e.IPv6Gateway), Address: address4or6(e.IPAddress)}
-	for _, alias := range e.Aliases[:min(len(e.Aliases), atMost)] {
-		n.Aliases = append(n.Aliases, plain(alias))
-	}
-	return n
+	return all
 }
 
 // address4or6 is the first text that is an IP address.
 func address4or6(texts ...string) string {
 	for _, text := range texts {
-		if ip, err := netip.ParseAddr(text); err == nil {
+		if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" {
 			return ip.String()
 		}
 	}
@@ -230,18 +207,15 @@ func address4or6(texts ...string) string {
 // "name=[::1]" and "name:host-gateway". A line that is none of them is left out.
 func readExtraHosts(lines []string) []ExtraHost {
 	var all []ExtraHost
-	for _, line := range lines[:min(len(lines), atMost)] {
+	for _, line := range lines {
 		i := strings.IndexAny(line, ":=")
-		if i <= 0 {
+		if i <= 0 || i > maxName || !isHost(line[:i]) {
 			continue
 		}
-		name, to := line[:i], strings.Trim(line[i+1:], "[]")
-		if ip := address4or6(to); ip != "" {
-			to = ip
-		} else if to != "host-gateway" {
-			continue
+		to := strings.Trim(line[i+1:], "[]")
+		if ip := address4or6(to); ip != "" || to == "host-gateway" {
+			all = append(all, ExtraHost{line[:i], cmp.Or(ip, to)})
 		}
-		all = append(all, ExtraHost{plain(name), to})
 	}
 	return all
 }
@@ -255,19 +229,15 @@ var ollamaVariables = []string{
 // bundled is set in the image of Open WebUI that has an Ollama of its own inside.
 const bundled = "USE_OLLAMA_DOCKER"
 
-var proxyVariables = []string{
-	"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",
-	"all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
-}
-
 // relevant picks the variables that name Ollama or a proxy. A variable that is
 // there twice has its last value.
 func relevant(env []string) map[string]string {
 	picked := map[string]string{}
 	for _, line := range env {
 		name, value, found := strings.Cut(line, "=")
-		if found && (name == bundled || slices.Contains(ollamaVariables, name) || slices.Contains(proxyVariables, name)) {
-			picked[name] = plain(value)
+		isProxy := strings.HasSuffix(strings.ToLower(name), "_proxy")
+		if found && (isProxy || name == bundled || slices.Contains(ollamaVariables, name)) {
+			picked[name] = printable(value, maxValue)
 		}
 	}
 	return picked
@@ -286,47 +256,34 @@ func addNerdctlEnv(ctx context.Context, r Runner, containers []Container) error 
 	if err != nil && !errors.Is(err, ErrNoContainer) {
 		return err
 	}
-	env, err := parseNative(out)
-	if err != nil {
-		return err
+	var native []struct {
+		ID   string
+		Spec struct{ Process struct{ Env []string } }
 	}
-	for i, c := range containers {
-		if lines, ok := env[c.ID]; ok {
-			containers[i].Env = relevant(lines)
+	if err := json.Unmarshal(out, &native); err != nil {
+		return fmt.Errorf("reading the answer of nerdctl inspect --mode=native: %w: %w", launchctl.ErrFormat, err)
+	}
+	for _, n := range native {
+		if i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == n.ID }); i >= 0 {
+			containers[i].Env = relevant(n.Spec.Process.Env)
 		}
 	}
 	return nil
 }
 
-// parseNative reads the environments in what `nerdctl inspect --mode=native` printed.
-func parseNative(data []byte) (map[string][]string, error) {
-	var all []struct {
-		ID   string
-		Spec struct{ Process struct{ Env []string } }
-	}
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, fmt.Errorf("reading the answer of nerdctl inspect --mode=native: %w: %w", launchctl.ErrFormat, err)
-	}
-	env := map[string][]string{}
-	for _, c := range all {
-		env[c.ID] = c.Spec.Process.Env
-	}
-	return env, nil
-}
-
-// Setting is a place in a container's environment that points to Ollama.
-type Setting struct {
-	Variable string
-	Value    string // as it is set, or one part of a list
-	// URL is what a client makes of the value. Where that is not to be known,
+// setting is a place in a container's environment that points to Ollama.
+type setting struct {
+	variable string
+	value    string // as it is set, or one part of a list
+	// url is what a client makes of the value. Where that is not to be known,
 	// because a scheme is missing, it is the URL that was probably meant.
-	URL string
+	url string
 }
 
-// OllamaURLs is what the container's environment points to, in a fixed order
+// ollamaURLs is what the container's environment points to, in a fixed order
 // and each URL once. OLLAMA_BASE_URLS is split at its semicolons.
-func (c Container) OllamaURLs() []Setting {
-	var all []Setting
+func (c Container) ollamaURLs() []setting {
+	var all []setting
 	for _, variable := range ollamaVariables {
 		values := []string{c.Env[variable]}
 		if variable == "OLLAMA_BASE_URLS" {
@@ -334,9 +291,11 @@ func (c Container) OllamaURLs() []Setting {
 		}
 		for _, value := range values {
 			value = strings.TrimSpace(value)
-			s := Setting{variable, value, c.clientURL(variable, value)}
-			known := slices.ContainsFunc(all, func(o Setting) bool { return o.URL == s.URL })
-			if value != "" && !known && !c.overridden(s) {
+			s := setting{variable, value, c.clientURL(variable, value)}
+			known := slices.ContainsFunc(all, func(o setting) bool { return o.url == s.url })
+			// Open WebUI does not look at its default when a list is set.
+			unused := isWebUIDefault(variable, value) && c.Env["OLLAMA_BASE_URLS"] != ""
+			if value != "" && !known && !unused {
 				all = append(all, s)
 			}
 		}
@@ -358,9 +317,8 @@ func (c Container) clientURL(variable, value string) string {
 	case isWebUIDefault(variable, value):
 		return "http://" + nameDocker + ":11434"
 	}
-	if a, err := cutURL(value); err == nil && a.scheme == "" {
-		a.scheme = "http"
-		return a.String()
+	if u, bare, err := readURL(value); err == nil && bare {
+		return u.String()
 	}
 	return value
 }
@@ -371,11 +329,8 @@ func hostVariableURL(value string) string {
 	if !found {
 		scheme, rest = "http", value
 	}
-	u := scheme + "://" + ollama.ParseHost(value).String()
-	if _, path, found := strings.Cut(rest, "/"); found {
-		u += "/" + path
-	}
-	return u
+	_, path, _ := strings.Cut(rest, "/")
+	return strings.TrimSuffix(scheme+"://"+ollama.ParseHost(value).String()+"/"+path, "/")
 }
 
 func isWebUIDefault(variable, value string) bool {
@@ -384,32 +339,23 @@ func isWebUIDefault(variable, value string) bool {
 
 func (c Container) bundlesOllama() bool { return strings.EqualFold(c.Env[bundled], "true") }
 
-// overridden: Open WebUI does not look at its default when a list is set.
-func (c Container) overridden(s Setting) bool {
-	return isWebUIDefault(s.Variable, s.Value) && c.Env["OLLAMA_BASE_URLS"] != ""
-}
-
 // notClient reports whether nothing in the environment points out of the
 // container: nothing at all, the address that its own Ollama listens on, or an
 // Ollama that its image brings along.
 func notClient(c Container) bool {
-	return !slices.ContainsFunc(c.OllamaURLs(), func(s Setting) bool {
-		if s.Variable == ollama.Variable {
-			host := ollama.ParseHost(s.Value)
+	return !slices.ContainsFunc(c.ollamaURLs(), func(s setting) bool {
+		if s.variable == ollama.Variable {
+			host := ollama.ParseHost(s.value)
 			return !host.Wildcard() && !(host.Loopback() && c.isOllama())
 		}
-		return !(isWebUIDefault(s.Variable, s.Value) && c.bundlesOllama())
+		return !(isWebUIDefault(s.variable, s.value) && c.bundlesOllama())
 	})
 }
 
 // isOllama reports whether the image is Ollama's own, from whatever registry.
-func (c Container) isOllama() bool {
-	image, _, _ := strings.Cut(c.Image, "@")
-	if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
-		image = image[:i]
-	}
-	return image == "ollama/ollama" || strings.HasSuffix(image, "/ollama/ollama")
-}
+func (c Container) isOllama() bool { return ollamaImage.MatchString(c.Image) }
+
+var ollamaImage = regexp.MustCompile(`(^|/)ollama/ollama(:[^/@]*)?(@.*)?$`)
 
 // Proxy is the proxy variable that a usual client in the container obeys for a
 // URL, and its value; both are "" where it goes there directly. The lower case
@@ -419,21 +365,16 @@ func (c Container) Proxy(u *url.URL) (variable, value string) {
 	if c.exempt(u) {
 		return "", ""
 	}
-	names := []string{"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}
-	if u.Scheme == "https" {
-		names = []string{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
-	}
-	return c.firstSet(names)
+	return c.firstSet(u.Scheme+"_proxy", strings.ToUpper(u.Scheme)+"_PROXY", "all_proxy", "ALL_PROXY")
 }
 
 // firstSet is the first of the variables that is set at all, unless to nothing.
-func (c Container) firstSet(names []string) (variable, value string) {
+func (c Container) firstSet(names ...string) (variable, value string) {
 	for _, name := range names {
-		if value, ok := c.Env[name]; ok {
-			if value == "" {
-				return "", ""
-			}
+		if value, ok := c.Env[name]; ok && value != "" {
 			return name, value
+		} else if ok {
+			break
 		}
 	}
 	return "", ""
@@ -441,9 +382,9 @@ func (c Container) firstSet(names []string) (variable, value string) {
 
 // exempt reports whether no_proxy keeps a URL from the proxy.
 func (c Container) exempt(u *url.URL) bool {
-	_, list := c.firstSet([]string{"no_proxy", "NO_PROXY"})
+	_, list := c.firstSet("no_proxy", "NO_PROXY")
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	port := strconv.Itoa(portOf(u))
 	for _, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if exempts(strings.ToLower(entry), host, port) {
 			return true
@@ -452,24 +393,14 @@ func (c Container) exempt(u *url.URL) bool {
 	return false
 }
 
-// exempts reports whether an entry of no_proxy is about a host: a star for all,
-// a domain with everything below it, an address, a range of addresses; with a
-// port for that port alone.
+// exempts reports whether an entry of no_proxy is about a host: a star for all, a
+// range of addresses, a host or a domain with everything below it; with a port
+// for that port alone.
 func exempts(entry, host, port string) bool {
-	if entry == "*" {
-		return true
-	}
 	if prefix, err := netip.ParsePrefix(entry); err == nil {
 		return prefix.Contains(parseIP(host))
 	}
-	entry, entryPort := cutPort(entry)
-	if entryPort != "" && entryPort != ":"+port {
-		return false
-	}
-	if ip := parseIP(entry); ip.IsValid() {
-		return ip == parseIP(host)
-	}
-	domain := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(entry, "*"), "."), ".")
-	below := strings.HasSuffix(host, "."+domain) && !parseIP(host).IsValid()
-	return domain != "" && (host == domain || below)
+	domain := strings.Trim(strings.TrimPrefix(entry, "*"), ".")
+	is := func(host string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
+	return entry == "*" || domain != "" && (is(host) || is(net.JoinHostPort(host, port)))
 }

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/listen"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -17,282 +19,207 @@ type measurement struct {
 	Probe
 	container Container
 	server    Server
-	listeners *Listeners
+	listeners *listen.Pair
 	tag       string // that its fetches of our listeners carry
 
-	targets  []Target
-	reaches  []Reach
-	requests []Request
+	urls     []ClientURL
+	hosts    []HostResult
+	requests []request
 	// keep puts the answer to the request of the same index where it belongs.
 	keep []func(Answer)
 }
 
 // run makes the fetches, all at once, and draws the conclusions.
-func (m *measurement) run(ctx context.Context) []Target {
+func (m *measurement) run(ctx context.Context) []ClientURL {
 	m.plan()
-	answers, with, err := m.fetch(ctx, m.requests)
-	if err != nil {
-		for i := range m.targets {
-			m.targets[i].Image, m.targets[i].Err = with.image, err
-		}
-		return m.targets
-	}
+	answers, via, err := m.fetch(ctx, m.requests)
 	for i, a := range answers {
 		m.keep[i](a)
 	}
-	for i := range m.targets {
-		t := &m.targets[i]
-		t.Reaches, t.Tool, t.Image = m.reaches, with.tool, with.image
-		if t.Answer.Status == 403 {
-			t.Why403 = m.why403(ctx, with, t.asked)
+	for i := range m.urls {
+		u := &m.urls[i]
+		u.Image = via.image
+		if u.Err = err; err != nil {
+			continue
 		}
-		t.Diagnosis = Judge(*t, m.server)
+		u.Hosts, u.Tool = m.hosts, via.tool
+		if u.Answer.Status == 403 {
+			u.Why403 = m.why403(ctx, via, u)
+		}
+		u.Diagnosis = Judge(*u, m.server)
 	}
-	return m.targets
+	return m.urls
 }
 
 // plan says what is to be fetched: Ollama by the container's own URLs, and by
-// each of the host's names Ollama and our two listeners.
+// each of the host's names Ollama and our two listeners. A container that has no
+// such name, not even a gateway, is asked for the usual one all the same: that it
+// does not get there is the answer.
 func (m *measurement) plan() {
-	m.targets = m.ownURLs()
-	for i := range m.targets {
-		m.planTarget(&m.targets[i])
+	names := m.container.hostNames()
+	if len(names) == 0 {
+		names = []string{m.container.Runtime.HostName()}
 	}
-	names := m.hosts()
-	m.reaches = make([]Reach, len(names))
+	m.urls = m.ownURLs(names[0])
+	for i := range m.urls {
+		m.planURL(&m.urls[i])
+	}
+	m.hosts = make([]HostResult, len(names))
 	for i, host := range names {
-		m.reaches[i].Host = host
-		m.planHost(&m.reaches[i], fmt.Sprintf("%s-%d", m.tag, i))
+		m.hosts[i].Host = host
+		m.planHost(&m.hosts[i], fmt.Sprintf("%s-%d", m.tag, i))
 	}
 }
 
-func (m *measurement) add(r Request, keep func(Answer)) {
+func (m *measurement) add(r request, keep func(Answer)) {
 	m.requests = append(m.requests, r)
 	m.keep = append(m.keep, keep)
 }
 
 // ownURLs are the URLs to be asked: the one that was given, or those of the
 // container's environment, or else the one that we would tell it to use.
-func (m *measurement) ownURLs() []Target {
+func (m *measurement) ownURLs(host string) []ClientURL {
 	c := m.container
+	settings := c.ollamaURLs()
 	if m.URL != "" {
-		return []Target{newTarget(c, Setting{"--url", m.URL, m.URL})}
+		settings = []setting{{"--url", m.URL, m.URL}}
 	}
-	var all []Target
-	for _, s := range c.OllamaURLs() {
-		all = append(all, newTarget(c, s))
+	if len(settings) == 0 {
+		settings = []setting{{url: ClientURL{}.right(host, m.server.Port)}}
 	}
-	if len(all) > 0 {
-		return all
-	}
-	t := Target{Container: c}
-	t.URL = t.right(m.hosts()[0], m.server.Port)
-	t.asked = t.URL
-	return []Target{t}
-}
-
-// newTarget keeps the secrets of a URL for the fetch, and shows them nowhere.
-func newTarget(c Container, s Setting) Target {
-	return Target{
-		Container: c,
-		Source:    s.Variable,
-		Value:     withoutSecrets(s.Value),
-		URL:       withoutSecrets(s.URL),
-		asked:     s.URL,
-	}
-}
-
-// withoutSecrets is a URL, or what is meant to be one, without what stands before
-// its host and behind its path: names, passwords and keys.
-func withoutSecrets(raw string) string {
-	scheme, rest, found := strings.Cut(raw, "//")
-	if !found {
-		scheme, rest = "", raw
-	}
-	login := rest
-	if _, err := url.Parse(raw); found && err == nil {
-		login = rest[:authorityEnd(rest)] // an @ behind it is no login's
-	}
-	rest = rest[strings.LastIndexByte(login, '@')+1:]
-	rest, _, _ = strings.Cut(rest, "#")
-	rest, query, _ := strings.Cut(rest, "?")
-	if query != "" {
-		rest += "?..."
-	}
-	if found {
-		return scheme + "//" + rest
-	}
-	return rest
-}
-
-func authorityEnd(text string) int {
-	if end := strings.IndexAny(text, "/?#"); end >= 0 {
-		return end
-	}
-	return len(text)
-}
-
-// hosts are the names of the host to be tried. A container that has none, not
-// even a gateway, is asked for the usual one all the same: that it does not get
-// there is the answer.
-func (m *measurement) hosts() []string {
-	if names := m.container.HostNames(); len(names) > 0 {
-		return names
-	}
-	return []string{m.container.Runtime.HostName()}
-}
-
-func (m *measurement) planTarget(t *Target) {
-	base, err := tagsURL(t.asked)
-	if err != nil {
-		t.Answer = Answer{Detail: err.Error()}
-		return
-	}
-	own := Request{URL: base.String(), Origin: m.Origin}
-	if err := own.Check(); err != nil {
-		t.Answer = Answer{Detail: err.Error()}
-		return
-	}
-	m.add(own, func(a Answer) { t.Answer, t.Models = readTags(a) })
-	variable, value := t.Container.Proxy(base)
-	if value == "" {
-		return
-	}
-	proxy := readProxy(value)
-	t.Proxied = &Proxied{Variable: variable, Proxy: shown(proxy)}
-	through := Request{URL: base.String(), Proxy: proxy.String()}
-	if through.Check() == nil {
-		t.Proxied.Measured = true
-		m.add(through, func(a Answer) { t.Proxied.Answer, t.Proxied.Models = readTags(a) })
-	}
-}
-
-func (m *measurement) planHost(r *Reach, tag string) {
-	look := func(l *Listener, sight *Sight) {
-		m.add(Request{URL: l.URL(r.Host, tag)}, func(a Answer) {
-			*sight = see(l, tag, a)
-			if r.Address == "" {
-				r.Address = a.Address
-			}
+	var all []ClientURL
+	for _, s := range settings {
+		// The secrets of a URL are kept for the fetch, and shown nowhere.
+		all = append(all, ClientURL{
+			Container: c,
+			Source:    s.variable,
+			Value:     withoutSecrets(s.value),
+			URL:       withoutSecrets(s.url),
+			fetched:   s.url,
 		})
 	}
-	look(m.listeners.Loopback(), &r.Loopback)
-	look(m.listeners.Wildcard(), &r.Wildcard)
-	version := "http://" + net.JoinHostPort(r.Host, strconv.Itoa(m.server.Port)) + "/api/version"
-	m.add(Request{URL: version}, func(a Answer) { r.Ollama = readVersion(a) })
+	return all
 }
 
-// means is what fetches were made with.
-type means struct{ tool, image string }
+func (m *measurement) planURL(u *ClientURL) {
+	base, err := tagsURL(u.fetched)
+	if err != nil {
+		u.Answer = Answer{Detail: err.Error()}
+		return
+	}
+	own, err := newRequest(base.String(), m.Origin)
+	if err != nil {
+		u.Answer = Answer{Detail: err.Error()}
+		return
+	}
+	m.add(own, func(a Answer) { u.Answer, u.Models = readTags(a) })
+	variable, proxy := u.Container.Proxy(base)
+	if proxy == "" {
+		return
+	}
+	if !strings.Contains(proxy, "://") {
+		proxy = "http://" + proxy
+	}
+	u.Proxied = &Proxied{Variable: variable, Proxy: withoutSecrets(proxy)}
+	direct, _ := newRequest(base.String(), "")
+	if through, err := direct.through(proxy); err == nil {
+		u.Proxied.Measured = true
+		m.add(through, func(a Answer) { u.Proxied.Answer, u.Proxied.Models = readTags(a) })
+	}
+}
 
-// fetch makes the requests with what the container has, or else in a throw-away
+func (m *measurement) planHost(h *HostResult, tag string) {
+	get := func(url string, keep func(Answer)) {
+		r, _ := newRequest(url, "") // inspect lets nothing through that is no host
+		m.add(r, keep)
+	}
+	look := func(l *listen.Listener, result *ListenerResult) {
+		get(l.URL(h.Host, tag), func(a Answer) {
+			*result = ListenerResult{a.Result, l.Peer(tag)}
+			if a.Result == OK && !l.Answered(a.Body) {
+				result.Result = Other
+			}
+			h.Address = cmp.Or(h.Address, a.Address)
+		})
+	}
+	look(m.listeners.Loopback, &h.Loopback)
+	look(m.listeners.Wildcard, &h.Wildcard)
+	version := "http://" + net.JoinHostPort(h.Host, strconv.Itoa(m.server.Port)) + "/api/version"
+	get(version, func(a Answer) {
+		h.Ollama = checked(a, func(body []byte) error { _, err := ollama.ParseVersion(body); return err })
+	})
+}
+
+// via is what fetches were made with.
+type via struct{ tool, image string }
+
+// fetch makes the requests with what the container has, or else in a temporary
 // container beside it.
-func (m *measurement) fetch(ctx context.Context, requests []Request) ([]Answer, means, error) {
+func (m *measurement) fetch(ctx context.Context, requests []request) ([]Answer, via, error) {
 	c := m.container
 	switch {
 	case c.Err != nil:
-		return nil, means{}, c.Err
+		return nil, via{}, c.Err
 	case c.Paused:
-		return nil, means{}, ErrPaused
+		return nil, via{}, ErrPaused
 	case c.Name != "" && !c.Running:
-		return nil, means{}, ErrNotRunning
+		return nil, via{}, ErrNotRunning
 	}
 	if c.Name != "" && m.Image == "" {
 		answers, tool, err := fetch(ctx, inside(m.Runner, c), requests, m.Patience)
 		if !errors.Is(err, errNoFetcher) {
-			return answers, means{tool: tool}, err
+			return answers, via{tool: tool}, err
 		}
 	}
-	with := means{image: m.Image}
-	if with.image == "" {
+	image := m.Image
+	if image == "" {
 		var err error
-		if with.image, err = localImage(ctx, m.Runner, c.Runtime); err != nil {
-			return nil, with, err
+		if image, err = localImage(ctx, m.Runner, c.Runtime); err != nil {
+			return nil, via{}, err
 		}
 	}
 	m.sweep(ctx, c.Runtime)
-	answers, tool, err := fetch(ctx, m.beside(c, with.image), requests, m.Patience)
-	with.tool = tool
-	return answers, with, err
+	answers, tool, err := fetch(ctx, m.beside(c, image), requests, m.Patience)
+	return answers, via{tool, image}, err
 }
 
 // why403 tells the reasons for a 403 apart: it fetches once more without the
 // Origin, and with a Host that Ollama always takes.
-func (m *measurement) why403(ctx context.Context, with means, target string) string {
-	base, err := tagsURL(target)
-	if err != nil {
-		return ""
-	}
+func (m *measurement) why403(ctx context.Context, via via, u *ClientURL) Cause {
+	base, _ := tagsURL(u.fetched) // which has been fetched
+	noOrigin, _ := newRequest(base.String(), "")
+	localhost, _ := newRequest(base.String(), m.Origin)
+	localhost.Headers[0][1] = "localhost"
 	again := *m
-	again.Image = with.image
-	answers, _, err := again.fetch(ctx, []Request{{URL: base.String()}, {URL: base.String(), Origin: m.Origin, Host: "localhost"}})
+	again.Image = via.image
+	answers, _, err := again.fetch(ctx, []request{noOrigin, localhost})
 	switch {
 	case err != nil:
 		return ""
 	case m.Origin != "" && answers[0].Result == OK:
-		return "origin"
+		return ByOrigin
 	case answers[1].Result == OK:
-		return "host-check"
+		return HostCheck
 	}
 	return ""
 }
 
-// readProxy reads the value of a proxy variable, which may lack its scheme.
-func readProxy(value string) *url.URL {
-	if !strings.Contains(value, "://") {
-		value = "http://" + value
-	}
-	u, err := url.Parse(value)
-	if err != nil {
-		return &url.URL{}
-	}
-	return u
-}
-
-// shown is a proxy without what it takes to log in there, wherever in a value
-// that is no proper URL that may stand.
-func shown(proxy *url.URL) string {
-	if proxy.Host == "" || strings.Contains(proxy.Path, "@") {
-		return "not a URL"
-	}
-	return proxy.Scheme + "://" + proxy.Host
-}
-
-// see takes an answer for our listener's only if it is the one that only it
-// can give.
-func see(l *Listener, tag string, a Answer) Sight {
-	s := Sight{Result: a.Result}
-	if a.Result == OK && !l.Answered(a.Body) {
-		s.Result = Other
-	}
-	if peer, ok := l.Peer(tag); ok {
-		s.Peer = peer.String()
-	}
-	return s
-}
-
 // readTags takes an answer for Ollama's only if it is a list of models.
 func readTags(a Answer) (Answer, []string) {
-	if a.Result != OK {
-		return a, nil
-	}
-	models, err := ollama.ParseTags([]byte(a.Body))
-	if err != nil {
-		a.Result, a.Detail = Other, err.Error()
-		return a, nil
-	}
+	var models []string
+	a = checked(a, func(body []byte) (err error) { models, err = ollama.ParseTags(body); return err })
 	for i := range models {
-		models[i] = oneLine(models[i])
+		models[i] = printable(models[i], maxDetail)
 	}
 	return a, models
 }
 
-func readVersion(a Answer) Answer {
-	if a.Result != OK {
-		return a
-	}
-	if _, err := ollama.ParseVersion([]byte(a.Body)); err != nil {
-		a.Result, a.Detail = Other, err.Error()
+// checked is an answer whose body has to be what Ollama says.
+func checked(a Answer, parse func(body []byte) error) Answer {
+	if a.Result == OK {
+		if err := parse([]byte(a.Body)); err != nil {
+			a.Result, a.Detail = Other, err.Error()
+		}
 	}
 	return a
 }
@@ -300,8 +227,8 @@ func readVersion(a Answer) Answer {
 // tagsURL is where Ollama lists its models, for a URL as clients are given it:
 // of the server itself, or of one of its interfaces under /v1 or /api.
 func tagsURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	u, bare, err := readURL(raw)
+	if err != nil || bare {
 		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", withoutSecrets(raw))
 	}
 	path := strings.TrimRight(u.Path, "/")

@@ -37,11 +37,8 @@ var productNames = map[Product][]string{
 // VM reports whether the engine is known to run in a virtual machine, where a
 // bridge's gateway is that machine and not the host.
 func (r Runtime) VM() bool {
-	switch r.Product {
-	case DockerDesktop, OrbStack, Colima, Lima, RancherDesktop, PodmanMachine:
-		return true
-	}
-	return false
+	_, known := productNames[r.Product]
+	return known && r.Product != UnknownProduct
 }
 
 // HostName is the name of the host to recommend without a container at hand.
@@ -60,7 +57,7 @@ func (r Runtime) HasName() bool { return len(r.names()) > 0 }
 // names are those that every container of this runtime can look up.
 func (r Runtime) names() []string {
 	if r.Product == Native {
-		if r.podman() {
+		if r.Podman {
 			return []string{namePodman}
 		}
 		return nil
@@ -68,28 +65,32 @@ func (r Runtime) names() []string {
 	return productNames[r.Product]
 }
 
-func (r Runtime) podman() bool { return r.Podman || r.Tool == "podman" }
-
-// HostNames are the names and addresses that may lead from this container to
+// hostNames are the names and addresses that may lead from this container to
 // the host, best first. None is certain: they are what is worth trying.
-func (c Container) HostNames() []string {
+func (c Container) hostNames() []string {
 	var names []string
+	add := func(more ...string) {
+		for _, name := range more {
+			if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+				names = append(names, name)
+			}
+		}
+	}
 	if c.NetworkMode == "host" {
-		names = append(names, "localhost")
+		add("localhost")
 	}
-	extra := c.hostLines()
 	if c.Runtime.Product == Native {
-		names = append(names, extra...)
+		add(c.hostLines()...)
 	}
-	names = append(names, c.Runtime.names()...)
-	names = append(names, extra...)
+	add(c.Runtime.names()...)
+	add(c.hostLines()...)
 	if c.borrowsNetwork() {
-		names = append(names, genericNames...)
+		add(genericNames...)
 	}
 	if !c.Runtime.VM() {
-		names = append(names, c.gateways()...)
+		add(c.gateways()...)
 	}
-	return unique(names)
+	return names
 }
 
 // borrowsNetwork: the names that lead from the container whose network this
@@ -119,17 +120,6 @@ func (c Container) gateways() []string {
 	return all
 }
 
-// unique drops what was there before, in whatever case.
-func unique(names []string) []string {
-	var all []string
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, name) }) {
-			all = append(all, name)
-		}
-	}
-	return all
-}
-
 // DefaultGateway is the address that the host has on the default bridge of an
 // engine on this machine. The bridge of an engine in a virtual machine leads to
 // that machine only, so that is an error.
@@ -138,7 +128,7 @@ func DefaultGateway(ctx context.Context, r Runner, rt Runtime) (string, error) {
 		return "", fmt.Errorf("%s runs in a virtual machine: the gateway of its bridge is not this host", rt.Tool)
 	}
 	network := "bridge"
-	if rt.podman() {
+	if rt.Podman {
 		network = "podman"
 	}
 	op := "inspecting the network " + network
@@ -166,31 +156,22 @@ func parseGateway(data []byte) (string, error) {
 	if err := json.Unmarshal(data, &networks); err != nil {
 		return "", fmt.Errorf("%w: %w", launchctl.ErrFormat, err)
 	}
-	var gateways []netip.Addr
+	var gateway netip.Addr
 	for _, n := range networks {
 		for _, s := range slices.Concat(n.IPAM.Config, n.Subnets) {
-			if ip := s.gateway(); ip.IsValid() {
-				gateways = append(gateways, ip)
+			ip := parseIP(s.Gateway)
+			// Docker 20.10 names none for a bridge that it laid out itself, and takes
+			// the first address.
+			if prefix, err := netip.ParsePrefix(s.Subnet); err == nil && s.Gateway == "" {
+				ip = prefix.Masked().Addr().Next()
+			}
+			if !gateway.IsValid() || ip.Is4() && gateway.Is6() {
+				gateway = ip
 			}
 		}
 	}
-	if len(gateways) == 0 {
+	if !gateway.IsValid() {
 		return "", fmt.Errorf("%w: the network has no gateway", launchctl.ErrFormat)
 	}
-	if i := slices.IndexFunc(gateways, netip.Addr.Is4); i >= 0 {
-		return gateways[i].String(), nil
-	}
-	return gateways[0].String(), nil
-}
-
-// gateway: Docker 20.10 names none for a bridge that it laid out itself, and
-// takes the first address.
-func (s subnet) gateway() netip.Addr {
-	if ip, err := netip.ParseAddr(s.Gateway); err == nil {
-		return ip
-	}
-	if prefix, err := netip.ParsePrefix(s.Subnet); err == nil && s.Gateway == "" {
-		return prefix.Masked().Addr().Next()
-	}
-	return netip.Addr{}
+	return gateway.String(), nil
 }

@@ -39,7 +39,7 @@ func TestHostNames(t *testing.T) {
 		{Runtime{Product: Lima}, "container:ab", nil, "host.lima.internal host.docker.internal host.containers.internal host.orb.internal host.rancher-desktop.internal"},
 		{Runtime{Product: UnknownProduct}, "bridge", nil, strings.Join(genericNames, " ") + " 172.17.0.1 172.19.0.1"},
 	} {
-		got := Container{Runtime: c.rt, NetworkMode: c.mode, ExtraHosts: c.extra, Networks: bridge}.HostNames()
+		got := Container{Runtime: c.rt, NetworkMode: c.mode, ExtraHosts: c.extra, Networks: bridge}.hostNames()
 		if !slices.Equal(got, strings.Fields(c.want)) {
 			t.Errorf("%s %s %v: %q, want %q", c.rt.Product, c.mode, c.extra, got, c.want)
 		}
@@ -59,19 +59,6 @@ func TestHostName(t *testing.T) {
 	} {
 		if got := rt.HostName(); got != want {
 			t.Errorf("%+v: %s, want %s", rt, got, want)
-		}
-	}
-}
-
-func TestVM(t *testing.T) {
-	for _, p := range []Product{DockerDesktop, OrbStack, Colima, Lima, RancherDesktop, PodmanMachine} {
-		if !(Runtime{Product: p}).VM() {
-			t.Error(p)
-		}
-	}
-	for _, p := range []Product{Native, UnknownProduct, ""} {
-		if (Runtime{Product: p}).VM() {
-			t.Error(p)
 		}
 	}
 }

@@ -1,12 +1,13 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,48 +26,34 @@ var (
 	ErrNoPermission = errors.New("no permission to use the engine")
 )
 
-// Here is the machine that this process runs on, as far as it tells an engine
-// on the same machine from one in a virtual machine.
-type Here struct {
-	System   string // runtime.GOOS
-	Kernel   string // what uname -r prints, "" where it does not matter
-	Hostname string
-}
-
-// ThisMachine looks at the machine that this process runs on. The kernel is
-// read on Linux only: elsewhere no engine shares it.
-func ThisMachine() Here {
-	here := Here{System: runtime.GOOS}
-	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		here.Kernel = strings.TrimSpace(string(release))
-	}
-	if name, err := os.Hostname(); err == nil {
-		here.Hostname = name
-	}
-	return here
+// thisKernel is what uname -r prints where an engine can share the kernel of this
+// machine, which tells it from one in a virtual machine: on Linux. Else it is "".
+func thisKernel() string {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.TrimSpace(string(release))
 }
 
 // Tools names the programs that are known, in the order in which they are asked.
 func Tools() []string { return []string{"docker", "podman", "nerdctl"} }
 
-// Find asks the named programs, or all of Tools, side by side whether an engine
-// answers. Both lists are in the order of the names. Two programs in front of
-// one engine are both found.
-func Find(ctx context.Context, r Runner, tools ...string) (found []Runtime, absent []Absent) {
-	return find(ctx, r, ThisMachine(), tools)
-}
-
-func find(ctx context.Context, r Runner, here Here, tools []string) (found []Runtime, absent []Absent) {
+// Find asks p.Tools side by side whether an engine answers. Both lists are in the
+// order of the names. Two programs in front of one engine are both found.
+func (p Probe) Find(ctx context.Context) Found {
+	tools := p.Tools
 	if len(tools) == 0 {
 		tools = Tools()
 	}
+	return find(ctx, p.Runner, thisKernel(), tools)
+}
+
+func find(ctx context.Context, r Runner, kernel string, tools []string) (f Found) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	runtimes, errs := make([]Runtime, len(tools)), make([]error, len(tools))
 	var wg sync.WaitGroup
 	for i, tool := range tools {
 		wg.Go(func() {
-			if runtimes[i], errs[i] = askTool(ctx, r, here, tool); errs[i] == nil {
+			if runtimes[i], errs[i] = askTool(ctx, r, kernel, tool); errs[i] == nil {
 				time.AfterFunc(grace, func() { stop(launchctl.ErrNoAnswer) })
 			}
 		})
@@ -74,22 +61,19 @@ func find(ctx context.Context, r Runner, here Here, tools []string) (found []Run
 	wg.Wait()
 	for i, tool := range tools {
 		if errs[i] != nil {
-			absent = append(absent, Absent{tool, errs[i]})
+			f.Unusable = append(f.Unusable, Unusable{tool, errs[i]})
 			continue
 		}
-		found = append(found, runtimes[i])
+		f.Runtimes = append(f.Runtimes, runtimes[i])
 	}
-	return found, absent
+	return f
 }
 
 // grace is what the other runtimes get when one has answered: an engine that
 // hangs is not to hold up one that works.
 const grace = 2 * time.Second
 
-func askTool(ctx context.Context, r Runner, here Here, tool string) (Runtime, error) {
-	if !slices.Contains(Tools(), tool) {
-		return Runtime{}, fmt.Errorf("%q is none of %s", tool, strings.Join(Tools(), ", "))
-	}
+func askTool(ctx context.Context, r Runner, kernel string, tool string) (Runtime, error) {
 	format := "{{json .}}"
 	if tool == "podman" {
 		format = "json"
@@ -98,7 +82,7 @@ func askTool(ctx context.Context, r Runner, here Here, tool string) (Runtime, er
 	if err != nil {
 		return Runtime{}, toolError(tool, askingEngine, err)
 	}
-	return parseInfo(tool, out, here)
+	return parseInfo(tool, out, kernel)
 }
 
 // askingEngine is the operation whose failure, for whatever reason, means that
@@ -108,33 +92,30 @@ const askingEngine = "asking for the engine"
 // toolError is why a program could not do what it was asked, with the program's
 // own first line where that is a known state of the engine.
 func toolError(tool, op string, err error) error {
-	var exit *launchctl.ExitError
-	switch {
-	case errors.Is(err, launchctl.ErrNoTool):
+	if errors.Is(err, launchctl.ErrNoTool) {
 		return err
-	case !errors.As(err, &exit):
-		return fmt.Errorf("%s with %s: %w", op, tool, err)
 	}
-	if kind := engineState(exit.Stderr); kind != nil {
-		return fmt.Errorf("%s: %w: %s", tool, kind, reason(exit.Stderr))
-	}
-	if op == askingEngine {
-		return fmt.Errorf("%s: %w: %s", tool, ErrNoEngine, reason(exit.Stderr))
+	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok {
+		kind := engineState(exit.Stderr)
+		if op == askingEngine {
+			kind = cmp.Or(kind, ErrNoEngine)
+		}
+		if kind != nil {
+			return fmt.Errorf("%s: %w: %s", tool, kind, reason(exit.Stderr))
+		}
 	}
 	return fmt.Errorf("%s with %s: %w", op, tool, err)
 }
 
+var noEngine = regexp.MustCompile(`(?i)cannot connect to|failed to connect to|error during connect|` +
+	`cannot access containerd socket|rootless containerd not running`)
+
 // engineState is what a program's words say about its engine, or nil.
 func engineState(said string) error {
-	said = strings.ToLower(said)
 	switch {
-	case strings.Contains(said, "permission denied"):
+	case strings.Contains(strings.ToLower(said), "permission denied"):
 		return ErrNoPermission
-	case strings.Contains(said, "cannot connect to"),
-		strings.Contains(said, "failed to connect to"),
-		strings.Contains(said, "error during connect"),
-		strings.Contains(said, "cannot access containerd socket"),
-		strings.Contains(said, "rootless containerd not running"):
+	case noEngine.MatchString(said):
 		return ErrNoEngine
 	}
 	return nil
@@ -147,25 +128,32 @@ func reason(said string) string {
 		notice := line == "" || strings.HasPrefix(line, "WARN") || strings.Contains(line, "level=warning") ||
 			strings.HasPrefix(line, "Emulate Docker CLI")
 		if !notice {
-			return plain(line)
+			return printable(line, maxValue)
 		}
 	}
 	return "no reason given"
 }
 
-// plain makes a text from outside fit for a line on a terminal: without what
-// could move a cursor or hide something, and not endless.
-func plain(s string) string {
-	const max = 4 << 10
-	if len(s) > max {
-		s = s[:max]
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+// What is kept of text from outside, in bytes.
+const (
+	maxValue  = 4 << 10
+	maxDetail = 200
+)
+
+// printable makes text from outside fit for a line on a terminal: without what
+// could move a cursor or hide something, and no longer than limit.
+func printable(text string, limit int) string {
+	text = strings.TrimSpace(text)
+	text = strings.ToValidUTF8(text[:min(len(text), limit)], "?")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsPrint(r):
 			return r
 		}
 		return '?'
-	}, strings.ToValidUTF8(s, "?"))
+	}, text))
 }
 
 // info is what `info` prints: docker and nerdctl the fields above, podman those below.
@@ -194,7 +182,7 @@ type podmanHost struct {
 
 // parseInfo reads what `info` printed. Podman's layout tells itself, under
 // whatever name the program was called: a docker command may be Podman.
-func parseInfo(tool string, data []byte, here Here) (Runtime, error) {
+func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 	var i info
 	if err := json.Unmarshal(data, &i); err != nil {
 		return Runtime{}, fmt.Errorf("reading the answer of %s info: %w: %w", tool, launchctl.ErrFormat, err)
@@ -202,8 +190,8 @@ func parseInfo(tool string, data []byte, here Here) (Runtime, error) {
 	if i.Host != nil {
 		return Runtime{
 			Tool:     tool,
-			Product:  i.Host.product(here),
-			Version:  plain(i.Version.Version),
+			Product:  i.Host.product(kernel),
+			Version:  printable(i.Version.Version, maxValue),
 			Rootless: i.Host.Security.Rootless,
 			Podman:   true,
 		}, nil
@@ -211,27 +199,19 @@ func parseInfo(tool string, data []byte, here Here) (Runtime, error) {
 	// Older docker commands end well without an engine, and say so in here.
 	if len(i.ServerErrors) > 0 {
 		said := strings.Join(i.ServerErrors, "\n")
-		kind := ErrNoEngine
-		if errors.Is(engineState(said), ErrNoPermission) {
-			kind = ErrNoPermission
-		}
-		return Runtime{}, fmt.Errorf("%s: %w: %s", tool, kind, reason(said))
+		return Runtime{}, fmt.Errorf("%s: %w: %s", tool, cmp.Or(engineState(said), ErrNoEngine), reason(said))
 	}
 	if i.ServerVersion == "" {
 		return Runtime{}, fmt.Errorf("%s: %w: its info names no version", tool, ErrNoEngine)
 	}
 	return Runtime{
 		Tool:     tool,
-		Product:  i.product(here),
-		Context:  plain(i.ClientInfo.Context),
-		Version:  plain(i.ServerVersion),
-		Rootless: slices.ContainsFunc(i.SecurityOptions, isRootless),
+		Product:  i.product(kernel),
+		Context:  printable(i.ClientInfo.Context, maxValue),
+		Version:  printable(i.ServerVersion, maxValue),
+		Rootless: slices.ContainsFunc(i.SecurityOptions, func(o string) bool { return strings.Contains(o, "rootless") }),
 		Podman:   i.podman(),
 	}, nil
-}
-
-func isRootless(option string) bool {
-	return option == "rootless" || option == "name=rootless" || strings.HasPrefix(option, "name=rootless,")
 }
 
 // podman reports whether the engine behind a docker command is Podman, which
@@ -241,9 +221,9 @@ func (i info) podman() bool {
 }
 
 // product goes by the marks that the products leave on purpose, then by the
-// machine, and by mere names last. Linux distributions in WSL share their
-// kernel and host name, and are told apart by the first.
-func (i info) product(here Here) Product {
+// kernel, and by mere names last. Linux distributions in WSL share theirs, and are
+// told apart by the first.
+func (i info) product(kernel string) Product {
 	system, name := strings.ToLower(i.OperatingSystem), strings.ToLower(i.Name)
 	switch {
 	case strings.Contains(system, "docker desktop") || i.label("com.docker.desktop."):
@@ -252,19 +232,17 @@ func (i info) product(here Here) Product {
 		return OrbStack
 	case strings.Contains(system, "rancher desktop") || i.label("dev.rancherdesktop."):
 		return RancherDesktop
-	case here.is(i.KernelVersion, i.Name):
+	case kernel != "" && i.KernelVersion == kernel:
 		return Native
 	case strings.HasPrefix(name, "orbstack"):
 		return OrbStack
-	case strings.HasPrefix(name, "rancher-desktop"), strings.HasPrefix(name, "lima-rancher-desktop"):
+	case strings.Contains(name, "rancher-desktop"):
 		return RancherDesktop
 	case strings.HasPrefix(name, "colima"):
 		return Colima
 	case strings.HasPrefix(name, "lima-"):
 		return Lima
-	case i.podman() && here.System != "linux":
-		return PodmanMachine
-	case name == "localhost.localdomain" && len(i.Labels) == 0 && here.System != "linux":
+	case i.podman() && kernel == "":
 		return PodmanMachine
 	}
 	return UnknownProduct
@@ -275,20 +253,13 @@ func (i info) label(prefix string) bool {
 	return slices.ContainsFunc(i.Labels, func(l string) bool { return strings.HasPrefix(l, prefix) })
 }
 
-// is reports whether an engine that names this kernel and this host runs on
-// this machine. Either alone proves little: cloud machines share kernels, and
-// names repeat.
-func (h Here) is(kernel, name string) bool {
-	return h.System == "linux" && h.Kernel != "" && h.Kernel == kernel && h.Hostname == name
-}
-
 // product: Podman has an engine of its own on Linux only; elsewhere it is
 // always the client of another machine.
-func (h podmanHost) product(here Here) Product {
+func (h podmanHost) product(kernel string) Product {
 	switch {
-	case here.System != "linux":
+	case kernel == "":
 		return PodmanMachine
-	case !h.ServiceIsRemote, here.is(h.Kernel, h.Hostname):
+	case !h.ServiceIsRemote, h.Kernel == kernel:
 		return Native
 	case h.Distribution.Variant == "coreos", h.Hostname == "localhost.localdomain":
 		return PodmanMachine

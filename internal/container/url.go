@@ -3,9 +3,10 @@ package container
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,147 +17,88 @@ import (
 var errNotURL = errors.New("not an http or https URL")
 
 // Convert gives the URL that a container uses for what this machine calls from.
-// localhost, 127.0.0.0/8, ::1, 0.0.0.0 and :: become host; any other host
-// stays. Scheme, user, port, path and query stay as they are, byte by byte, and
-// no port is added.
+// localhost, 127.0.0.0/8, ::1, 0.0.0.0 and :: become host, a name or an IP
+// address; any other host stays. Scheme, user, port, path and query stay as they
+// are, and no port is added.
 //
 // A text without a scheme is read as Ollama reads OLLAMA_HOST: "localhost",
 // ":11434" and "localhost:11434/v1" mean http, and port 11434 where none is
 // named. A number alone is taken for a port.
 func Convert(from, host string) (string, error) {
-	if !canBeHost(host) {
-		return "", fmt.Errorf("converting %q: %q is not a host name or an IP address", from, host)
-	}
-	a, err := cutURL(from)
+	u, bare, err := readURL(from)
 	if err != nil {
 		return "", fmt.Errorf("converting %q: %w", from, err)
 	}
-	a = a.withDefaults()
-	if a.host == "" || isLoopback(a.host) || isUnspecified(a.host) {
-		a.host = host
+	port := u.Port()
+	if port == "" && bare {
+		port = strconv.Itoa(ollama.DefaultPort)
 	}
-	return a.String(), nil
+	if name := u.Hostname(); name != "" && !isLoopback(name) && !parseIP(name).IsUnspecified() {
+		host = name
+	}
+	u.Host = strings.TrimSuffix(net.JoinHostPort(host, port), ":")
+	return u.String(), nil
 }
 
-// address is a web address in pieces that put together are the same bytes.
-type address struct {
-	scheme string // "" where it was left out
-	user   string // with its @
-	host   string // without brackets
-	port   string // with its colon
-	rest   string // path, query and fragment
-}
-
-func (a address) String() string {
-	host := a.host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return a.scheme + "://" + a.user + host + a.port + a.rest
-}
-
-// withDefaults adds what Ollama adds to an address without a scheme.
-func (a address) withDefaults() address {
-	if a.scheme != "" {
-		return a
-	}
-	a.scheme = "http"
-	if a.port == "" || a.port == ":" {
-		a.port = ":" + strconv.Itoa(ollama.DefaultPort)
-	}
-	return a
-}
-
-// cutURL takes an address apart. net/url reads it a second time: what both do
-// not read alike is none.
-func cutURL(raw string) (address, error) {
+// readURL reads an http or https URL. One that is bare, without a scheme, comes
+// with http, and may be a port alone.
+func readURL(raw string) (u *url.URL, bare bool, err error) {
 	raw = strings.TrimSpace(raw)
-	var a address
-	authority := raw
-	if scheme, rest, found := strings.Cut(raw, "://"); found {
-		a.scheme, authority = scheme, rest
-		if scheme == "" {
-			return address{}, errNotURL
+	if bare = !strings.Contains(raw, "://"); bare {
+		if strings.Trim(raw, "0123456789") == "" {
+			raw = ":" + raw
+		} else if parseIP(raw).Is6() {
+			raw = "[" + raw + "]"
 		}
-	} else if strings.Trim(raw, "0123456789") == "" {
-		authority = ":" + raw
+		raw = "http://" + raw
 	}
-	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
-		authority, a.rest = authority[:i], authority[i:]
+	isBlank := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	u, err = url.Parse(raw)
+	if err != nil || strings.ContainsFunc(raw, isBlank) || !isWeb(u, bare) {
+		return nil, bare, errNotURL
 	}
-	if i := strings.LastIndex(authority, "@"); i >= 0 {
-		a.user, authority = authority[:i+1], authority[i+1:]
-	}
-	a.host, a.port = cutPort(authority)
-	if !a.valid() {
-		return address{}, errNotURL
-	}
-	return a, nil
+	return u, bare, nil
 }
 
-// cutPort splits host and port. An IPv6 address without brackets has no port,
-// and what has too many colons is left whole.
-func cutPort(authority string) (host, port string) {
-	host = authority
-	if ip, err := netip.ParseAddr(authority); err == nil && ip.Is6() {
-		return host, ""
-	}
-	if i := strings.LastIndex(authority, ":"); i > strings.LastIndex(authority, "]") {
-		host, port = authority[:i], authority[i:]
-	}
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		if inner, ok = strings.CutSuffix(inner, "]"); ok && isIPv6(inner) {
-			return inner, port
-		}
-	}
-	if strings.Contains(host, ":") {
-		return authority, ""
-	}
-	return host, port
-}
-
-func (a address) valid() bool {
-	scheme := strings.ToLower(a.scheme)
+func isWeb(u *url.URL, bare bool) bool {
+	host := u.Hostname()
 	switch {
-	case scheme != "" && scheme != "http" && scheme != "https":
+	case u.Scheme != "http" && u.Scheme != "https", portOf(u) < 1, portOf(u) > 65535:
 		return false
-	case a.host == "" && (scheme != "" || strings.Trim(a.port, ":") == ""):
-		return false
-	case a.host != "" && !canBeHost(a.host):
-		return false
-	// "http:/localhost" and "http//localhost" are not about a host named http,
-	// nor is "0/v1" about one named 0.
-	case scheme == "" && slices.Contains([]string{"http", "https"}, strings.ToLower(a.host)),
-		scheme == "" && a.host != "" && strings.Trim(a.host, "0123456789") == "":
-		return false
-	case strings.ContainsFunc(a.user+a.rest, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+	case host == "":
+		return bare && u.Port() != ""
+	// "http:/localhost" is not about a host named http, nor "0/v1" about one named 0.
+	case bare && (host == "http" || host == "https" || strings.Trim(host, "0123456789") == ""):
 		return false
 	}
-	if port := strings.TrimPrefix(a.port, ":"); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return false
-		}
-	}
-	u, err := url.Parse(a.withDefaults().String())
-	return err == nil && strings.EqualFold(unescapedZone(a.host), u.Hostname())
+	return isHost(host)
 }
 
-// unescapedZone: "%25" in front of an IPv6 zone is a percent sign.
-func unescapedZone(host string) string { return strings.Replace(host, "%25", "%", 1) }
-
-// canBeHost reports whether a text can stand for a host in a URL.
-func canBeHost(host string) bool {
-	if isIPv6(host) {
-		return true
+// isHost keeps out what a tool could take for a flag or for several URLs: a host
+// with other characters means another one to every tool.
+func isHost(host string) bool {
+	if strings.ContainsFunc(host, func(r rune) bool {
+		return !isAlphanumeric(r) && !strings.ContainsRune(".-_:%", r)
+	}) {
+		return false
 	}
-	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\?#@:[]%"'<>{}|^`+"`", r)
-	})
+	return host[0] != '-' && (!strings.ContainsAny(host, ":%") || parseIP(host).IsValid())
 }
 
-func isIPv6(host string) bool {
-	ip, err := netip.ParseAddr(unescapedZone(host))
-	return err == nil && ip.Is6()
+func isAlphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// portOf is the port that a URL leads to.
+func portOf(u *url.URL) int {
+	switch {
+	case u.Port() != "":
+		port, _ := strconv.Atoi(u.Port())
+		return port
+	case u.Scheme == "https":
+		return 443
+	}
+	return 80
 }
 
 // isLoopback reports whether a host is the machine, or the container, that asks.
@@ -165,13 +107,23 @@ func isLoopback(host string) bool {
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") || parseIP(host).IsLoopback()
 }
 
-func isUnspecified(host string) bool { return parseIP(host).IsUnspecified() }
-
 // parseIP is the zero address for a name.
 func parseIP(host string) netip.Addr {
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
+	ip, _ := netip.ParseAddr(host)
 	return ip.Unmap()
+}
+
+// login is what may be a user name and a password. It reaches to the last @:
+// rather too much is taken for a secret than too little.
+var login = regexp.MustCompile(`(?s)^([a-zA-Z0-9+.-]*:?//)?.*@`)
+
+// withoutSecrets is a URL, or what is meant to be one, without what stands before
+// its host and behind its path: names, passwords and keys.
+func withoutSecrets(raw string) string {
+	rest, _, _ := strings.Cut(login.ReplaceAllString(raw, "$1"), "#")
+	rest, query, _ := strings.Cut(rest, "?")
+	if query != "" {
+		rest += "?..."
+	}
+	return rest
 }

@@ -1,204 +1,130 @@
 package container
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
-const (
-	port = 11434
-	fix  = "ollama-bind fix"
-)
+const port = 11434
 
 // The answers that fetches end in.
 var (
-	models  = []string{"llama3.2:3b", "nomic-embed-text:latest"}
-	ok      = Answer{Result: OK, Status: 200}
-	refused = Answer{Result: Refused}
+	ok        = Answer{Result: OK, Status: 200}
+	refused   = Answer{Result: Refused}
+	late      = Answer{Result: Timeout}
+	unknown   = Answer{Result: DNS}
+	notOllama = Answer{Result: Other, Status: 200}
+	forbidden = Answer{Result: "http-403", Status: 403}
+	missing   = Answer{Result: "http-404", Status: 404}
+	broken    = Answer{Result: "http-500", Status: 500}
 )
 
 // The networks that a container may have.
 var (
-	forwarding = Reach{Host: "host.docker.internal", Loopback: Sight{OK, "127.0.0.1"}, Wildcard: Sight{OK, "127.0.0.1"}}
-	bridged    = Reach{Host: "172.17.0.1", Loopback: Sight{Result: Refused}, Wildcard: Sight{OK, "172.17.0.2"}}
-	cutOff     = Reach{Host: "host.docker.internal", Loopback: Sight{Result: Timeout}, Wildcard: Sight{Result: Timeout}, Ollama: Answer{Result: Timeout}}
+	yes, no    = ListenerResult{Result: OK}, ListenerResult{Result: Timeout}
+	forwarding = HostResult{Host: "host.docker.internal", Loopback: yes, Wildcard: yes}
+	half       = HostResult{Host: "host.docker.internal", Loopback: yes, Wildcard: no, Ollama: refused}
+	bridged    = HostResult{Host: "172.17.0.1", Loopback: no, Wildcard: yes}
+	cutOff     = HostResult{Host: "host.docker.internal", Loopback: no, Wildcard: no, Ollama: late}
 )
 
-func with(r Reach, ollama Answer) Reach {
-	r.Ollama = ollama
-	return r
+func with(h HostResult, ollama Answer) HostResult {
+	h.Ollama = ollama
+	return h
 }
 
 // The Ollamas that a host may have.
 var (
-	onLoopback = Server{Port: port, Loopback: true, Rebind: fix}
-	onAll      = Server{Port: port, Loopback: true, Outside: true, Rebind: fix}
-	onOne      = Server{Port: port, Outside: true, Bound: "192.168.1.5:11434", Rebind: fix}
-	down       = Server{Port: port, Why: "the service is not loaded", Hint: "brew services start ollama", Cause: "not-loaded"}
+	onLoopback = Server{Port: port, Loopback: true}
+	onAll      = Server{Port: port, Loopback: true, Outside: true}
+	onOne      = Server{Port: port, Outside: true, Bound: "192.168.1.5:11434"}
+	down       = Server{Port: port, Cause: "not-loaded"}
 )
 
-func target(source, raw string, a Answer, reaches ...Reach) Target {
-	t := Target{Source: source, Value: raw, URL: raw, Answer: a, Reaches: reaches}
-	if a.Result == OK {
-		t.Models = models
+const (
+	variable = "OLLAMA_BASE_URL"
+	selfURL  = "http://localhost:11434"
+	right    = "http://host.docker.internal:11434"
+	bridge   = "http://172.17.0.1:11434"
+)
+
+// measured is a URL of a container, or ours where source is "".
+func measured(source, raw string, a Answer, hosts ...HostResult) ClientURL {
+	return ClientURL{
+		Source: source, Value: raw, URL: raw, Answer: a, Hosts: hosts,
+		Container: Container{Runtime: Runtime{Tool: "docker", Product: DockerDesktop}},
 	}
-	return t
+}
+
+func proxied(u ClientURL, a Answer) ClientURL {
+	u.Proxied = &Proxied{Variable: "http_proxy", Proxy: "http://10.0.0.1:3128", Answer: a, Measured: a.Result != ""}
+	return u
+}
+
+func because(u ClientURL, why Cause) ClientURL {
+	u.Why403 = why
+	return u
+}
+
+func inNetwork(mode string, product Product, extra ...ExtraHost) ClientURL {
+	u := measured("", right, late, cutOff)
+	u.Container.NetworkMode, u.Container.Runtime.Product, u.Container.ExtraHosts = mode, product, extra
+	return u
 }
 
 func TestJudge(t *testing.T) {
-	const local, right = "http://localhost:11434", "http://host.docker.internal:11434"
-	for _, test := range []struct {
-		name    string
-		target  Target
+	for name, test := range map[string]struct {
+		url     ClientURL
 		server  Server
 		verdict Verdict
-		cause   string
-		url     string
-		fix     string
-		says    string
+		cause   Cause
+		right   string
+		host    string
 	}{
-		{"the URL answers", target("OLLAMA_BASE_URL", right, ok, with(forwarding, ok)), onLoopback,
-			Reachable, "", "", "", "2 models, first llama3.2:3b"},
-		{"no URL of its own, and ours answers", target("", right, ok, with(forwarding, ok)), onLoopback,
-			Reachable, "", "", "", right},
-		{"localhost, and loopback is reached", target("OLLAMA_BASE_URL", local, refused, with(forwarding, ok)), onLoopback,
-			URLWrong, "localhost", right, "OLLAMA_BASE_URL=" + right, "itself"},
-		{"localhost, and all interfaces are bound", target("OLLAMA_BASE_URL", local, refused, with(bridged, ok)), onAll,
-			URLWrong, "localhost", "http://172.17.0.1:11434", "OLLAMA_BASE_URL=http://172.17.0.1:11434", "itself"},
-		{"the path is kept", target("OPENAI", "http://localhost:11434/v1", refused, with(forwarding, ok)), onLoopback,
-			URLWrong, "localhost", right + "/v1", right + "/v1", ""},
-		{"a wrong port", target("OLLAMA_BASE_URL", "http://host.docker.internal:1143", refused, with(forwarding, ok)), onLoopback,
-			URLWrong, "refused", right, right, "refused"},
-		{"loopback is not reached", target("OLLAMA_BASE_URL", "http://172.17.0.1:11434", refused, with(bridged, refused)), onLoopback,
-			RebindNeeded, "", "", fix, "127.0.0.1 only"},
-		{"loopback is not reached, and the URL is wrong too", target("OLLAMA_BASE_URL", local, refused, with(bridged, refused)), onLoopback,
-			RebindNeeded, "localhost", "http://172.17.0.1:11434", fix, local},
-		{"bound to one address", target("", "http://172.17.0.1:11434", refused, with(bridged, refused)), onOne,
-			RebindNeeded, "listens-elsewhere", "", fix, "192.168.1.5:11434 only"},
-		{"bound to one address, and loopback is reached", target("", right, refused, with(forwarding, refused)), onOne,
-			RebindNeeded, "listens-elsewhere", "", fix, "192.168.1.5:11434 only"},
-		{"no way to the host", target("", right, Answer{Result: Timeout}, cutOff), onLoopback,
-			RebindUseless, "network", "", "docker network ls", "however it is bound"},
-		{"no way to the host, with all interfaces bound", target("", right, Answer{Result: Timeout}, cutOff), onAll,
-			RebindUseless, "network", "", "docker network ls", "however it is bound"},
-		{"our listener passes, Ollama does not", target("", right, Answer{Result: Timeout}, with(bridged, Answer{Result: Timeout})), onAll,
-			RebindUseless, "firewall", "", "Firewall", "a firewall may"},
-		{"Ollama is down", target("", right, refused, with(forwarding, refused)), down,
-			OllamaDown, "not-loaded", "", "brew services start ollama", "not loaded"},
-		{"Ollama is down, and the URL is wrong", target("OLLAMA_BASE_URL", local, refused, with(forwarding, refused)), down,
-			OllamaDown, "not-loaded", "", "brew services start ollama", "not loaded"},
-		{"another program has the port in there", target("", right, Answer{Result: "http-200", Status: 200}, with(forwarding, Answer{Result: "http-200", Status: 200})), onLoopback,
-			RebindUseless, "http-200", "", "lsof -nP -iTCP:11434", "no rebind helps"},
-		{"Ollama's port gives an error to the container alone", target("", right, Answer{Result: "http-502", Status: 502}, with(bridged, Answer{Result: "http-502", Status: 502})), onAll,
-			RebindUseless, "http-502", "", "lsof", "http-502"},
-		{"nobody has a URL, and not the first name is the right one", target("", "http://host.docker.internal:11434", Answer{Result: DNS}, Reach{Host: "host.docker.internal"}, with(bridged, ok)), onAll,
-			Reachable, "", "http://172.17.0.1:11434", "", "http://172.17.0.1:11434"},
-		{"it does not answer at the first try", target("OLLAMA_BASE_URL", right, refused, with(forwarding, ok)), onLoopback,
-			Reachable, "refused", "", "", "try again"},
-		{"written in another case", target("OLLAMA_BASE_URL", "http://Host.Docker.Internal:11434", Answer{Result: "http-500", Status: 500}, with(forwarding, ok)), onLoopback,
-			Reachable, "http-500", "", "", "http-500"},
-		{"loopback alone is reached, and Ollama is not there", target("", right, refused, Reach{Host: "host.docker.internal", Loopback: Sight{Result: OK}, Wildcard: Sight{Result: Timeout}}), onOne,
-			RebindNeeded, "listens-elsewhere", "", fix, "192.168.1.5:11434 only"},
-		{"the path is wrong", target("OLLAMA_BASE_URL", right+"/ollama", Answer{Result: "http-404", Status: 404}, with(forwarding, ok)), onLoopback,
-			URLWrong, "path", right, "OLLAMA_BASE_URL=" + right, "path"},
-		{"the list is not to be had", target("", right, Answer{Result: "http-500", Status: 500}, with(forwarding, ok)), onLoopback,
-			Reachable, "http-500", "", "", "http-500"},
+		"the URL answers": {measured(variable, right, ok, with(forwarding, ok)), onLoopback, Reachable, "", "", ""},
+		"it answers, and other clients may not like it": {
+			measured(variable, "host.docker.internal:11434", ok, with(forwarding, ok)), onLoopback, Reachable, NoScheme, "", ""},
+		"ours answers":                          {measured("", right, ok, with(forwarding, ok)), onLoopback, Reachable, "", "", ""},
+		"ours is not the right name":            {measured("", right, unknown, with(bridged, ok)), onAll, Reachable, "", bridge, "172.17.0.1"},
+		"it does not answer at the first try":   {measured(variable, right, refused, with(forwarding, ok)), onLoopback, Reachable, "refused", "", "host.docker.internal"},
+		"written in another case":               {measured(variable, "http://Host.Docker.Internal:11434", broken, with(forwarding, ok)), onLoopback, Reachable, "http-500", "", "host.docker.internal"},
+		"the list is not to be had":             {measured("", right, broken, with(forwarding, ok)), onLoopback, Reachable, "http-500", "", "host.docker.internal"},
+		"localhost, and loopback is reached":    {measured(variable, selfURL, refused, with(forwarding, ok)), onLoopback, URLWrong, Localhost, right, "host.docker.internal"},
+		"localhost, and all are bound":          {measured(variable, selfURL, refused, with(bridged, ok)), onAll, URLWrong, Localhost, bridge, "172.17.0.1"},
+		"the path is kept":                      {measured("OPENAI", selfURL+"/v1", refused, with(forwarding, ok)), onLoopback, URLWrong, Localhost, right + "/v1", "host.docker.internal"},
+		"the path is wrong":                     {measured(variable, right+"/ollama", missing, with(forwarding, ok)), onLoopback, URLWrong, ByPath, right, "host.docker.internal"},
+		"a wrong port":                          {measured(variable, "http://host.docker.internal:1143", refused, with(forwarding, ok)), onLoopback, URLWrong, "refused", right, "host.docker.internal"},
+		"loopback is not reached":               {measured(variable, bridge, refused, with(bridged, refused)), onLoopback, RebindNeeded, "", "", "172.17.0.1"},
+		"nor is the URL right":                  {measured(variable, selfURL, refused, with(bridged, refused)), onLoopback, RebindNeeded, Localhost, bridge, "172.17.0.1"},
+		"bound to one address":                  {measured("", bridge, refused, with(bridged, refused)), onOne, RebindNeeded, ListensElsewhere, "", "172.17.0.1"},
+		"bound to one, and loopback is reached": {measured("", right, refused, with(forwarding, refused)), onOne, RebindNeeded, ListensElsewhere, "", "host.docker.internal"},
+		"bound to one, and loopback alone is":   {measured("", right, refused, half), onOne, RebindNeeded, ListensElsewhere, "", "host.docker.internal"},
+		"no way to the host":                    {measured("", right, late, cutOff), onLoopback, RebindUseless, ByNetwork, "", ""},
+		"no way to the host with all bound":     {measured("", right, late, cutOff), onAll, RebindUseless, ByNetwork, "", ""},
+		"our listener passes, Ollama does not":  {measured("", right, late, with(bridged, late)), onAll, RebindUseless, ByFirewall, "", "172.17.0.1"},
+		"another program has the port there":    {measured("", right, notOllama, with(forwarding, notOllama)), onLoopback, RebindUseless, "http-200", "", "host.docker.internal"},
+		"the container alone gets an error":     {measured("", right, broken, with(bridged, broken)), onAll, RebindUseless, "http-500", "", "172.17.0.1"},
+		"Ollama is down":                        {measured("", right, refused, with(forwarding, refused)), down, OllamaDown, "not-loaded", "", ""},
+		"it is down, and the URL is wrong":      {measured(variable, selfURL, refused, with(forwarding, refused)), down, OllamaDown, "not-loaded", "", ""},
+
+		// An answer is only one if it is Ollama's, and what a proxy makes of it counts.
+		"a proxy that passes it on":       {proxied(measured(variable, right, ok, with(forwarding, ok)), ok), onLoopback, Reachable, "", "", ""},
+		"a proxy with its own answer":     {proxied(measured(variable, right, ok, with(forwarding, ok)), notOllama), onLoopback, URLWrong, ByProxy, "", ""},
+		"a dead proxy":                    {proxied(measured(variable, right, ok, with(forwarding, ok)), refused), onLoopback, URLWrong, ByProxy, "", ""},
+		"a proxy that cannot be tried":    {proxied(measured(variable, right, ok, with(forwarding, ok)), Answer{}), onLoopback, Reachable, "", "", ""},
+		"only the proxy has the way":      {proxied(measured(variable, "http://a.example", late, with(bridged, refused)), ok), onLoopback, Reachable, "", "", ""},
+		"refused for its Host":            {because(measured(variable, "http://a.example:11434", forbidden, with(forwarding, ok)), HostCheck), onLoopback, URLWrong, HostCheck, right, "host.docker.internal"},
+		"refused for its Origin":          {because(measured(variable, right, forbidden, with(forwarding, ok)), ByOrigin), onLoopback, URLWrong, ByOrigin, "", ""},
+		"no network":                      {inNetwork("none", DockerDesktop), onLoopback, RebindUseless, NoNetwork, "", ""},
+		"extra hosts that lead nowhere":   {inNetwork("bridge", DockerDesktop, ExtraHost{"Host.Docker.Internal", "192.0.2.1"}), onLoopback, RebindUseless, ByExtraHosts, "", ""},
+		"a right extra host, on Linux":    {inNetwork("bridge", Native, ExtraHost{"host.docker.internal", "host-gateway"}), onLoopback, RebindUseless, ByNetwork, "", ""},
+		"an extra host that ends in a VM": {inNetwork("bridge", Lima, ExtraHost{"host.docker.internal", "host-gateway"}), onLoopback, RebindUseless, ByExtraHosts, "", ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			test.target.Container.Runtime = Runtime{Tool: "docker", Product: DockerDesktop}
-			got := Judge(test.target, test.server)
-			if got.Verdict != test.verdict || got.Cause != test.cause || got.RightURL != test.url {
-				t.Errorf("Judge = %q by %q, right URL %q; want %q by %q, %q", got.Verdict, got.Cause, got.RightURL, test.verdict, test.cause, test.url)
-			}
-			if !strings.Contains(got.Fix, test.fix) || test.fix == "" && got.Fix != "" {
-				t.Errorf("fix = %q, want %q in it", got.Fix, test.fix)
-			}
-			if got.Summary == "" || !strings.Contains(got.Summary, test.says) {
-				t.Errorf("summary = %q, want %q in it", got.Summary, test.says)
-			}
-		})
-	}
-}
-
-// An answer is only one if it is Ollama's, and what a proxy makes of it counts.
-func TestJudgeProxy(t *testing.T) {
-	const right = "http://host.docker.internal:11434"
-	for _, test := range []struct {
-		name    string
-		proxied *Proxied
-		verdict Verdict
-	}{
-		{"no proxy", nil, Reachable},
-		{"a proxy that passes it on", &Proxied{Variable: "http_proxy", Answer: ok, Measured: true}, Reachable},
-		{"a proxy that says something else", &Proxied{Variable: "http_proxy", Proxy: "http://10.0.0.1:3128", Answer: Answer{Result: Other, Status: 200}, Measured: true}, URLWrong},
-		{"a dead proxy", &Proxied{Variable: "http_proxy", Proxy: "http://10.0.0.1:3128", Answer: refused, Measured: true}, URLWrong},
-		{"a proxy that cannot be tried", &Proxied{Variable: "all_proxy"}, Reachable},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			probed := target("OLLAMA_BASE_URL", right, ok, with(forwarding, ok))
-			probed.Proxied = test.proxied
-			got := Judge(probed, onLoopback)
-			if got.Verdict != test.verdict {
-				t.Fatalf("verdict = %q, want %q", got.Verdict, test.verdict)
-			}
-			if test.verdict == URLWrong && (got.Cause != "proxy" || !strings.Contains(got.Fix, "NO_PROXY=host.docker.internal") || !strings.Contains(got.Summary, "http_proxy")) {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-}
-
-// Through a proxy Ollama is reached all the same.
-func TestJudgeOnlyByProxy(t *testing.T) {
-	far := target("OLLAMA_BASE_URL", "http://ollama.example.com", Answer{Result: Timeout}, with(bridged, refused))
-	far.Proxied = &Proxied{Variable: "http_proxy", Proxy: "http://10.0.0.1:3128", Answer: ok, Models: models, Measured: true}
-	if got := Judge(far, onLoopback); got.Verdict != Reachable || !strings.Contains(got.Summary, "through the proxy in http_proxy: status 200, 2 models") {
-		t.Errorf("%+v", got)
-	}
-	caught := target("OLLAMA_BASE_URL", "http://localhost:11434", refused, with(forwarding, ok))
-	caught.Container.Env = map[string]string{"http_proxy": "http://10.0.0.1:3128"}
-	if got := Judge(caught, onLoopback); !strings.HasSuffix(got.Fix, "OLLAMA_BASE_URL=http://host.docker.internal:11434, NO_PROXY=host.docker.internal and no_proxy=host.docker.internal") {
-		t.Errorf("the cure runs into the proxy: %s", got.Fix)
-	}
-}
-
-func TestJudgeNetworks(t *testing.T) {
-	none := target("", "http://host.docker.internal:11434", refused, cutOff)
-	none.Container.NetworkMode = "none"
-	if got := Judge(none, onLoopback); got.Verdict != RebindUseless || got.Cause != "network-none" {
-		t.Errorf("without a network: %+v", got)
-	}
-	misled := target("", "http://host.docker.internal:11434", Answer{Result: Timeout}, cutOff)
-	misled.Container.ExtraHosts = []ExtraHost{{"Host.Docker.Internal", "192.0.2.1"}}
-	if got := Judge(misled, onLoopback); got.Verdict != RebindUseless || got.Cause != "extra-hosts" {
-		t.Errorf("with an extra host that leads nowhere: %+v", got)
-	}
-	rightOnLinux := misled
-	rightOnLinux.Container.ExtraHosts = []ExtraHost{{"host.docker.internal", "host-gateway"}}
-	rightOnLinux.Container.Runtime = Runtime{Tool: "docker", Product: Native}
-	if got := Judge(rightOnLinux, onLoopback); got.Verdict != RebindUseless || got.Cause != "network" || got.Fix != "docker network ls" {
-		t.Errorf("with a firewall between container and host: %+v", got)
-	}
-	rightOnLinux.Container.Networks = []Network{{Name: "web_default"}}
-	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network inspect -- web_default" {
-		t.Errorf("fix = %s", got.Fix)
-	}
-	rightOnLinux.Container.Networks = []Network{{Name: "x; touch y"}}
-	if got := Judge(rightOnLinux, onLoopback); got.Fix != "docker network inspect -- 'x; touch y'" {
-		t.Errorf("fix = %s", got.Fix)
-	}
-}
-
-func TestJudgeForbidden(t *testing.T) {
-	forbidden := target("OLLAMA_BASE_URL", "http://a.example.com:11434", Answer{Result: "http-403", Status: 403}, with(forwarding, ok))
-	forbidden.Why403 = "host-check"
-	if got := Judge(forbidden, onLoopback); got.Verdict != URLWrong || got.Cause != "host-check" || !strings.Contains(got.Summary, "Host check") || got.RightURL == "" {
-		t.Errorf("by the Host check: %+v", got)
-	}
-	forbidden = target("OLLAMA_BASE_URL", "http://host.docker.internal:11434", Answer{Result: "http-403", Status: 403}, with(forwarding, ok))
-	forbidden.Why403 = "origin"
-	if got := Judge(forbidden, onLoopback); got.Verdict != URLWrong || got.Cause != "origin" || !strings.Contains(got.Fix, "OLLAMA_ORIGINS") || got.RightURL != "" {
-		t.Errorf("by its Origin: %+v", got)
+		d := Judge(test.url, test.server)
+		if d.Verdict != test.verdict || d.Cause != test.cause || d.RightURL != test.right || d.Host.Host != test.host {
+			t.Errorf("%s: %q by %q, right URL %q, as %q; want %q by %q, %q, %q", name,
+				d.Verdict, d.Cause, d.RightURL, d.Host.Host, test.verdict, test.cause, test.right, test.host)
+		}
+		if d.Problem.ID != "" && d.Problem.ID != d.Cause {
+			t.Errorf("%s: the problem is %q, and the cause %q", name, d.Problem.ID, d.Cause)
+		}
 	}
 }
 
@@ -217,9 +143,9 @@ func TestWorst(t *testing.T) {
 		{[]Verdict{RebindNeeded, URLWrong, Reachable}, RebindNeeded},
 		{[]Verdict{OllamaDown, RebindUseless}, OllamaDown},
 	} {
-		r.Targets = nil
+		r.URLs = nil
 		for _, v := range test.verdicts {
-			r.Targets = append(r.Targets, Target{Diagnosis: Diagnosis{Verdict: v}})
+			r.URLs = append(r.URLs, ClientURL{Diagnosis: Diagnosis{Verdict: v}})
 		}
 		if got := r.Worst(); got != test.want {
 			t.Errorf("worst of %q is %q, want %q", test.verdicts, got, test.want)

@@ -1,0 +1,194 @@
+package container
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Errors of the containers that fetches are made in.
+var (
+	// ErrNoImage says that no temporary container could be made: there is no
+	// image with a tool that fetches.
+	ErrNoImage = errors.New("there is no image to make a container of that fetches")
+	// ErrPaused says that the container is paused.
+	ErrPaused = errors.New("the container is paused")
+	// ErrNotRunning says that the container is stopped.
+	ErrNotRunning = errors.New("the container is not running")
+)
+
+// executor runs a program inside a container: argument list in, standard output
+// out, also beside an error, which holds the *launchctl.ExitError of a program
+// that failed. The proxies of the container's environment are left to the tools,
+// which are all told to use none of them.
+type executor func(ctx context.Context, argv ...string) ([]byte, error)
+
+// inside runs programs in the container itself.
+func inside(r Runner, c Container) executor {
+	return func(ctx context.Context, argv ...string) ([]byte, error) {
+		return r.Run(ctx, c.Runtime.Tool, append([]string{"exec", c.ID}, argv...)...)
+	}
+}
+
+// beside runs each program in a temporary container of its own on the network
+// of c, or on the default one if c has no name.
+func (p Probe) beside(c Container, image string) executor {
+	return func(ctx context.Context, argv ...string) ([]byte, error) {
+		name := fmt.Sprintf("%s%d-%s", temporaryName, os.Getpid(), rand.Text())
+		args := []string{"create", "--pull", "never", "--name", name, "--label", temporaryLabel}
+		if c.Name != "" {
+			args = append(args, "--network", "container:"+c.ID)
+		}
+		args = append(append(args, "--entrypoint", argv[0], image), argv[1:]...)
+		// Whatever becomes of the command: a container that is made is also removed.
+		defer p.remove(ctx, c.Runtime, name)
+		err := p.create(ctx, c.Runtime, args)
+		if errors.Is(err, launchctl.ErrNoAnswer) {
+			defer p.remove(ctx, c.Runtime, name) // the engine may have been about to make it
+		}
+		if err != nil {
+			return nil, err
+		}
+		return p.Runner.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
+	}
+}
+
+// create makes a container and does not start it. It is not cut short when ctx
+// ends: an engine that is asked and not listened to may make it all the same,
+// after it was looked for to be removed.
+func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ctx, cancel := p.afterwards(ctx)
+	defer cancel()
+	_, err := p.Runner.Run(ctx, rt.Tool, args...)
+	var exit *launchctl.ExitError
+	if errors.As(err, &exit) && noSuchImage.MatchString(exit.Stderr) {
+		return fmt.Errorf("%w: %s", ErrNoImage, reason(exit.Stderr))
+	}
+	return err
+}
+
+// noSuchImage goes by wording: docker, podman and nerdctl have no exit status
+// for it.
+var noSuchImage = regexp.MustCompile(`[Nn]o such image|image not known`)
+
+// making is how long an engine gets to make a container, or to remove it.
+const making = 4 * time.Second
+
+// withoutReserve is ctx without the time that both may take at the end.
+func withoutReserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithTimeout(ctx, left-min(left/2, 2*making))
+}
+
+// afterwards is the context of making and removing a container, which is done
+// although the time is over, or the run was interrupted. It ends when all has to be
+// over, but for a second.
+func (p Probe) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	allowance := making
+	if !p.until.IsZero() {
+		allowance = max(time.Second, min(allowance, time.Until(p.until)))
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), allowance, launchctl.ErrNoAnswer)
+}
+
+func (p Probe) remove(ctx context.Context, rt Runtime, names ...string) {
+	ctx, cancel := p.afterwards(ctx)
+	defer cancel()
+	args := append([]string{"rm", "--force", "--volumes"}, names...)
+	_, _ = p.Runner.Run(ctx, rt.Tool, args...) // one that was never made cannot be removed
+}
+
+// sweep removes the temporary containers of runs that were killed: those that do
+// not run, and whose name has the ID of no process.
+func (p Probe) sweep(ctx context.Context, rt Runtime) {
+	out, err := p.Runner.Run(ctx, rt.Tool, "ps", "--all", "--filter", "label="+temporaryLabel,
+		"--filter", "status=created", "--filter", "status=exited", "--format", "{{.Names}}")
+	if err != nil {
+		return // what can be measured all the same, is
+	}
+	var dead []string
+	for _, name := range strings.Fields(string(out)) {
+		rest, ours := strings.CutPrefix(name, temporaryName)
+		id, _, _ := strings.Cut(rest, "-")
+		pid, err := strconv.Atoi(id)
+		if ours && err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			dead = append(dead, name)
+		}
+	}
+	if len(dead) > 0 {
+		p.remove(ctx, rt, dead...)
+	}
+}
+
+// What our containers are called, and how they are marked.
+const (
+	temporaryName  = "ollama-bind-"
+	temporaryLabel = "ollama-bind=probe"
+)
+
+// fetchingImages are images that are known to have a tool, the one that tells
+// most first.
+var fetchingImages = []string{"python", "node", "curl", "busybox", "alpine"}
+
+// localImage finds an image that is here already; nothing is pulled. Of
+// "docker.io/library/python:3.13" the name is python.
+func localImage(ctx context.Context, r Runner, rt Runtime) (string, error) {
+	out, err := r.Run(ctx, rt.Tool, "images", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil {
+		return "", fmt.Errorf("looking for an image: %w", err)
+	}
+	best, rank := "", len(fetchingImages)
+	for _, image := range strings.Fields(string(out)) {
+		name, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+		i := slices.Index(fetchingImages, name)
+		if i >= 0 && i < rank && tag != "<none>" {
+			best, rank = image, i
+		}
+	}
+	if best == "" {
+		return "", ErrNoImage
+	}
+	return best, nil
+}
+
+// programMissing reports whether a program was not found inside, by the words of
+// runc or crun, which all engines pass on:
+//
+//	… exec failed: unable to start container process: exec: "node": executable file not found in $PATH: unknown
+//	… runc create failed: … exec: "/bin/node": stat /bin/node: no such file or directory: unknown
+//	Error: crun: executable file `node` not found in $PATH: No such file or directory: OCI runtime attempted …
+//
+// Some versions of docker exec say it on standard output (docker/cli#2025). A
+// program that says the same of something else only has the next one tried.
+func programMissing(stdout []byte, err error) bool {
+	var exit *launchctl.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	switch exit.Code {
+	case 126, 127, // exec and run
+		1, 125: // start --attach of docker and podman; nerdctl has no other than 1
+		return missingProgram.MatchString(exit.Stderr) || missingProgram.Match(stdout)
+	}
+	return false
+}
+
+var missingProgram = regexp.MustCompile(`(?im)^.*\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|` +
+	`exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)

@@ -1,0 +1,74 @@
+package container
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var (
+	//go:embed fetch.py
+	pythonProgram string
+	//go:embed fetch.js
+	nodeProgram string
+)
+
+// programOutput is what they say of each request.
+type programOutput struct {
+	Failure Result `json:"failure"` // "" for none
+	Status  int    `json:"status"`
+	Body    []byte `json:"body"` // in base64
+	Address string `json:"address"`
+	Detail  string `json:"detail"`
+}
+
+// interpreter makes all requests with one run of a program of ours.
+func interpreter(argv ...string) fetcher {
+	return func(ctx context.Context, in executor, requests []request, patience time.Duration) ([]Answer, error) {
+		marker := rand.Text()
+		argument, err := json.Marshal(map[string]any{
+			"marker":   marker,
+			"seconds":  patience.Seconds(),
+			"limit":    maxBody, // on the bytes of a body
+			"requests": requests,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out, err := in.run(ctx, patience, append(argv[:len(argv):len(argv)], string(argument))...)
+		if err != nil {
+			return nil, err
+		}
+		return readOutputs(out, marker, len(requests))
+	}
+}
+
+// readOutputs reads what one of the programs wrote. A preloaded module may have
+// written something before.
+func readOutputs(out []byte, marker string, n int) ([]Answer, error) {
+	_, text, found := afterMarker(out, marker)
+	if !found {
+		return nil, fmt.Errorf("%w: it has no result in it", errNotUnderstood)
+	}
+	var outputs []programOutput
+	if err := json.Unmarshal([]byte(text), &outputs); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotUnderstood, err)
+	}
+	if len(outputs) != n {
+		return nil, fmt.Errorf("%w: %d results for %d requests", errNotUnderstood, len(outputs), n)
+	}
+	answers := make([]Answer, n)
+	for i, o := range outputs {
+		failed := slices.Contains([]Result{DNS, Refused, Timeout, Empty}, o.Failure)
+		answered := o.Failure == "" && o.Status != 0
+		if o.Status != 0 && (o.Status < 100 || o.Status > 999) || !failed && !answered {
+			return nil, fmt.Errorf("%w: neither a status nor a failure", errNotUnderstood)
+		}
+		answers[i] = settle(o.Status, o.Failure, string(o.Body), o.Address, o.Detail)
+	}
+	return answers, nil
+}

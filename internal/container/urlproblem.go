@@ -1,0 +1,145 @@
+package container
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+)
+
+// URLProblem is what is wrong with a URL in a container's environment.
+type URLProblem struct {
+	ID Cause
+	// Host is the one that the URL names, "" if it names none.
+	Host string
+	// Address is that of the extra_hosts line which leads Host astray, else "".
+	Address string
+}
+
+// What can be wrong with a URL.
+const (
+	NotAURL           Cause = "not-a-url"           // it is no http or https URL
+	NoScheme          Cause = "no-scheme"           // many clients refuse it without http://
+	HTTPS             Cause = "https"               // Ollama speaks no TLS
+	NoPort            Cause = "no-port"             // it goes to port 80
+	Localhost         Cause = "localhost"           // Host is the container itself
+	IPv6Loopback      Cause = "ipv6-loopback"       // ::1 is the container itself
+	Unspecified       Cause = "unspecified"         // Host is an address to listen on
+	OwnName           Cause = "own-name"            // Host is the container itself
+	ExtraHostLoopback Cause = "extra-host-loopback" // extra_hosts make Host the container itself
+	HostGatewayOnVM   Cause = "host-gateway-on-vm"  // Host is the runtime's virtual machine
+	HostCheck         Cause = "host-check"          // Ollama on loopback refuses that name
+)
+
+// URLProblem names what is wrong with the value that a variable has in this
+// container, zero if nothing is. It goes by how the container is set up alone:
+// nothing is looked up, and so it never is a HostCheck.
+func (c Container) URLProblem(variable, value string) URLProblem {
+	value = strings.TrimSpace(value)
+	if isWebUIDefault(variable, value) {
+		return URLProblem{}
+	}
+	u, bare, err := readURL(value)
+	if err != nil {
+		return URLProblem{ID: NotAURL}
+	}
+	host := u.Hostname()
+	if id := c.leadsToSelf(host); id != "" {
+		return URLProblem{ID: id, Host: host}
+	}
+	if problem := c.extraProblem(host); problem.ID != "" {
+		return problem
+	}
+	if id := c.serverProblem(u, bare, variable); id != "" {
+		return URLProblem{ID: id, Host: host}
+	}
+	return URLProblem{}
+}
+
+// leadsToSelf: names and addresses that lead back to the container.
+func (c Container) leadsToSelf(host string) Cause {
+	if !c.sharesNetwork() && !c.bundlesOllama() {
+		switch ip := parseIP(host); {
+		case ip == netip.IPv6Loopback():
+			return IPv6Loopback
+		case isLoopback(host):
+			return Localhost
+		case host == "", ip.IsUnspecified():
+			return Unspecified
+		}
+	}
+	if c.isMe(host) {
+		return OwnName
+	}
+	return ""
+}
+
+// sharesNetwork reports whether the container's localhost is this machine's.
+func (c Container) sharesNetwork() bool {
+	return c.NetworkMode == "host" && c.Runtime.Product == Native
+}
+
+// isMe reports whether a host is one of the names or addresses of this very
+// container. One that has no network of its own has no host name of its own either.
+func (c Container) isMe(host string) bool {
+	if c.NetworkMode == "host" || c.borrowsNetwork() {
+		return false
+	}
+	mine := []string{c.Name, c.Hostname}
+	for _, n := range c.Networks {
+		mine = append(mine, n.Address)
+		mine = append(mine, n.Aliases...)
+	}
+	shortID := len(host) >= 12 && strings.HasPrefix(c.ID, strings.ToLower(host))
+	return shortID || slices.ContainsFunc(mine, func(s string) bool { return s != "" && strings.EqualFold(s, host) })
+}
+
+// extraProblem: addresses that lead to the container itself, or to the virtual
+// machine that the engine runs in, where its bridges end.
+func (c Container) extraProblem(host string) URLProblem {
+	if c.Runtime.VM() && c.isBridge(host) {
+		return URLProblem{ID: HostGatewayOnVM, Host: host}
+	}
+	for _, extra := range c.ExtraHosts {
+		toVM := c.isBridge(extra.Address) || extra.Address == "host-gateway" && c.hostGatewayIsVM()
+		switch {
+		case !strings.EqualFold(extra.Name, host):
+		case isLoopback(extra.Address) && !c.sharesNetwork():
+			return URLProblem{ExtraHostLoopback, extra.Name, extra.Address}
+		case c.Runtime.VM() && toVM:
+			return URLProblem{HostGatewayOnVM, extra.Name, extra.Address}
+		}
+	}
+	return URLProblem{}
+}
+
+// isBridge reports whether an address is the gateway of a bridge.
+func (c Container) isBridge(host string) bool {
+	return host == "172.17.0.1" || slices.Contains(c.gateways(), host)
+}
+
+// hostGatewayIsVM: these leave Docker's host-gateway at the bridge
+// (lima-vm/lima#450, rancher-sandbox/rancher-desktop#5095). The others set it
+// to an address of the host.
+func (c Container) hostGatewayIsVM() bool {
+	return c.Runtime.Product == Lima || c.Runtime.Product == RancherDesktop
+}
+
+// serverProblem: how Ollama on the host is not to be talked to. About a host by
+// another name nothing is known: a proxy there may speak TLS on the usual port.
+func (c Container) serverProblem(u *url.URL, bare bool, variable string) Cause {
+	isHost := func(name string) bool { return strings.EqualFold(name, u.Hostname()) }
+	switch {
+	case bare && variable != ollama.Variable:
+		return NoScheme
+	case bare || !slices.ContainsFunc(slices.Concat(c.hostNames(), genericNames), isHost):
+		return ""
+	case u.Scheme == "https":
+		return HTTPS
+	case u.Port() == "":
+		return NoPort
+	}
+	return ""
+}
