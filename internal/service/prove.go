@@ -1,26 +1,25 @@
-package bind
+package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // Waiting for the service starts fine, because it is mostly back within
-// milliseconds, and backs off to what costs nothing. To knock at its door costs
-// next to nothing, and so does not back off.
+// milliseconds, and backs off to what costs nothing. To ask Ollama costs next to
+// nothing; to ask launchd is a process each time.
 const (
-	firstPause   = 10 * time.Millisecond
-	longestPause = 250 * time.Millisecond
-	knockEvery   = 5 * time.Millisecond
+	firstPause   = 5 * time.Millisecond
+	longestPause = 100 * time.Millisecond
+	askLaunchd   = 250 * time.Millisecond
 )
 
 // errHopeless marks a failure that more waiting would not cure.
@@ -31,49 +30,21 @@ var errHopeless = errors.New("launchd did not take the setting over")
 // the reason why that is not enough.
 func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
 	var reason error
+	asked := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		now, err := m.look(ctx, s, g)
+		now, err := m.look(ctx, s, g, &asked)
 		if ctx.Err() == nil {
 			s, reason = now, err // a look that was cut short has nothing to say
 		}
 		if reason == nil && ctx.Err() == nil || errors.Is(reason, errHopeless) {
 			return s, reason
 		}
-		rest(ctx, pause, g.Host.Dial(), NobodyThere(s.Socket.APIErr))
-		if ctx.Err() != nil {
-			return s, orElse(reason, context.Cause(ctx))
-		}
-	}
-}
-
-// rest waits for so long, or, where nobody is there yet, until somebody opens the
-// door at an address.
-func rest(ctx context.Context, pause time.Duration, address string, knocking bool) {
-	ctx, cancel := context.WithTimeout(ctx, pause)
-	defer cancel()
-	tick := time.NewTicker(knockEvery)
-	defer tick.Stop()
-	for {
 		select {
+		case <-time.After(pause):
 		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if knocking && answersAt(ctx, address) {
-				return
-			}
+			return s, cmp.Or(reason, context.Cause(ctx))
 		}
 	}
-}
-
-// answersAt reports whether somebody accepts connections.
-func answersAt(ctx context.Context, address string) bool {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
 }
 
 // hope gives the job some time to listen, and takes what comes.
@@ -84,28 +55,27 @@ func (m Machine) hope(ctx context.Context, s State, g Goal) State {
 	return s
 }
 
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
-}
-
-// look is one look at job and socket. It asks Ollama first, which costs next to
-// nothing, and launchctl and lsof, each a process, side by side.
-func (m Machine) look(ctx context.Context, s State, g Goal) (State, error) {
+// look is one look at job and socket. It asks Ollama first, and launchctl and
+// lsof side by side. Where Ollama does not answer yet, launchd is asked why if
+// that was asked some time ago.
+func (m Machine) look(ctx context.Context, s State, g Goal, asked *time.Time) (State, error) {
 	s.Socket = Socket{Port: g.Host.Port}
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, g.Host.Dial(), apiPatience)
-	if s.Socket.APIErr != nil {
+	switch {
+	case s.Socket.APIErr == nil:
+	case time.Since(*asked) < askLaunchd:
+		return s, s.Socket.APIErr
+	default:
+		*asked = time.Now()
 		return m.lookAtJob(ctx, s, g)
 	}
 	version := s.Socket.APIVersion
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Job = m.job(ctx, s.Agent.Target) })
+	wg.Go(func() { s.Job = m.job(ctx, s.Service.Target) })
 	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
-	for _, l := range []Layer{s.judgeJob(g, OK), s.judgeSocket(g)} {
+	for _, l := range []Layer{s.judgeJob(g), s.JudgeSocket(g)} {
 		if l.State != OK {
 			return s, s.shortfall(g, l)
 		}
@@ -115,19 +85,19 @@ func (m Machine) look(ctx context.Context, s State, g Goal) (State, error) {
 
 // lookAtJob finds out why Ollama does not answer.
 func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
-	s.Job = m.job(ctx, s.Agent.Target)
-	if job := s.judgeJob(g, OK); job.State != OK {
+	s.Job = m.job(ctx, s.Service.Target)
+	if job := s.judgeJob(g); job.State != OK {
 		return s, s.shortfall(g, job)
 	}
-	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts anew at every bootstrap
-		return s, errors.New(s.Job.unsteady())
+	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts afresh at every bootstrap
+		return s, fmt.Errorf("the service does not stay up (last exit: %s)", cmp.Or(s.Job.LastExit, "unknown"))
 	}
 	return s, s.Socket.APIErr
 }
 
 // shortfall is a layer that is not as it should be, as an error.
 func (s State) shortfall(g Goal, l Layer) error {
-	if l.Name == JobLayer && s.Job.Loaded && s.Job.knowsEnvironment() && !g.Matches(s.Job.Value()) {
+	if l.Name == JobLayer && s.Job.Loaded && !g.Matches(s.Job.Value()) {
 		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, OrUnset(s.Job.Value()))
 	}
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)
@@ -139,17 +109,6 @@ func OrUnset(value *string) string {
 		return "not set"
 	}
 	return *value
-}
-
-func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
-	job, err := m.Launchd.Print(ctx, t)
-	switch {
-	case errors.Is(err, launchctl.ErrNotLoaded):
-		return Job{}
-	case err != nil:
-		return Job{Err: err}
-	}
-	return Job{Job: job, Loaded: true}
 }
 
 // answersOutside makes sure that a wildcard listener answers on another address

@@ -1,4 +1,4 @@
-package bind
+package service
 
 import (
 	"os"
@@ -32,7 +32,7 @@ func TestSamePath(t *testing.T) {
 // much of it, and no environment.
 func TestLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ollama.log")
-	s := State{Plist: Plist{Agent: plistfix.Agent{StandardErrorPath: path}}}
+	s := State{Settings: []Setting{{Layer: PlistLayer, Agent: plistfix.Agent{StandardErrorPath: path}}}}
 	if got := markLog(s).since(); got != nil {
 		t.Errorf("without a log: %q", got)
 	}
@@ -79,13 +79,51 @@ func TestLog(t *testing.T) {
 // What the service may have in its environment is masked, wherever it comes from.
 func TestSecrets(t *testing.T) {
 	s := State{
-		Plist:   Plist{Agent: plistfix.Agent{EnvironmentVariables: map[string]string{"A": "from-plist", "OLLAMA_HOST": "0.0.0.0:11434", "B": "1"}}},
-		Job:     Job{Job: launchctl.Job{Environment: map[string]string{"C": "from-job"}, InheritedEnvironment: map[string]string{"D": "from-setenv"}}},
-		EnvFile: EnvFile{File: backup.File{Data: []byte("E=from-env-file\n")}},
+		Settings: []Setting{
+			parseEnvFile(backup.File{Data: []byte("E=from-env-file\n")}),
+			{Agent: plistfix.Agent{EnvironmentVariables: map[string]string{"A": "from-plist", "OLLAMA_HOST": "0.0.0.0:11434", "B": "1"}}},
+		},
+		Job: Job{Job: launchctl.Job{Environment: map[string]string{"C": "from-job"}, InheritedEnvironment: map[string]string{"D": "from-setenv"}}},
 	}
 	got := s.secrets()
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"from-env-file", "from-job", "from-plist", "from-setenv"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestLastError(t *testing.T) {
+	const started = `time=x level=INFO source=routes.go msg="Listening on 127.0.0.1:11434 (version 0.33.0)"` + "\n"
+	long := "Error: " + strings.Repeat("é", longestLine)
+	for name, tc := range map[string]struct{ text, want string }{
+		"no log":         {"", ""},
+		"in use":         {started + "Error: listen tcp 127.0.0.1:11434: bind: address already in use\n", "Error: listen tcp 127.0.0.1:11434: bind: address already in use"},
+		"the last":       {"Error: first\nError: second\nnoise\n", "Error: second"},
+		"before a start": {"Error: old\n" + started, ""},
+		"well":           {started, ""},
+		"logged":         {"time=x level=ERROR msg=no\n", "time=x level=ERROR msg=no"},
+		"a panic":        {"panic: nil map\n\tat x\n", "panic: nil map"},
+		"with a secret":  {"Error: cannot use hunter2-hunter2 here\n", "Error: cannot use (not shown) here"},
+		"of the job's":   {"Error: cannot use older-secret here\n", "Error: cannot use (not shown) here"},
+		"with all":       {`time=x level=ERROR msg=config env="map[A:b]"` + "\n", "time=x level=ERROR msg=config env=(not shown)"},
+		"long":           {long, strings.ToValidUTF8(long[:longestLine], "") + "…"},
+		"in passing":     {"level=INFO msg=\"no Error: here\"\n", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "ollama.log")
+		if tc.text != "" {
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := bound()
+		s.Settings[1].Agent = plistfix.Agent{StandardErrorPath: path, EnvironmentVariables: map[string]string{"TOKEN": "hunter2-hunter2"}}
+		s.Job.Environment = map[string]string{"TOKEN": "older-secret"}
+		if got := s.lastError(); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+		s.Settings[1].Agent.StandardErrorPath, s.Job.StderrPath = "", path
+		if got := s.lastError(); got != tc.want {
+			t.Errorf("%s, by the job's path: %q, want %q", name, got, tc.want)
+		}
 	}
 }

@@ -1,22 +1,19 @@
-package bind
+package service
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// The layers' names, from the lasting intent down to the proof.
+// The layers below the settings.
 const (
-	EnvFileLayer = "env-file"
-	PlistLayer   = "plist"
-	JobLayer     = "job"
-	SocketLayer  = "socket"
+	JobLayer    = "job"
+	SocketLayer = "socket"
 )
 
 // LayerState is how a layer stands to the goal.
@@ -27,7 +24,7 @@ const (
 	OK          LayerState = "ok"
 	Differs     LayerState = "differs"
 	Missing     LayerState = "missing"     // the layer itself is not there
-	Unsupported LayerState = "unsupported" // this Homebrew ignores it
+	Unsupported LayerState = "unsupported" // nobody reads it
 	Skipped     LayerState = "skipped"     // left out
 	Unknown     LayerState = "unknown"     // could not be read
 )
@@ -35,6 +32,7 @@ const (
 // Layer is one row of the answer.
 type Layer struct {
 	Name   string
+	Path   string // of a setting's file
 	State  LayerState
 	Value  *string // nil where unknown or not set
 	Detail string
@@ -42,45 +40,45 @@ type Layer struct {
 
 // Layers judges the state against the goal, from the top down.
 func (s State) Layers(g Goal) []Layer {
-	socket := s.judgeSocket(g)
-	return []Layer{
-		s.judgeEnvFile(g),
-		s.judgePlist(g),
-		s.judgeJob(g, socket.State),
-		socket,
+	var all []Layer
+	for _, one := range s.Settings {
+		all = append(all, s.judge(one, g))
 	}
+	return append(all, s.judgeJob(g), s.JudgeSocket(g))
+}
+
+func (s State) judge(one Setting, g Goal) Layer {
+	l := Layer{Name: one.Layer, Path: one.File.Path, Value: one.Value}
+	l.State, l.Detail = s.Service.kind.judge(one, g)
+	return l
+}
+
+// JudgeLasting judges the lasting setting; where there is none, it is Skipped.
+func (s State) JudgeLasting(g Goal) Layer {
+	one := s.Lasting()
+	if one.Layer == "" {
+		return Layer{State: Skipped}
+	}
+	g.Persist = true
+	return s.judge(one, g)
 }
 
 // Reached reports whether everything that decides where Ollama listens, now and
-// after the next login, is as the goal wants it. The env file only decides
-// about Homebrew's next restart.
+// after the next login, is as the goal wants it. A lasting setting only decides
+// about the next time that a tool writes the property list.
 func (s State) Reached(g Goal) bool {
 	for _, l := range s.Layers(g) {
-		if l.State != OK && l.Name != EnvFileLayer {
+		if l.State != OK && l.Name != s.Lasting().Layer {
 			return false
 		}
 	}
 	return true
 }
 
-// running reports whether the job runs and listens as the goal wants it, whatever
+// Running reports whether the job runs and listens as the goal wants it, whatever
 // the files say.
-func (s State) running(g Goal) bool {
-	socket := s.judgeSocket(g)
-	return socket.State == OK && s.judgeJob(g, socket.State).State == OK
-}
-
-func (s State) judgePlist(g Goal) Layer {
-	l := Layer{Name: PlistLayer, Value: s.Plist.Value()}
-	switch {
-	case errors.Is(s.Plist.Err, fs.ErrNotExist):
-		l.State, l.Detail = Missing, "the file is gone"
-	case s.Plist.Err != nil:
-		l.State, l.Detail = Unknown, s.Plist.Err.Error()
-	default:
-		l.State, l.Detail = judgeValue(g.Value, l.Value)
-	}
-	return l
+func (s State) Running(g Goal) bool {
+	return s.judgeJob(g).State == OK && s.JudgeSocket(g).State == OK
 }
 
 func judgeValue(want, value *string) (LayerState, string) {
@@ -95,21 +93,19 @@ func judgeValue(want, value *string) (LayerState, string) {
 	return Differs, "wanted: " + *want
 }
 
-func (s State) judgeJob(g Goal, socket LayerState) Layer {
+func (s State) judgeJob(g Goal) Layer {
 	l := Layer{Name: JobLayer, Value: s.Job.Value()}
 	switch {
 	case s.Job.Err != nil:
 		l.State, l.Detail = Unknown, s.Job.Err.Error()
 	case !s.Job.Loaded:
 		l.State, l.Detail = Missing, "launchd has not loaded it"
-	case !s.Job.knowsEnvironment():
-		l.State, l.Detail = socket, "this launchctl does not show the environment; judged by the socket"
 	default:
 		l.State, l.Detail = judgeValue(g.Value, l.Value)
 		l.Detail = joinDetails(l.Detail, s.Job.aside())
 	}
-	if s.Agent.Rival != nil {
-		l.Detail = joinDetails(l.Detail, "a second service is loaded: "+s.Agent.Rival.String())
+	if s.Service.Rival != nil {
+		l.Detail = joinDetails(l.Detail, "a second service is loaded: "+s.Service.Rival.String())
 	}
 	return l
 }
@@ -119,42 +115,38 @@ func (j Job) aside() string {
 	if j.PID == 0 {
 		return "not running, last exit: " + cmp.Or(j.LastExit, "unknown")
 	}
-	if inherited := j.inherited(); inherited != nil && j.Value() == nil {
+	if inherited := j.Inherited(); inherited != nil && j.Value() == nil {
 		return fmt.Sprintf("launchctl setenv gives it %s, until the next reboot", *inherited)
 	}
 	return ""
 }
 
 func joinDetails(parts ...string) string {
-	var said []string
-	for _, p := range parts {
-		if p != "" {
-			said = append(said, p)
-		}
-	}
-	return strings.Join(said, "; ")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "; ")
 }
 
-// judgeSocket asks for all of it: the job's own process listens where the goal
+// JudgeSocket asks for all of it: the job's own process listens where the goal
 // says, nobody else holds the port, and Ollama answers.
-func (s State) judgeSocket(g Goal) Layer {
+func (s State) JudgeSocket(g Goal) Layer {
 	l := Layer{Name: SocketLayer}
-	own, foreign := s.own(), s.foreign(g.Host.Port)
-	if shown := append(own, foreign...); len(shown) > 0 {
+	own, foreign := s.Own(), s.Foreign(g.Host.Port)
+	if shown := slices.Concat(own, foreign); len(shown) > 0 {
 		l.Value = &shown[0].Address
 	}
+	port := g.Host.Port
 	switch {
 	case s.Socket.Err != nil:
 		l.State, l.Detail = Unknown, s.Socket.Err.Error()
 	case len(foreign) > 0:
-		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by "+who(foreign[0])
+		l.State, l.Detail = Differs, fmt.Sprintf("port %d is held by %s", port, Who(foreign[0]))
 	case s.Hidden():
 		l.State, l.Detail = Unknown, "lsof shows it to root alone"
 	case s.Socket.Unseen:
-		l.State, l.Detail = Differs, "port "+portOf(g)+" is held by a process that lsof does not show to this user"
+		l.State = Differs
+		l.Detail = fmt.Sprintf("port %d is held by a process that lsof does not show to this user", port)
 	case len(own) == 0:
-		l.State, l.Detail = Missing, "nothing listens on port "+portOf(g)
-	case !listens(own, g.Host):
+		l.State, l.Detail = Missing, fmt.Sprintf("nothing listens on port %d", port)
+	case !Listens(own, g.Host):
 		l.State, l.Detail = Differs, "wanted: "+g.Host.Socket()
 	case s.Socket.APIVersion == "":
 		l.State, l.Detail = Differs, fmt.Sprintf("listens, but does not answer: %v", s.Socket.APIErr)
@@ -164,20 +156,14 @@ func (s State) judgeSocket(g Goal) Layer {
 	return l
 }
 
-func portOf(g Goal) string { return fmt.Sprint(g.Host.Port) }
+// Who names a listener's process.
+func Who(l launchctl.Listener) string { return fmt.Sprintf("%s (pid %d)", l.Command, l.PID) }
 
-// who names a listener's process.
-func who(l launchctl.Listener) string {
-	return fmt.Sprintf("%s (pid %d)", l.Command, l.PID)
-}
-
-func listens(own []launchctl.Listener, h ollama.Host) bool {
-	for _, l := range own {
+// Listens reports whether one of the listeners has the address.
+func Listens(all []launchctl.Listener, h ollama.Host) bool {
+	return slices.ContainsFunc(all, func(l launchctl.Listener) bool {
 		// A wildcard socket of either family will do: lsof shows the one that
 		// Ollama opens as IPv6, and it takes IPv4 as well.
-		if h.Wildcard() && l.Wildcard() && l.Port() == h.Port || l.Address == h.Socket() {
-			return true
-		}
-	}
-	return false
+		return h.Wildcard() && l.Wildcard() && l.Port() == h.Port || l.Address == h.Socket()
+	})
 }

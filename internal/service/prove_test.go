@@ -1,4 +1,4 @@
-package bind
+package service
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func up(t *testing.T) (Machine, State, Goal) {
 		}},
 		Addresses: func() []netip.Addr { return nil },
 	}
-	s := State{Agent: Agent{Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}}}
+	s := State{Service: Service{kind: brew{}, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}}}
 	return m, s, goal
 }
 

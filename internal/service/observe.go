@@ -1,4 +1,4 @@
-package bind
+package service
 
 import (
 	"context"
@@ -11,11 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
-	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
 // apiPatience is how long one question to Ollama may take. It answers from
@@ -23,36 +20,41 @@ import (
 const apiPatience = time.Second
 
 // Observe reads every layer of the subject. A layer that cannot be read is part
-// of the answer; an error means that there is nothing to look at.
+// of the answer; an error means that there is nothing to look at. The state then
+// has the socket alone.
 func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, error) {
 	var s State
 	var found error
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Agent, s.Job, found = m.find(ctx, subject) })
+	wg.Go(func() { s.Service, s.Job, found = m.find(ctx, subject) })
 	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	if ctx.Err() != nil {
 		return State{}, cutShort(ctx)
 	}
 	if found != nil {
-		return State{}, inItsStead(found, s.Socket, g)
+		return s, found
 	}
-	s.Plist = readPlist(s.Agent.Plist)
-	s.EnvFile = readEnvFile(m.EnvFile)
-	// Where no Homebrew is found, Known stays false, which says it all.
-	s.Brew, _ = homebrew.FindInstallation(homebrew.PrefixOf(s.program()))
-	s.NoProgram = missing(s.program())
+	s.read(m)
 	if s.Port() != g.Host.Port {
 		m.lookAtPorts(ctx, &s, g)
 	}
 	s.askOllama(ctx, g)
-	if s.Socket.Unseen || len(s.foreign(g.Host.Port)) > 0 {
+	if s.Socket.Unseen || len(s.Foreign(g.Host.Port)) > 0 {
 		m.lookTwice(ctx, &s, g)
 	}
+	s.LogError = s.lastError()
 	if ctx.Err() != nil {
 		return State{}, cutShort(ctx) // the last looks were, and have nothing to say
 	}
 	return s, nil
+}
+
+// read takes in what the files say.
+func (s *State) read(m Machine) {
+	s.Settings = s.Service.kind.settings(m, *s)
+	s.NoProgram = missing(s.Program())
+	s.NotOllama = s.Plist().Err == nil && notOllama(s.Plist().Agent.ProgramArguments)
 }
 
 // lookAtPorts asks who listens on the wanted port and on the job's own.
@@ -65,8 +67,8 @@ func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 // lookTwice makes sure that a stranger on the port is one: the service may have
 // been started between the question to launchd and the one to lsof.
 func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
-	if s.Agent.Loaded {
-		s.Job = m.job(ctx, s.Agent.Target)
+	if s.Service.Loaded {
+		s.Job = m.job(ctx, s.Service.Target)
 	}
 	m.lookAtPorts(ctx, s, g)
 	s.askOllama(ctx, g)
@@ -104,27 +106,20 @@ func NobodyThere(err error) bool {
 	return false
 }
 
-// program is what the service runs.
-func (s State) program() string {
-	if args := s.Plist.Agent.ProgramArguments; len(args) > 0 {
+// Program is what the service runs, "" where that is not known.
+func (s State) Program() string { return program(s.Plist(), s.Job) }
+
+func program(plist Setting, job Job) string {
+	if args := plist.Agent.ProgramArguments; len(args) > 0 {
 		return args[0]
 	}
-	return s.Job.Program
+	return job.Program
 }
 
 // missing is set when there is certainly no file at a full path.
 func missing(path string) bool {
 	_, err := os.Stat(path)
 	return filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist)
-}
-
-func readPlist(path string) Plist {
-	file, err := backup.Read(path)
-	if err != nil {
-		return Plist{Err: err}
-	}
-	doc, err := plistfix.Decode(file.Data)
-	return Plist{File: file, Agent: doc, Err: err}
 }
 
 func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
@@ -141,7 +136,7 @@ func (s State) Port() int {
 	if value := s.Job.Value(); value != nil {
 		return hostOf(value).Port
 	}
-	return hostOf(s.Job.inherited()).Port
+	return hostOf(s.Job.Inherited()).Port
 }
 
 func hostOf(value *string) ollama.Host {
@@ -154,7 +149,7 @@ func hostOf(value *string) ollama.Host {
 // dial is where Ollama should answer: where its own process listens, or else
 // where it is wanted.
 func (s State) dial(g Goal) string {
-	for _, l := range s.own() {
+	for _, l := range s.Own() {
 		if h, err := ollama.FromSocket(l.Address); err == nil {
 			return h.Dial()
 		}
@@ -162,16 +157,39 @@ func (s State) dial(g Goal) string {
 	return g.Host.Dial()
 }
 
-// own are the listeners of the job's process.
-func (s State) own() []launchctl.Listener {
+// Own are the listeners of the service's process.
+func (s State) Own() []launchctl.Listener {
 	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
 		return s.Job.PID == 0 || l.PID != s.Job.PID
 	})
 }
 
-// foreign are the listeners on the wanted port that are not the job's.
-func (s State) foreign(port int) []launchctl.Listener {
+// Foreign are the listeners on a port that are not the service's.
+func (s State) Foreign(port int) []launchctl.Listener {
 	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
 		return l.Port() != port || s.Job.PID != 0 && l.PID == s.Job.PID
 	})
+}
+
+// Held reports whether somebody else has the port.
+func (s State) Held(port int) bool {
+	return len(s.Foreign(port)) > 0 || s.Socket.Unseen && !s.Hidden()
+}
+
+// Hidden reports whether the port is held by a process that lsof does not show,
+// which is root's own service as far as can be seen without being root.
+func (s State) Hidden() bool {
+	return s.Socket.Unseen && s.Service.Daemon && s.Job.PID != 0 && s.Port() == s.Socket.Port
+}
+
+// Looping reports whether launchd starts the job again and again: after a failure,
+// or more often than a person who starts it by hand would.
+func (j Job) Looping() bool {
+	return j.Runs > 2 || !j.EndedWell() && (j.PID == 0 || j.Runs > 1)
+}
+
+// EndedWell reports whether the run before ended as it was asked to, if there was
+// one.
+func (j Job) EndedWell() bool {
+	return slices.Contains([]string{"", "0", "(never exited)", "Terminated: 15", "signal 15"}, j.LastExit)
 }

@@ -1,4 +1,4 @@
-package bind
+package service
 
 import (
 	"errors"
@@ -6,16 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 func seen(label, domain string, pid int, err error) sighting {
 	return sighting{
-		Candidate: homebrew.Candidate{Label: label},
-		target:    launchctl.Target{Domain: launchctl.Domain(domain), Label: label},
-		job:       launchctl.Job{PID: pid, Path: "/" + label},
-		err:       err,
+		Service: Service{Label: label},
+		target:  launchctl.Target{Domain: launchctl.Domain(domain), Label: label},
+		job:     launchctl.Job{PID: pid, Path: "/" + label},
+		err:     err,
 	}
 }
 
@@ -30,7 +29,6 @@ func TestSift(t *testing.T) {
 		"one":               {[]sighting{seen("a", "gui/1", 0, launchctl.ErrNotLoaded), seen("b", "gui/1", 7, nil)}, "gui/1/b", "", nil},
 		"running one first": {[]sighting{seen("a", "gui/1", 0, nil), seen("b", "gui/1", 7, nil)}, "gui/1/b", "gui/1/a", nil},
 		"first of two":      {[]sighting{seen("a", "gui/1", 6, nil), seen("b", "gui/1", 7, nil)}, "gui/1/a", "gui/1/b", nil},
-		"the same twice":    {[]sighting{seen("a", "gui/1", 6, nil), seen("a", "user/1", 6, nil)}, "gui/1/a", "", nil},
 		"unclear":           {[]sighting{seen("a", "gui/1", 0, broken), seen("b", "gui/1", 0, launchctl.ErrNotLoaded)}, "", "", broken},
 		"unclear beside":    {[]sighting{seen("a", "gui/1", 0, broken), seen("b", "gui/1", 7, nil)}, "gui/1/b", "", broken},
 	} {
@@ -49,8 +47,8 @@ func TestSift(t *testing.T) {
 			t.Errorf("%s: unclear is %v", name, f.unclear)
 		}
 	}
-	var p *Problem
-	if _, err := sift([]sighting{seen("a", "gui/1", 0, launchctl.ErrNoTool)}); !errors.As(err, &p) || p.Kind != NothingHere {
+	var p *Error
+	if _, err := sift([]sighting{seen("a", "gui/1", 0, launchctl.ErrNoTool)}); !errors.As(err, &p) || p.Ending != NothingHere {
 		t.Errorf("without a launchctl: %v", err)
 	}
 }
@@ -91,26 +89,24 @@ func TestRivalsFile(t *testing.T) {
 	other := filepath.Join(dir, "other.plist")
 	for name, tc := range map[string]struct {
 		plist, bests, loaded string // the rival's file, and what the best has and was loaded from
-		domain               launchctl.Domain
 		want                 string
 	}{
-		"its own":                {file, other, other, "gui/1", "launchctl bootout gui/1/b && rm '" + file + "'"},
-		"its own, of root":       {file, other, other, launchctl.System, "sudo launchctl bootout system/b && sudo rm '" + file + "'"},
-		"gone":                   {filepath.Join(dir, "none.plist"), other, other, "gui/1", "launchctl bootout gui/1/b"},
-		"loaded by both":         {file, other, file, "user/1", "launchctl bootout user/1/b"},
-		"of both, by one loaded": {file, file, other, "user/1", "launchctl bootout user/1/b"},
+		"its own":                {file, other, other, file},
+		"gone":                   {filepath.Join(dir, "none.plist"), other, other, ""},
+		"loaded by both":         {file, other, file, ""},
+		"of both, by one loaded": {file, file, other, ""},
 	} {
-		best.Plist, best.job.Path, rival.Plist, rival.target.Domain = tc.bests, tc.loaded, tc.plist, tc.domain
-		if got := (found{best: &best, rival: &rival}).agent().Rival.EndCommand(); got != tc.want {
+		best.Plist, best.job.Path, rival.Plist = tc.bests, tc.loaded, tc.plist
+		if got := (found{best: &best, rival: &rival}).service().Rival.Plist; got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}
 }
 
 func TestDomainsOf(t *testing.T) {
-	a := homebrew.Candidate{Label: "a"}
 	all := []sighting{seen("a", "gui/1", 0, launchctl.ErrNoDomain), seen("b", "system", 0, nil), seen("a", "user/1", 0, launchctl.ErrNotLoaded)}
-	if got := domainsOf(a, all); len(got) != 1 || got[0] != "user/1" {
+	all[1].Plist = "/b"
+	if got := domainsOf("", all); len(got) != 1 || got[0] != "user/1" {
 		t.Errorf("got %v, want user/1 alone: nobody is logged in at the screen", got)
 	}
 }

@@ -1,4 +1,4 @@
-package bind
+package service
 
 import (
 	"errors"
@@ -17,9 +17,12 @@ var everywhere = GoalFor(ollama.ParseHost("0.0.0.0:11434"), true)
 // bound is a state in which all is as everywhere wants it.
 func bound() State {
 	return State{
-		Agent: Agent{Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}},
-		Plist: Plist{Agent: plistfix.Agent{Label: "sh.brew.ollama", EnvironmentVariables: env("0.0.0.0:11434")}},
-		Job:   Job{Loaded: true, Job: launchctl.Job{PID: 6574, Environment: env("0.0.0.0:11434")}},
+		Service: Service{kind: brew{}, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}},
+		Settings: []Setting{
+			{Layer: EnvFileLayer, Value: everywhere.Value},
+			{Layer: PlistLayer, Value: everywhere.Value, Agent: plistfix.Agent{Label: "sh.brew.ollama"}},
+		},
+		Job: Job{Loaded: true, Job: launchctl.Job{PID: 6574, Environment: env("0.0.0.0:11434")}},
 		Socket: Socket{
 			Port:       11434,
 			Listeners:  []launchctl.Listener{listener(6574, "IPv6", "*:11434")},
@@ -44,17 +47,16 @@ func TestLayers(t *testing.T) {
 		detail string // a part of it
 	}{
 		"plist as wanted":        {PlistLayer, func(s *State) {}, OK, ""},
-		"plist in other words":   {PlistLayer, func(s *State) { s.Plist.Agent.EnvironmentVariables = env("[::]") }, OK, ""},
-		"plist with another":     {PlistLayer, func(s *State) { s.Plist.Agent.EnvironmentVariables = env("127.0.0.1") }, Differs, "wanted: 0.0.0.0:11434"},
-		"plist on the web port":  {PlistLayer, func(s *State) { s.Plist.Agent.EnvironmentVariables = env("http://0.0.0.0") }, Differs, ""},
-		"plist with none":        {PlistLayer, func(s *State) { s.Plist.Agent.EnvironmentVariables = nil }, Differs, ""},
-		"plist gone":             {PlistLayer, func(s *State) { s.Plist = Plist{Err: &fs.PathError{Err: syscall.ENOENT}} }, Missing, "gone"},
-		"plist unreadable":       {PlistLayer, func(s *State) { s.Plist = Plist{Err: errors.New("line 4: no")} }, Unknown, "line 4: no"},
+		"plist in other words":   {PlistLayer, func(s *State) { s.Settings[1].Value = ptr("[::]") }, OK, ""},
+		"plist with another":     {PlistLayer, func(s *State) { s.Settings[1].Value = ptr("127.0.0.1") }, Differs, "wanted: 0.0.0.0:11434"},
+		"plist on the web port":  {PlistLayer, func(s *State) { s.Settings[1].Value = ptr("http://0.0.0.0") }, Differs, ""},
+		"plist with none":        {PlistLayer, func(s *State) { s.Settings[1].Value = nil }, Differs, ""},
+		"plist gone":             {PlistLayer, func(s *State) { s.Settings[1].Err = &fs.PathError{Err: syscall.ENOENT} }, Missing, "gone"},
+		"plist unreadable":       {PlistLayer, func(s *State) { s.Settings[1].Err = errors.New("line 4: no") }, Unknown, "line 4: no"},
 		"job as wanted":          {JobLayer, func(s *State) {}, OK, ""},
 		"job with none":          {JobLayer, func(s *State) { s.Job.Environment = map[string]string{} }, Differs, ""},
 		"job not loaded":         {JobLayer, func(s *State) { s.Job = Job{} }, Missing, "not loaded"},
 		"job unclear":            {JobLayer, func(s *State) { s.Job = Job{Err: errors.New("hangs")} }, Unknown, "hangs"},
-		"job of an old launchd":  {JobLayer, func(s *State) { s.Job.Environment = nil }, OK, "judged by the socket"},
 		"job crashed":            {JobLayer, func(s *State) { s.Job.PID, s.Job.LastExit = 0, "78: EX_CONFIG" }, OK, "78: EX_CONFIG"},
 		"job with setenv":        {JobLayer, withSetenv, Differs, "launchctl setenv gives it 0.0.0.0"},
 		"socket as wanted":       {SocketLayer, func(s *State) {}, OK, ""},
@@ -104,3 +106,5 @@ func TestGoalUnset(t *testing.T) {
 		}
 	}
 }
+
+func ptr(s string) *string { return &s }

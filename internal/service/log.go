@@ -1,14 +1,14 @@
-package bind
+package service
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -38,14 +38,11 @@ func markLog(s State) logMark {
 // secrets are the values that the service may have in its environment, wherever
 // they come from, and that are not to be shown.
 func (s State) secrets() []string {
-	// Of a file that cannot be read, nothing reaches the service.
-	env, _ := homebrew.ParseEnv(s.EnvFile.File.Data)
-	return slices.Concat(
-		secrets(s.Plist.Agent.EnvironmentVariables),
-		secrets(s.Job.Environment),
-		secrets(s.Job.InheritedEnvironment),
-		secrets(env),
-	)
+	all := append(secrets(s.Job.Environment), secrets(s.Job.InheritedEnvironment)...)
+	for _, one := range s.Settings {
+		all = append(all, secrets(one.Agent.EnvironmentVariables)...)
+	}
+	return all
 }
 
 // secrets are the values of an environment that are not to be shown.
@@ -63,7 +60,7 @@ func secrets(env map[string]string) []string {
 
 // serverConfig is where Ollama logs its whole environment, which can hold
 // secrets (ollama/ollama server/routes.go).
-var serverConfig = lazyregexp.New(`env="?map\[.*`)
+var serverConfig = regexp.MustCompile(`env="?map\[.*`)
 
 const notShown = "(not shown)"
 
@@ -117,4 +114,34 @@ func lastLines(text string) []string {
 		return nil
 	}
 	return lines[max(0, len(lines)-logLines):]
+}
+
+// LogPath is where the service writes its errors, "" if nowhere.
+func (s State) LogPath() string { return cmp.Or(s.Plist().Agent.StandardErrorPath, s.Job.StderrPath) }
+
+// errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
+var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
+
+// longestLine is as much of a line as is worth showing.
+const longestLine = 300
+
+// lastError is the last line of the service's log that tells of an error, without
+// what may be a secret. It is "" if Ollama has started well since, or if there is
+// none near the log's end.
+func (s State) lastError() string {
+	if s.Job.Err != nil {
+		return "" // without its environment, nobody knows what is a secret in there
+	}
+	mark := logMark{path: s.LogPath(), secrets: s.secrets()}
+	for _, line := range slices.Backward(strings.Split(mark.text(), "\n")) {
+		switch {
+		case strings.Contains(line, `msg="Listening on `):
+			return ""
+		case len(line) > longestLine && errorLine.MatchString(line):
+			return strings.ToValidUTF8(line[:longestLine], "") + "…"
+		case errorLine.MatchString(line):
+			return line
+		}
+	}
+	return ""
 }

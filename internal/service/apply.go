@@ -1,0 +1,300 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Outcome is what was done.
+type Outcome struct {
+	State      State // as it is now
+	Changed    bool
+	Backup     string // ID of the backup that holds what was there before
+	RolledBack bool   // everything was undone after a failure
+}
+
+// How the time is shared out.
+const (
+	undoShare = 3               // one part in so many is kept for taking things back
+	undoFloor = 5 * time.Second // and no less than that, or half of what there is
+	leastTime = 2 * time.Second // without which a service is not stopped at all
+	lastLook  = 3 * time.Second // for a look at what is left after a failure
+)
+
+// apply carries the plan out, proves the socket, and takes everything back when
+// that fails or ctx is cancelled. ctx must have a deadline, which bounds all of
+// it; only where less than undoFloor would be left for taking things back, that
+// may go on for so long: a service that was stopped has to be started again.
+// Errors are of type *Error.
+func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
+	out := Outcome{State: p.State}
+	if !p.Changes() {
+		return out, nil
+	}
+	if err := p.enoughTime(ctx); err != nil {
+		return out, err
+	}
+	if len(p.Edits) > 0 {
+		receipt, err := m.Store.Save(p.receipt(), p.Edits)
+		if err != nil {
+			return out, fail("backup-failed", m.Home, "%w; nothing was changed", err)
+		}
+		out.Backup = receipt.ID
+	}
+	attempt, cancel := keepTimeToUndo(ctx)
+	defer cancel()
+	mark := markLog(p.State)
+	t := transaction{machine: m, plan: p}
+	state, err := t.do(attempt)
+	if err == nil {
+		out.State, out.Changed = state, true
+		if out.Backup != "" {
+			m.Store.Finish(out.Backup) // without it a later rollback starts a stopped service once more
+		}
+		return out, nil
+	}
+	log := mark.since()
+	undoErr := t.undo(ctx)
+	if undoErr == nil && out.Backup != "" {
+		m.Store.Remove(out.Backup) // of nothing: all is as it was
+		out.Backup = ""
+	}
+	out.State = m.lookAgain(p)
+	out.RolledBack = undoErr == nil && (t.written > 0 || t.told)
+	return out, t.explain(ctx, out.State, err, undoErr, log)
+}
+
+// enoughTime refuses to stop a job that may not be gone before ctx ends: launchd
+// waits for its process as long as the job's exit timeout says, and only then
+// can it be loaded again, with the new setting or the old one. launchd's default
+// is let pass: Ollama ends at once, unless it has been given a reason not to.
+func (p Plan) enoughTime(ctx context.Context) error {
+	const usual = 5 * time.Second
+	deadline, ok := ctx.Deadline()
+	left, stop := time.Until(deadline), p.State.Job.ExitTimeout
+	switch {
+	case ctx.Err() != nil:
+		return cutShort(ctx)
+	case !ok || !p.Reload:
+		return nil
+	case left < leastTime:
+		return fail("timeout-too-short", "", "too little of the time that --timeout allows is left to restart the service; nothing was changed")
+	case p.State.Job.PID != 0 && stop > max(usual, left):
+		return fail("timeout-too-short", "", "the service may take %s to stop, which is longer than --timeout allows; nothing was changed", stop)
+	}
+	return nil
+}
+
+// EnoughTime is the shortest --timeout with which the plan is carried out.
+func (p Plan) EnoughTime() time.Duration {
+	return max(30*time.Second, undoShare*p.State.Job.ExitTimeout)
+}
+
+// keepTimeToUndo ends a part of the remaining time early.
+func keepTimeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithDeadline(ctx, deadline.Add(-max(left/undoShare, min(undoFloor, left/2))))
+}
+
+// timeToUndo goes on when ctx was cancelled.
+func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(undoFloor)
+	if deadline, ok := ctx.Deadline(); ok && deadline.After(end) {
+		end = deadline
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), end)
+}
+
+func (p Plan) receipt() backup.Receipt {
+	s := p.State.Service
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: string(s.Target.Domain)}
+	if p.Goal.Value != nil {
+		r.Host = *p.Goal.Value
+	}
+	before, up := p.before()
+	if r.WasUp = up; up && p.State.fileDecides() {
+		r.SocketBefore = before.Host.Socket()
+	}
+	return r
+}
+
+// fileDecides is set when the job listens where its property list alone makes
+// it listen: launchd holds the value that the file has, and no other comes from
+// `launchctl setenv`.
+func (s State) fileDecides() bool {
+	value := s.Plist().Value
+	return Equivalent(value, s.Job.Value()) && (value != nil || s.Job.Inherited() == nil)
+}
+
+// before is the goal that has to be proved after taking things back: a service
+// that was up has to be up again. ok is false where it was not. launchd can only
+// load what the file says; where the job was older than its file, it comes back
+// with the file's value.
+func (p Plan) before() (g Goal, ok bool) {
+	s := p.State
+	own := s.Own()
+	if len(own) == 0 || s.Socket.APIVersion == "" {
+		return Goal{}, false
+	}
+	value := s.Plist().Value
+	g = Goal{Value: value, Host: hostOf(value)}
+	host, err := ollama.FromSocket(own[0].Address)
+	if err == nil && g.Matches(s.Job.Value()) {
+		g.Host = host
+	}
+	return g, true
+}
+
+// transaction is a plan on its way, and knows how far it got.
+type transaction struct {
+	machine Machine
+	plan    Plan
+	written int  // edits that may be on disk
+	told    bool // launchd was told something that ends or starts the job
+}
+
+// progress notes a step, and passes it on.
+func (t *transaction) progress(step launchctl.Step) {
+	t.told = t.told || step != launchctl.StepEnable && step != launchctl.StepWait
+	if t.machine.Progress != nil {
+		t.machine.Progress(step)
+	}
+}
+
+func (t *transaction) do(ctx context.Context) (State, error) {
+	if err := t.write(); err != nil {
+		return t.plan.State, err
+	}
+	s := t.plan.State
+	if t.written > 0 {
+		s.read(t.machine)
+	}
+	if !t.plan.Reload {
+		return s, nil
+	}
+	target, err := s.Service.kind.reload(ctx, t)
+	if err != nil {
+		return s, err
+	}
+	s.Service.Loaded, s.Service.Target, s.Service.Label = true, target, target.Label
+	if t.plan.Unproved {
+		return t.machine.hope(ctx, s, t.plan.Goal), nil
+	}
+	return t.machine.prove(ctx, s, t.plan.Goal)
+}
+
+func (t *transaction) write() error {
+	for _, e := range t.plan.Edits {
+		err := e.Apply()
+		if !errors.Is(err, backup.ErrChanged) {
+			t.written++ // even if it failed: the rename may have been done by then
+		}
+		if err != nil {
+			return &writeError{e, err}
+		}
+	}
+	return nil
+}
+
+// writeError is an edit that could not be made.
+type writeError struct {
+	edit backup.Change
+	err  error
+}
+
+func (e *writeError) Error() string {
+	return fmt.Sprintf("writing %s: %v", e.edit.File.Path, Bare(e.err))
+}
+func (e *writeError) Unwrap() error { return e.err }
+
+// undo puts the files back, and makes launchd hold what it held before if it was
+// told anything.
+func (t *transaction) undo(ctx context.Context) error {
+	ctx, cancel := timeToUndo(ctx)
+	defer cancel()
+	filesErr := t.putBack()
+	if !t.told {
+		return filesErr
+	}
+	err := t.plan.State.Service.kind.restore(ctx, t)
+	if before, wasUp := t.plan.before(); err == nil && wasUp && t.plan.State.Service.Loaded {
+		_, err = t.machine.prove(ctx, t.plan.State, before)
+	}
+	return errors.Join(filesErr, err)
+}
+
+// putBack restores the files in the opposite order.
+func (t *transaction) putBack() error {
+	var errs []error
+	for i := t.written - 1; i >= 0; i-- {
+		if err := t.plan.Edits[i].Revert(); err != nil {
+			errs = append(errs, fmt.Errorf("restoring %s: %w", t.plan.Edits[i].File.Path, Bare(err)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lookAgain finds out what is there after a failure.
+func (m Machine) lookAgain(p Plan) State {
+	ctx, cancel := context.WithTimeout(context.Background(), lastLook)
+	defer cancel()
+	was := p.State.Service
+	s, err := m.Observe(ctx, Subject{Plist: was.Plist, Label: was.Label}, p.Goal)
+	if err != nil {
+		s = p.State
+		s.Job, s.Socket = Job{Err: err}, Socket{Port: p.Goal.Host.Port, Err: err}
+	}
+	s.Service.Chosen = was.Chosen
+	return s
+}
+
+// explain turns what went wrong into what the user has to know.
+func (t *transaction) explain(ctx context.Context, now State, err, undoErr error, log []string) *Error {
+	var write *writeError
+	interrupted := errors.Is(ctx.Err(), context.Canceled)
+	switch {
+	case undoErr != nil:
+		e := fail("undo-failed", "", "%w; taking it back failed as well: %w; %s, and the backup is kept", err, undoErr, now.afterUndo())
+		e.Log = log
+		return e
+	case interrupted && t.told:
+		return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; the previous state is restored")}
+	case interrupted:
+		return cutShort(ctx)
+	case errors.Is(err, backup.ErrChanged):
+		return fail("changed-meanwhile", "", "%w; nothing was changed", err)
+	case errors.As(err, &write):
+		return fail("write-failed", write.edit.File.Real, "%w; nothing was changed", err)
+	case !t.told:
+		return fail("reload-failed", "", "%w; nothing was changed", err)
+	}
+	e := fail("proof-failed", "", "the service did not come up on %s: %w; the previous state is restored", t.plan.Goal.Host.Socket(), err)
+	e.Ending, e.Log = Undone, log
+	return e
+}
+
+// afterUndo is for when even taking things back has failed: what is there now.
+func (s State) afterUndo() string {
+	switch {
+	case s.Job.Err != nil:
+		return "the service is in an unknown state"
+	case !s.Service.Loaded && errors.Is(s.Plist().Err, fs.ErrNotExist):
+		return "the service is not loaded now, and its property list is gone"
+	case !s.Service.Loaded:
+		return "the service is not loaded now"
+	case s.Socket.APIVersion == "":
+		return "the service is loaded, but does not answer"
+	}
+	return "the service is up"
+}

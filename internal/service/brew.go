@@ -1,0 +1,212 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+)
+
+// Brew is the kind of Homebrew's service, whose property list Homebrew writes
+// from its formula and an env file of the user's.
+const Brew = "brew"
+
+type brew struct{ byLaunchd }
+
+func (brew) name() string { return Brew }
+
+// find takes the job that is loaded, or else the first file that is there.
+func (brew) find(ctx context.Context, m Machine, subject Subject) (Service, Job, error) {
+	if subject.Plist != "" {
+		return m.findNamed(ctx, subject, homebrew.IsLabel)
+	}
+	candidates := m.brewServices()
+	all := m.lookFor(ctx, candidates)
+	f, err := sift(all)
+	switch {
+	case err != nil:
+		return Service{}, Job{}, err
+	case f.best == nil:
+		return m.firstFile(candidates, all, f.unclear)
+	}
+	return f.service(), Job{Job: f.best.job, Loaded: true}, nil
+}
+
+func (m Machine) brewServices() []Service {
+	var all []Service
+	for _, c := range homebrew.Candidates(m.Home, m.Daemons) {
+		all = append(all, Service{kind: brew{}, Label: c.Label, Plist: c.Plist, Daemon: c.Daemon})
+	}
+	return all
+}
+
+// firstFile takes the first property list that there is, where no job is loaded.
+func (m Machine) firstFile(candidates []Service, all []sighting, unclear error) (Service, Job, error) {
+	for _, c := range candidates {
+		_, err := os.Lstat(c.Plist)
+		switch {
+		case err == nil:
+			c.Domains = domainsOf(c.Plist, all)
+			return c, Job{Err: unclear}, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return Service{}, Job{}, fail("plist-unreadable", c.Plist, "looking for %s: %w", c.Plist, Bare(err))
+		}
+	}
+	if unclear != nil {
+		return Service{}, Job{}, fail("launchctl-failed", "", "looking for the Ollama service: %w", unclear)
+	}
+	e := fail(NoService, "", "no Homebrew service for Ollama here: launchd holds none of its labels (%s), and there is no %s",
+		strings.Join(homebrew.Labels(), ", "), candidates[0].Plist)
+	e.Ending = NothingHere
+	if homebrew.LacksOllama(m.Prefixes) {
+		e.Err = fmt.Errorf("%w; %w", e.Err, ErrNotInstalled)
+	}
+	return Service{}, Job{}, e
+}
+
+// ErrNotInstalled says that there is a Homebrew, and no Ollama of its.
+var ErrNotInstalled = errors.New("Homebrew has not installed ollama")
+
+// EnvFileLayer is the layer of Homebrew's env file: its own override for the
+// service, which it merges into the property list whenever it writes that.
+const EnvFileLayer = "env-file"
+
+func (brew) settings(m Machine, s State) []Setting {
+	plist := readPlist(s.Service.Plist)
+	env := readEnvFile(m.EnvFile)
+	env.Use = useOfEnvFile(m, s.Service, program(plist, s.Job))
+	return []Setting{env, plist}
+}
+
+// errNoEnvFile says that Homebrew would look in another place in every folder.
+var errNoEnvFile = errors.New("HOME, XDG_CONFIG_HOME and HOMEBREW_XDG_CONFIG_HOME give no full path for it")
+
+func readEnvFile(path string) Setting {
+	if path == "" {
+		return Setting{Layer: EnvFileLayer, Err: errNoEnvFile}
+	}
+	f, err := backup.ReadAbsent(path)
+	f.Path = path
+	if err != nil {
+		return Setting{Layer: EnvFileLayer, File: f, Err: err}
+	}
+	return parseEnvFile(f)
+}
+
+func parseEnvFile(f backup.File) Setting {
+	one := Setting{Layer: EnvFileLayer, File: f}
+	if f.Absent {
+		return one
+	}
+	// Of a file that cannot be read, nothing reaches the service.
+	one.Agent.EnvironmentVariables, one.Err = homebrew.ParseEnv(f.Data)
+	one.Value = lookup(one.Agent.EnvironmentVariables)
+	return one
+}
+
+func (brew) parse(layer string, f backup.File) Setting {
+	if layer == EnvFileLayer {
+		return parseEnvFile(f)
+	}
+	return parsePlist(f)
+}
+
+func useOfEnvFile(m Machine, s Service, program string) Use {
+	if s.Daemon {
+		return NotForRoot
+	}
+	installation := m.installation(program)
+	switch {
+	case !installation.Known:
+		return Unasked
+	case !installation.HonoursEnvFile:
+		return TooOld
+	}
+	return Heeded
+}
+
+// installation is the Homebrew that the program belongs to, or else the first that
+// is here.
+func (m Machine) installation(program string) homebrew.Installation {
+	prefixes := m.Prefixes
+	if prefix := homebrew.PrefixOf(program); prefix != "" {
+		prefixes = []string{prefix}
+	}
+	for _, prefix := range prefixes {
+		if found := homebrew.FindInstallation(prefix); found.Known {
+			return found
+		}
+	}
+	return homebrew.Installation{}
+}
+
+// WritableByOthers are the permissions with which Homebrew skips the env file
+// (Homebrew/brew Library/Homebrew/service.rb), and launchd refuses a property
+// list (launchctl(1)).
+const WritableByOthers = 0o022
+
+func (brew) judge(one Setting, g Goal) (LayerState, string) {
+	if one.Layer == PlistLayer {
+		return judgePlist(one, g)
+	}
+	switch {
+	case !g.Persist:
+		return Skipped, "left out by --no-persist"
+	case one.Use == NotForRoot:
+		return Unsupported, "Homebrew ignores it for services started with sudo"
+	case one.Err != nil:
+		return Unknown, Bare(one.Err).Error()
+	case one.Use == TooOld:
+		return Unsupported, "this Homebrew is older than 6.0.15 and ignores it"
+	case one.File.Mode&WritableByOthers != 0:
+		return Differs, fmt.Sprintf("others can write to it (mode %04o), so Homebrew skips it", one.File.Mode)
+	case Equivalent(one.Value, g.Lasting) && one.Value != nil && one.Use == Unasked:
+		return OK, "no Homebrew found that could be asked whether it reads it"
+	case Equivalent(one.Value, g.Lasting):
+		return OK, ""
+	case one.File.Absent:
+		return Missing, "no such file"
+	}
+	return judgeValue(g.Lasting, one.Value)
+}
+
+func (brew) set(one Setting, value *string) (*backup.Change, error) {
+	f := one.File
+	switch {
+	case one.Layer == PlistLayer:
+		return setPlist(one, value)
+	case one.Use == NotForRoot:
+		return nil, nil
+	case Equivalent(one.Value, value) && f.Mode&WritableByOthers == 0:
+		return nil, nil
+	}
+	after, err := setEnvLine(one, value)
+	if err != nil {
+		return nil, fail("env-file-refused", f.Path, "editing %s: %w", f.Path, err)
+	}
+	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ WritableByOthers}
+	if f.Absent {
+		c.Mode, c.Folders = 0o644, backup.MissingFolders(f.Path)
+	}
+	return &c, nil
+}
+
+func setEnvLine(one Setting, value *string) ([]byte, error) {
+	if value == nil {
+		return homebrew.UnsetEnvLine(one.File.Data, ollama.Variable)
+	}
+	if one.Value != nil && Equivalent(one.Value, value) {
+		return one.File.Data, nil // only its mode is wrong
+	}
+	return homebrew.SetEnvLine(one.File.Data, ollama.Variable, *value)
+}
+
+// owns takes all of Homebrew's labels for one service: it may have given it
+// another one since.
+func (brew) owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }

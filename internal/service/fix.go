@@ -1,0 +1,114 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+)
+
+// Want is what fix is asked for.
+type Want struct {
+	Subject Subject
+	Goal    Goal
+	Restart bool // whether a running service may be restarted
+	DryRun  bool
+	// Refuse says why a plan must not be carried out, nil if it may.
+	Refuse func(Plan) error
+}
+
+// Fix makes the layers agree on the goal, unless they do already or it is a dry
+// run. ctx must have a deadline.
+func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
+	p, err := m.planFix(ctx, w)
+	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() && len(m.litter(p.State)) == 0 {
+		return p, Outcome{State: p.State}, err
+	}
+	unlock, lockErr := m.lock(ctx)
+	if lockErr != nil {
+		return p, Outcome{State: p.State}, lockErr
+	}
+	defer unlock()
+	m.sweep(p.State)
+	if err != nil || !m.still(ctx, p) { // another run may have been at work until a moment ago
+		if p, err = m.planFix(ctx, w); err != nil {
+			return p, Outcome{State: p.State}, err
+		}
+	}
+	out, err := m.apply(ctx, p)
+	return p, out, err
+}
+
+func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
+	s, err := m.Observe(ctx, w.Subject, w.Goal)
+	if err != nil {
+		return Plan{Command: "fix", Goal: w.Goal, State: s}, err
+	}
+	return planFix(s, w.Goal, w.Restart, w.Refuse)
+}
+
+// still reports whether the files are what they were when the plan was made, and,
+// if it is about to be restarted, the job as well.
+func (m Machine) still(ctx context.Context, p Plan) bool {
+	s := p.State
+	now := s
+	now.read(m)
+	for i, one := range now.Settings {
+		was := s.Settings[i].File
+		if one.File.Absent != was.Absent || one.File.Mode != was.Mode || !bytes.Equal(one.File.Data, was.Data) {
+			return false
+		}
+	}
+	switch {
+	case !p.Reload:
+		return true
+	case s.Service.Loaded:
+		job := m.job(ctx, s.Service.Target)
+		return job.Loaded && job.PID == s.Job.PID && Equivalent(job.Value(), s.Job.Value())
+	}
+	for _, seen := range m.ask(ctx, []Service{s.Service}) {
+		if seen.loaded() {
+			return false
+		}
+	}
+	return true
+}
+
+// litter lists what runs that were killed have left.
+func (m Machine) litter(s State) []string {
+	var paths []string
+	for _, one := range s.Settings {
+		if one.File.Path != "" {
+			paths = append(paths, one.File.Path)
+		}
+	}
+	return m.Store.Litter(paths...)
+}
+
+// sweep removes that, also where nothing is about to be written. The caller holds
+// the lock.
+func (m Machine) sweep(s State) {
+	for _, path := range m.litter(s) {
+		os.RemoveAll(path) // what cannot be removed does no harm
+	}
+}
+
+// fleeting reports whether a plan failed for what another run, which is restarting
+// the service at this moment, may be the cause of.
+func fleeting(err error) bool {
+	return Is(err, "port-held") || Is(err, "launchctl-failed") || Is(err, "lsof-failed")
+}
+
+// lock waits until no other run is changing anything.
+func (m Machine) lock(ctx context.Context) (unlock func(), err error) {
+	unlock, err = m.Store.Lock(ctx, m.Waiting)
+	switch {
+	case err == nil:
+		return unlock, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fail("locked", "", "%w; nothing was changed", err)
+	case errors.Is(err, context.Canceled):
+		return nil, cutShort(ctx)
+	}
+	return nil, fail("state-folder", m.Store.Dir, "%w; nothing was changed", err)
+}

@@ -1,0 +1,282 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+// What the kinds that launchd runs have in common.
+
+// sighting is launchd's answer about one service in one domain.
+type sighting struct {
+	Service
+	target launchctl.Target
+	job    launchctl.Job
+	err    error
+}
+
+func (s sighting) loaded() bool { return s.err == nil }
+
+// absent is set when launchd says for certain that the job is not there.
+func (s sighting) absent() bool {
+	return errors.Is(s.err, launchctl.ErrNotLoaded) || errors.Is(s.err, launchctl.ErrNoDomain)
+}
+
+// steadiness is 0 for a job that does not run, 1 for one that launchd has just
+// started again, and 2 for one that stays up.
+func (s sighting) steadiness() int {
+	switch {
+	case s.job.PID == 0:
+		return 0
+	case Job{Job: s.job}.Looping():
+		return 1
+	}
+	return 2
+}
+
+// lookFor asks launchd for the services that have a file, and for the others
+// only where none of those is loaded: each question is a process of its own.
+func (m Machine) lookFor(ctx context.Context, candidates []Service) []sighting {
+	var likely, others []Service
+	for _, c := range candidates {
+		if isThere(c.Plist) {
+			likely = append(likely, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	all := m.ask(ctx, likely)
+	for _, s := range all {
+		if s.loaded() || !s.absent() {
+			return all
+		}
+	}
+	return append(all, m.ask(ctx, others)...)
+}
+
+// ask looks for all of them at once, and for each in one domain after the other
+// until it is found.
+func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
+	found := make([][]sighting, len(candidates))
+	var wg sync.WaitGroup
+	for i, c := range candidates {
+		wg.Go(func() {
+			for _, d := range launchctl.DomainsFor(m.UID, c.Daemon) {
+				s := sighting{Service: c, target: launchctl.Target{Domain: d, Label: c.Label}}
+				s.job, s.err = m.Launchd.Print(ctx, s.target)
+				found[i] = append(found[i], s)
+				if s.loaded() || !s.absent() { // one that does not answer is not asked twice
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var all []sighting
+	for _, some := range found {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// found is what is left of all sightings.
+type found struct {
+	best  *sighting // the job that is meant
+	rival *sighting // another one that is loaded as well
+	// unclear is why launchd did not answer some question.
+	unclear error
+}
+
+// sift takes the job that is loaded, a running one before one that is merely
+// loaded, as Homebrew does. Of two that want one port, one does not stay up.
+func sift(all []sighting) (found, error) {
+	var f found
+	for i := range all {
+		s := &all[i]
+		switch {
+		case errors.Is(s.err, launchctl.ErrNoTool):
+			e := fail("no-launchctl", "", "this machine has no launchctl: %w", s.err)
+			e.Ending = NothingHere
+			return found{}, e
+		case !s.loaded() && !s.absent():
+			f.unclear = s.err
+		case !s.loaded():
+		case f.best == nil:
+			f.best = s
+		case s.steadiness() > f.best.steadiness():
+			f.best, f.rival = s, f.best
+		default:
+			f.rival = s
+		}
+	}
+	return f, nil
+}
+
+// domainsOf are the domains that launchd has for a service: nobody may be logged
+// in at the screen.
+func domainsOf(plist string, all []sighting) []launchctl.Domain {
+	var domains []launchctl.Domain
+	for _, s := range all {
+		if s.Plist == plist && !errors.Is(s.err, launchctl.ErrNoDomain) {
+			domains = append(domains, s.target.Domain)
+		}
+	}
+	return domains
+}
+
+// service is the one that was found loaded. A job may have been loaded from
+// another file than the one where it is looked for.
+func (f found) service() Service {
+	s := f.best.Service
+	s.Loaded, s.Target = true, f.best.target
+	if filepath.IsAbs(f.best.job.Path) {
+		s.Plist = f.best.job.Path
+	}
+	if f.rival != nil {
+		s.Rival = &Rival{Target: f.rival.target}
+		shared := samePath(f.rival.Plist, s.Plist) || samePath(f.rival.Plist, f.best.Plist)
+		if isThere(f.rival.Plist) && !shared {
+			s.Rival.Plist = f.rival.Plist
+		}
+	}
+	return s
+}
+
+// job asks launchd for one job.
+func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
+	job, err := m.Launchd.Print(ctx, t)
+	switch {
+	case errors.Is(err, launchctl.ErrNotLoaded):
+		return Job{}
+	case err != nil:
+		return Job{Err: err}
+	}
+	return Job{Job: job, Loaded: true}
+}
+
+// PlistLayer is the layer of the property list.
+const PlistLayer = "plist"
+
+func readPlist(path string) Setting {
+	f, err := backup.Read(path)
+	if err != nil {
+		return Setting{Layer: PlistLayer, File: backup.File{Path: path}, Err: err}
+	}
+	return parsePlist(f)
+}
+
+func parsePlist(f backup.File) Setting {
+	one := Setting{Layer: PlistLayer, File: f}
+	if f.Absent {
+		one.Err = fs.ErrNotExist
+		return one
+	}
+	one.Agent, one.Err = plistfix.Decode(f.Data)
+	one.Value = lookup(one.Agent.EnvironmentVariables)
+	return one
+}
+
+func judgePlist(one Setting, g Goal) (LayerState, string) {
+	switch {
+	case errors.Is(one.Err, fs.ErrNotExist):
+		return Missing, "the file is gone"
+	case one.Err != nil:
+		return Unknown, one.Err.Error()
+	}
+	return judgeValue(g.Value, one.Value)
+}
+
+func setPlist(one Setting, value *string) (*backup.Change, error) {
+	if one.Err == nil && Equivalent(one.Value, value) {
+		return nil, nil
+	}
+	after, err := setValue(one.File.Data, value)
+	if err != nil {
+		return nil, fail("plist-refused", one.File.Path, "editing %s: %w", one.File.Path, err)
+	}
+	return &backup.Change{Layer: PlistLayer, File: one.File, After: after, Mode: one.File.Mode}, nil
+}
+
+func setValue(doc []byte, value *string) ([]byte, error) {
+	if value == nil {
+		return plistfix.UnsetEnv(doc, ollama.Variable)
+	}
+	return plistfix.SetEnv(doc, ollama.Variable, *value)
+}
+
+// AtLogin reports whether launchd loads the property list by itself. It does not for
+// a job that was loaded from elsewhere, as `brew services run` loads the file in the
+// keg.
+func (s State) AtLogin(m Machine) bool {
+	dir := resolved(filepath.Dir(s.Service.Plist))
+	return dir == resolved(m.agents()) || dir == resolved("/Library/LaunchAgents") || dir == resolved(m.Daemons)
+}
+
+// agents is the user's folder of LaunchAgents.
+func (m Machine) agents() string { return filepath.Join(m.Home, "Library", "LaunchAgents") }
+
+// OtherPlist reports whether launchd loaded the job from another file.
+func (s State) OtherPlist() bool {
+	return s.Service.Loaded && !samePath(s.Job.Path, s.Service.Plist)
+}
+
+// samePath compares paths as launchd may have resolved them. A path that
+// launchd did not tell is taken for the same.
+func samePath(a, b string) bool { return a == "" || resolved(a) == resolved(b) }
+
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// byLaunchd is what kinds share whose service launchd runs.
+type byLaunchd struct{}
+
+// reload makes launchd hold what the property list says now.
+func (byLaunchd) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {
+	s, launchd := t.plan.State.Service, t.machine.Launchd
+	if s.Loaded {
+		return s.Target, launchd.Reload(ctx, s.Target, t.plan.State.Job.Job, s.Plist, t.progress)
+	}
+	return launchd.Load(ctx, t.plan.domains(), t.label(), s.Plist, t.progress)
+}
+
+// label is the job's: the one that the property list gives it, or, where that
+// cannot be understood, the one by which it was looked for.
+func (t *transaction) label() string {
+	return cmp.Or(t.plan.State.Plist().Agent.Label, t.plan.State.Service.Label)
+}
+
+// restore makes launchd hold what it held before: what the old file says, or
+// nothing in any domain that the job may have got into.
+func (byLaunchd) restore(ctx context.Context, t *transaction) error {
+	s, launchd := t.plan.State.Service, t.machine.Launchd
+	if s.Loaded {
+		return launchd.Reload(ctx, s.Target, t.plan.State.Job.Job, s.Plist, t.progress)
+	}
+	var errs []error
+	for _, d := range t.plan.domains() {
+		err := launchd.Unload(ctx, launchctl.Target{Domain: d, Label: t.label()}, 0, t.progress)
+		if err != nil && !errors.Is(err, launchctl.ErrNoDomain) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

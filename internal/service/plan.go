@@ -1,0 +1,131 @@
+package service
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Plan is what has to be done to get from a state to a goal. It is a value: a
+// dry run prints it, or it is carried out.
+type Plan struct {
+	Command string // "fix" or "rollback"
+	Goal    Goal
+	State   State
+	Edits   []backup.Change // in the order in which they are written
+	// Reload is set when launchd has to read the property list again.
+	Reload bool
+	// Held is set when launchd ought to, and was told by a flag not to.
+	Held bool
+	// Undoes is the oldest backup that a rollback goes back to.
+	Undoes string
+	// Unset is set when a rollback takes the setting out of files that are not as
+	// the fix left them, in place of restoring them byte for byte.
+	Unset bool
+	// Unproved is set when a rollback leads back to a service that did not answer:
+	// it is loaded again, and whether it answers is not what decides.
+	Unproved bool
+}
+
+// Changes reports whether there is anything to do.
+func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
+
+// planFix says what has to be done so that the goal is reached, or why it cannot
+// be: refuse is asked first. With restart false the running job is left alone.
+//
+// launchd need not read the file again when the job already has the value and the
+// socket proves it, as after Homebrew wrote the file under a job that it left
+// running.
+func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, error) {
+	p := Plan{Command: "fix", Goal: g, State: s, Reload: !s.Running(g)}
+	if !restart {
+		p.Reload, p.Held = false, p.Reload
+	}
+	var err error
+	for _, one := range s.Settings {
+		c, e := s.edit(one, g)
+		switch {
+		case e != nil && err == nil:
+			err = e
+		case c != nil:
+			p.Edits = append(p.Edits, *c)
+		}
+	}
+	if refused := refuse(p); refused != nil {
+		return p, refused
+	}
+	return p, err
+}
+
+func (s State) edit(one Setting, g Goal) (*backup.Change, error) {
+	if one.Layer == PlistLayer {
+		return s.Service.kind.set(one, g.Value)
+	}
+	if !g.Persist {
+		return nil, nil
+	}
+	return s.Service.kind.set(one, g.Lasting)
+}
+
+// Diff is the edits as a unified diff, which patch(1) takes.
+func (p Plan) Diff() string {
+	var all []byte
+	for _, e := range p.Edits {
+		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
+		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
+		all = append(all, text...)
+	}
+	return string(all)
+}
+
+// nameOf is how a diff names a file that is not there.
+func nameOf(path string, absent bool) string {
+	if absent {
+		return os.DevNull
+	}
+	return path
+}
+
+// Steps lists what the diff does not show, as commands: modes, and what launchd
+// will be told.
+func (p Plan) Steps() []string {
+	var steps []string
+	for _, e := range p.Edits {
+		if !e.File.Absent && bytes.Equal(e.File.Data, e.After) {
+			steps = append(steps, "chmod go-w "+shell.Quote(e.File.Path))
+		}
+	}
+	if !p.Reload {
+		return steps
+	}
+	s := p.State.Service
+	target := s.Target
+	if !s.Loaded {
+		target = launchctl.Target{Domain: p.domains()[0], Label: s.Label}
+	}
+	steps = append(steps, "launchctl enable "+target.String())
+	if s.Loaded {
+		steps = append(steps, "launchctl bootout "+target.String())
+	}
+	return append(steps,
+		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
+		"launchctl kickstart "+target.String())
+}
+
+// domains are where the job can be loaded, best first.
+func (p Plan) domains() []launchctl.Domain {
+	switch s := p.State.Service; {
+	case s.Loaded:
+		return []launchctl.Domain{s.Target.Domain}
+	case len(s.Domains) > 0:
+		return s.Domains
+	default:
+		return launchctl.DomainsFor(p.State.Plist().File.UID, s.Daemon)
+	}
+}

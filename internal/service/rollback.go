@@ -1,0 +1,434 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+)
+
+// Back is what rollback is asked for.
+type Back struct {
+	To    string // ID of the backup to go back to; "" for what was there first
+	Force bool   // whether a file that is not as we left it is replaced all the same
+	// Refuse says why a plan must not be carried out, nil if it may.
+	Refuse func(Plan) error
+}
+
+// Rollback brings back what fixes have replaced: of each file, what it held
+// before the first fix that no rollback has taken back. ctx must have a deadline.
+func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
+	if _, err := m.originals(w.To); err != nil {
+		if _, _, none := m.find(ctx, Subject{}); Is(none, "no-launchctl") {
+			err = none // there is no Mac here on which anything could have been changed
+		}
+		return Plan{}, Outcome{}, err // before a folder is made for the lock
+	}
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return Plan{}, Outcome{}, err
+	}
+	defer unlock()
+	first, err := m.originals(w.To)
+	if err != nil {
+		return Plan{}, Outcome{}, err
+	}
+	p, err := m.planRollback(ctx, first, w)
+	if err != nil {
+		return p, Outcome{State: p.State}, err
+	}
+	out, err := m.apply(ctx, p)
+	if err != nil {
+		return p, out, err
+	}
+	away := errors.Is(p.State.Plist().Err, fs.ErrNotExist) // and may come back as the fix has left it
+	if out.Changed || !away {
+		for _, r := range first.fixes {
+			m.Store.Void(r.ID)
+		}
+	}
+	for _, o := range first.files { // a fix that was killed may have made no more than them
+		backup.DropFolders(o.Path, o.Folders)
+	}
+	return p, out, nil
+}
+
+// original is a file as it was before the first fix, and as we left it last.
+type original struct {
+	backup.Saved
+	data []byte
+	last string // the hash of what we wrote last
+	// mixed is set when the file was edited between two fixes, with our setting in
+	// it: no backup holds that edit alone.
+	mixed bool
+}
+
+// first is what a rollback goes back to.
+type first struct {
+	backup.Receipt                  // the oldest of them
+	kind           kind             // of the service
+	hosts          []string         // that the fixes have set
+	fixes          []backup.Receipt // that are taken back, newest first
+	files          []original
+	taken          bool // a rollback has taken it back before
+}
+
+// originals collects what was there before the fixes of the service that was fixed
+// last, or what one backup holds.
+func (m Machine) originals(to string) (first, error) {
+	all, err := m.Backups()
+	if err != nil {
+		return first{}, err
+	}
+	if to != "" {
+		return m.originalsOf(to, all)
+	}
+	fixes, damaged := standing(all)
+	if len(fixes) == 0 {
+		return nothingLeft(all, m.noBackup(len(all), damaged))
+	}
+	slices.Reverse(fixes)
+	f := first{Receipt: fixes[0], kind: kindOf(fixes[0])}
+	for _, r := range fixes {
+		if err := m.collect(&f, r); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// nothingLeft is for fixes that are all taken back: there is nothing to do, and that
+// is no error.
+func nothingLeft(all []backup.Receipt, none error) (first, error) {
+	undone := takenBack(all)
+	for _, r := range all {
+		if r.Err == nil && r.Command == "fix" && undone[r.ID] {
+			return first{Receipt: r, kind: kindOf(r), taken: true}, nil
+		}
+	}
+	return first{}, none
+}
+
+// originalsOf is a plain copy of what one backup holds.
+func (m Machine) originalsOf(id string, all []backup.Receipt) (first, error) {
+	r, err := m.Store.Load(id)
+	if err != nil {
+		return first{}, fail("no-backup", "", "%w", err)
+	}
+	f := first{Receipt: r, kind: kindOf(r), taken: takenBack(all)[id]}
+	if err := m.collect(&f, r); err != nil {
+		return f, err
+	}
+	for _, later := range slices.Backward(all) {
+		if later.ID <= id || later.Err != nil {
+			continue
+		}
+		for _, saved := range later.Files {
+			if i := f.index(saved.Path); i >= 0 {
+				f.files[i].last = saved.After
+			}
+		}
+		f.hosts = append(f.hosts, later.Host)
+		if later.Command == "fix" && f.kind.owns(later, Service{Label: r.Label}) {
+			f.fixes = append(f.fixes, later)
+		}
+	}
+	return f, nil
+}
+
+func (f first) index(path string) int {
+	return slices.IndexFunc(f.files, func(o original) bool { return o.Path == path })
+}
+
+// plist is the original of the property list.
+func (f first) plist() (original, bool) {
+	i := slices.IndexFunc(f.files, func(o original) bool { return o.Layer == PlistLayer })
+	if i < 0 {
+		return original{}, false
+	}
+	return f.files[i], true
+}
+
+// collect adds a later fix of the same service.
+func (m Machine) collect(f *first, r backup.Receipt) error {
+	for _, saved := range r.Files {
+		if !placeOf(saved.Layer, saved.Path) || !plausible(r, saved) {
+			return fail("backup-damaged", "", "backup %q: %w: %q is no place for the %s", r.ID, backup.ErrDamaged, saved.Path, saved.Layer)
+		}
+		data, err := m.Store.Bytes(r, saved)
+		if err != nil {
+			return fail("backup-damaged", "", "%w", err)
+		}
+		f.files = f.joined(original{Saved: saved, data: data, last: saved.After})
+	}
+	f.hosts, f.fixes = append(f.hosts, r.Host), append(f.fixes, r)
+	return nil
+}
+
+// joined takes in what a later fix found. A file that was as we left it, or as it was
+// before, has the same original still; one that has lost our setting has a new one.
+func (f first) joined(later original) []original {
+	i := f.index(later.Path)
+	if i < 0 {
+		return append(f.files, later)
+	}
+	o := &f.files[i]
+	switch {
+	case later.Before == o.last, later.Before == o.Before:
+		o.last = later.last
+	case f.ours(f.kind.parse(later.Layer, later.then())):
+		o.last, o.mixed = later.last, true
+	default:
+		*o = later
+	}
+	return f.files
+}
+
+// ours reports whether a setting has the value of one of the fixes.
+func (f first) ours(one Setting) bool {
+	return one.Value != nil && slices.ContainsFunc(f.hosts, func(host string) bool { return Equivalent(one.Value, &host) })
+}
+
+// placeOf reports whether path is one where that layer may be: a receipt says
+// what gets overwritten, or removed.
+func placeOf(layer, path string) bool {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return false
+	}
+	switch layer {
+	case EnvFileLayer:
+		return strings.HasSuffix(path, homebrew.EnvFileEnding)
+	case PlistLayer, oldPlistLayer:
+		return filepath.Ext(path) == ".plist"
+	}
+	return false
+}
+
+// plausible reports whether a fix could have left such an entry: the receipt may
+// have been edited. It makes only folders that the file lies in, and takes a
+// property list only where there is one that launchd would load.
+func plausible(r backup.Receipt, f backup.Saved) bool {
+	for _, dir := range f.Folders {
+		if !strings.HasPrefix(f.Path, strings.TrimSuffix(dir, "/")+"/") {
+			return false
+		}
+	}
+	return f.Layer != PlistLayer || r.Command != "fix" || !f.Created() && f.Mode&WritableByOthers == 0
+}
+
+// noBackup is why there is nothing to go back to.
+func (m Machine) noBackup(backups int, damaged error) error {
+	switch {
+	case damaged != nil:
+		return fail("backup-damaged", "", "%w; choose another one with --to", damaged)
+	case backups > 0:
+		return fail("no-backup", "", "no fix is left to be taken back; choose a backup with --to")
+	case m.UID != 0 && m.servesAll():
+		return fail("no-backup", m.Daemons, "there is no backup in %s: the service here is root's, and so are the backups for it", m.Store.Dir)
+	}
+	return fail("no-backup", "", "there is no backup in %s: ollama-bind has changed nothing here", m.Store.Dir)
+}
+
+// servesAll reports whether there is a service of the whole machine.
+func (m Machine) servesAll() bool {
+	return slices.ContainsFunc(m.brewServices(), func(s Service) bool { return s.Daemon && isThere(s.Plist) })
+}
+
+// planRollback looks at the service, and says what has to be done.
+func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
+	g, err := f.goal()
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, o := range f.files {
+		if o.Layer == EnvFileLayer {
+			m.EnvFile = o.Path // the shell of that time may have had another XDG_CONFIG_HOME
+		}
+	}
+	s, err := m.observeFor(ctx, f, g)
+	if err != nil {
+		return Plan{Goal: g}, err
+	}
+	m.sweep(s)
+	p := Plan{Command: "rollback", State: s, Goal: f.completed(g, s), Undoes: f.ID, Unproved: !f.WasUp}
+	editErr := f.edits(&p, w.Force)
+	p.Reload = f.reload(p)
+	if refused := w.Refuse(p); refused != nil {
+		return p, refused
+	}
+	return p, editErr
+}
+
+// goal is what the layers have to agree on after the rollback.
+func (f first) goal() (Goal, error) {
+	g := Goal{Persist: true}
+	for _, o := range f.files {
+		one := f.kind.parse(o.Layer, o.then())
+		if one.Err != nil && o.data != nil {
+			return g, fail("backup-damaged", "", "reading backup %s: %w", f.ID, one.Err)
+		}
+		if o.Layer == PlistLayer {
+			g.Value = one.Value
+		} else {
+			g.Lasting = one.Value
+		}
+	}
+	g.Host = hostOf(g.Value)
+	if host, err := ollama.FromSocket(f.SocketBefore); err == nil {
+		g.Host = host
+	}
+	return g, nil
+}
+
+// then is the file as it was.
+func (o original) then() backup.File {
+	return backup.File{Path: o.Path, Data: o.data, Mode: o.Mode, Absent: o.Created()}
+}
+
+// completed is the goal where only one of the files was ever changed: the other
+// stays as it is.
+func (f first) completed(g Goal, s State) Goal {
+	if inherited := s.Job.Inherited(); g.Value == nil && inherited != nil {
+		g.Host = ollama.ParseHost(*inherited) // which decides where the file says nothing
+	}
+	has := func(layer string) bool {
+		return slices.ContainsFunc(f.files, func(o original) bool { return o.Layer == layer })
+	}
+	if lasting := s.Lasting(); !has(lasting.Layer) {
+		g.Lasting = lasting.Value
+	}
+	if !has(PlistLayer) {
+		g.Value, g.Host = s.Plist().Value, hostOf(s.Plist().Value)
+	}
+	return g
+}
+
+// observeFor looks at the service that the fixes were about. It may have got
+// another label since, and with it another file; or be gone.
+func (m Machine) observeFor(ctx context.Context, f first, g Goal) (State, error) {
+	plist, _ := f.plist()
+	named := Subject{Plist: plist.Path, Label: f.Label}
+	s, err := m.Observe(ctx, Subject{kind: f.kind}, g)
+	absent := Is(err, NoService)
+	if named.Plist != "" && (absent || err == nil && !s.Service.Loaded && isThere(named.Plist)) {
+		s, err = m.Observe(ctx, named, g)
+		s.Service.Chosen = f.kind != brew{}
+		return s, err
+	}
+	if absent {
+		return m.remains(f.kind, g), nil
+	}
+	return s, err
+}
+
+// errNotAsked stands where nobody asked Ollama.
+var errNotAsked = errors.New("there is no service to ask")
+
+// remains is the state of a service of which there is nothing left but, maybe, its
+// lasting setting.
+func (m Machine) remains(k kind, g Goal) State {
+	s := State{Service: Service{kind: k}, Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
+	if k == (brew{}) {
+		s.Service = m.brewServices()[0]
+	}
+	s.read(m)
+	return s
+}
+
+// edits are in the order of fix: the lasting setting first.
+func (f first) edits(p *Plan, force bool) error {
+	files := slices.Clone(f.files)
+	if plist, ok := f.plist(); ok && f.index(p.State.Service.Plist) < 0 {
+		plist.Path, plist.last = p.State.Service.Plist, "" // a file that the service has got since
+		files = append(files, plist)
+	}
+	slices.SortStableFunc(files, func(a, b original) int { return cmp.Compare(a.Layer, b.Layer) })
+	for _, o := range files {
+		if o.Layer == PlistLayer && o.Path != p.State.Service.Plist {
+			o.Layer = oldPlistLayer
+		}
+		c, err := f.edit(p, o, force)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			p.Edits = append(p.Edits, *c)
+		}
+	}
+	return nil
+}
+
+// oldPlistLayer is a property list that the service had before it got another one.
+// launchd would load it at the next login.
+const oldPlistLayer = "plist-old"
+
+// edit is the rule of rollback: put the original back where the file is as we left
+// it; else take our one variable out, where the rest is not ours; else refuse.
+func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
+	now, err := backup.ReadAbsent(o.Path)
+	if err != nil {
+		return nil, fail("plist-unreadable", o.Path, "reading %s: %w", o.Path, Bare(err))
+	}
+	needed := o.Path == p.State.Service.Plist && p.State.Service.Loaded // launchd could not load the job again
+	switch sum := backup.Sum(now.Data); {
+	case now.Absent && (!needed || o.Created()):
+		return nil, nil
+	case now.Absent:
+		return &backup.Change{Layer: o.Layer, File: now, After: o.data, Mode: o.Mode}, nil
+	case sum == o.Before && (sum != o.last || now.Mode == o.Mode):
+		return nil, nil
+	case sum == o.last && !o.mixed, force && o.last != "":
+		return o.restore(now), nil
+	}
+	return f.unset(p, o, now)
+}
+
+func (o original) restore(now backup.File) *backup.Change {
+	c := &backup.Change{Layer: o.Layer, File: now, After: o.data, Mode: o.Mode}
+	if o.Created() {
+		c.Folders = o.Folders
+	}
+	return c
+}
+
+// unset brings our one variable to what it was in a file that is not ours.
+func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, error) {
+	one, was := f.kind.parse(o.Layer, now), f.kind.parse(o.Layer, o.then()).Value
+	switch {
+	case one.Err == nil && Equivalent(one.Value, was):
+		return nil, nil
+	case one.Err != nil:
+		return nil, fail("plist-malformed", o.Path, "reading %s: %w", o.Path, one.Err)
+	case one.Value != nil && !f.ours(one):
+		return nil, fail("changed-since", o.Path, "%s was changed after the fix of %s; nothing was changed",
+			o.Path, f.fixedOn().Format("2006-01-02 15:04:05 MST"))
+	}
+	p.Unset = true
+	return f.kind.set(one, was)
+}
+
+// reload reports whether launchd has to read the property list again. A job that
+// is loaded has to be as it was, down to the socket. One that is not loaded is
+// started if it ran when the fix came and that was not taken back since: the fix,
+// its undoing or a rollback was killed, and nobody else leaves the file behind.
+// One that did not run is left alone.
+func (f first) reload(p Plan) bool {
+	s := p.State
+	_, known := f.plist()
+	switch {
+	case !known || errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Service.Loaded:
+		return false
+	case !s.Service.Loaded:
+		return f.WasUp && !f.taken
+	case !f.WasUp:
+		return !p.Goal.Matches(s.Job.Value())
+	}
+	return !s.Running(p.Goal)
+}

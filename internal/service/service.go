@@ -1,0 +1,203 @@
+// Package service makes the layers through which OLLAMA_HOST reaches a socket
+// agree, for every kind of service that can run Ollama, and can take that back.
+//
+// A value flows down layers: from settings, which are files, to the job that
+// launchd holds in memory, to the socket that the process opens. Kinds differ in
+// where they are found and in which settings they have; see [kind]. The rest is
+// the same for all: [Machine.Observe] reads the layers into a [State];
+// [State.Layers] judges them against a [Goal]; a [Plan] says what has to change;
+// applying it writes, reloads, proves the socket, and undoes everything when the
+// proof fails. Nothing else is state: a run that was killed half way is healed by
+// the next one, because it looks at the layers.
+//
+// What is found is returned as facts and ids. What to say about it to a person,
+// and which command to advise, is for package advice.
+package service
+
+import (
+	"net/netip"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+	"github.com/ollama-bind/ollama-bind/plistfix"
+)
+
+// Machine is the Mac that is looked at and changed.
+type Machine struct {
+	Launchd launchctl.Client
+	Store   backup.Store
+	Home    string // the user's home directory
+	Daemons string // the folder of launch daemons
+	EnvFile string // Homebrew's env file for Ollama
+	// Prefixes are where Homebrew may be.
+	Prefixes []string
+	UID      int // the effective user
+	// Addresses lists the machine's addresses.
+	Addresses func() []netip.Addr
+	// Waiting is told, once, the process ID of another run (0 if unknown) that
+	// has to end first.
+	Waiting func(pid int)
+	// Progress is told what launchd is told; nil for nobody.
+	Progress func(launchctl.Step)
+}
+
+// Goal is what all layers have to agree on.
+type Goal struct {
+	Value   *string     // OLLAMA_HOST in the property list and the job; nil: not set
+	Lasting *string     // OLLAMA_HOST in the lasting setting; nil: not set
+	Persist bool        // whether the lasting setting is part of the goal
+	Host    ollama.Host // where Ollama then listens
+}
+
+// GoalFor is the goal of having OLLAMA_HOST set to host, to last if persist.
+func GoalFor(host ollama.Host, persist bool) Goal {
+	value := host.String()
+	return Goal{Value: &value, Lasting: &value, Persist: persist, Host: host}
+}
+
+// Matches reports whether value makes Ollama listen where the goal wants it.
+func (g Goal) Matches(value *string) bool { return Equivalent(value, g.Value) }
+
+// Equivalent reports whether two values of OLLAMA_HOST mean the same. The
+// spelling does not matter: "0.0.0.0" and "[::]:11434" open the same socket.
+func Equivalent(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return ollama.ParseHost(*a).Equal(ollama.ParseHost(*b))
+}
+
+// Service is one Ollama that launchd runs or could run, as it was found.
+type Service struct {
+	kind   kind
+	Label  string
+	Plist  string // the path of its property list
+	Daemon bool   // a service of the whole machine, which root starts
+	// Loaded is set when launchd holds the job, at Target.
+	Loaded bool
+	Target launchctl.Target
+	// Rival is a second job for Ollama that is loaded as well.
+	Rival *Rival
+	// Domains are where the job can be loaded, best first, as far as launchd
+	// has them; empty where nobody has asked.
+	Domains []launchctl.Domain
+	// Chosen is set when the user named it.
+	Chosen bool
+}
+
+// Kind is the name of the service's kind, "" where none was found.
+func (s Service) Kind() string {
+	if s.kind == nil {
+		return ""
+	}
+	return s.kind.name()
+}
+
+// Rival is a second job for Ollama.
+type Rival struct {
+	launchctl.Target
+	// Plist is the property list from which launchd would load it again at the next
+	// login, "" if there is none.
+	Plist string
+}
+
+// State is what was read of the layers.
+type State struct {
+	Service  Service
+	Settings []Setting // the layers that are files, the lasting one first
+	Job      Job
+	Socket   Socket
+	// NoProgram is set when the program that the service runs is not there, as
+	// after `brew uninstall`.
+	NoProgram bool
+	// LogError is the last line of the service's log that tells of an error, "" for
+	// none. It is a hint and no proof: the log goes on over many runs.
+	LogError string
+	// NotOllama is set when it is plain that the service runs another program.
+	NotOllama bool
+}
+
+// Setting is a file that holds OLLAMA_HOST.
+type Setting struct {
+	Layer string
+	File  backup.File
+	// Value is OLLAMA_HOST as the reader of the file takes it, nil if not set.
+	Value *string
+	// Agent is what the file says besides; of an env file, its environment alone.
+	Agent plistfix.Agent
+	// Use says whether its reader heeds it.
+	Use Use
+	// Err says why the file could not be read or understood.
+	Err error
+}
+
+// Use says what a setting is good for.
+type Use string
+
+// The uses of a setting.
+const (
+	Heeded     Use = ""
+	Unasked    Use = "unasked"      // nobody was found who could be asked whether they read it
+	NotForRoot Use = "not-for-root" // ignored for services that root starts
+	TooOld     Use = "too-old"      // the tool that would read it is too old for it
+)
+
+// Plist is the property list on disk: what launchd will load next.
+func (s State) Plist() Setting { return s.setting(PlistLayer) }
+
+// Lasting is the setting from which a tool writes the property list, the zero
+// Setting where nobody does.
+func (s State) Lasting() Setting {
+	if len(s.Settings) > 0 && s.Settings[0].Layer != PlistLayer {
+		return s.Settings[0]
+	}
+	return Setting{}
+}
+
+func (s State) setting(layer string) Setting {
+	for _, one := range s.Settings {
+		if one.Layer == layer {
+			return one
+		}
+	}
+	return Setting{}
+}
+
+// Job is what launchd holds in memory.
+type Job struct {
+	launchctl.Job
+	Loaded bool
+	// Err says why launchd did not tell.
+	Err error
+}
+
+// Value is OLLAMA_HOST in the environment that launchd gives the job from its
+// property list, nil if it is not set there.
+func (j Job) Value() *string { return lookup(j.Environment) }
+
+// Inherited is OLLAMA_HOST as `launchctl setenv` gives it to the job, nil if it
+// does not. A value from the property list goes before it.
+func (j Job) Inherited() *string { return lookup(j.InheritedEnvironment) }
+
+func lookup(env map[string]string) *string {
+	if value, ok := env[ollama.Variable]; ok {
+		return &value
+	}
+	return nil
+}
+
+// Socket is who listens on the port, and whether Ollama answers there.
+type Socket struct {
+	Port      int
+	Listeners []launchctl.Listener
+	// Err says why lsof did not tell.
+	Err error
+	// APIVersion is what Ollama calls itself, empty if it did not answer.
+	APIVersion string
+	// APIErr says why it did not.
+	APIErr error
+	// Unseen is set when something answers on the port that lsof does not list:
+	// without root it shows the caller's own processes only.
+	Unseen bool
+}
