@@ -1,0 +1,229 @@
+// Package advice is the one place that says what is wrong and which command cures
+// it. Everything that can be wrong is one ordered list, from what has to be there
+// at all, down the layers, to who can reach the socket. status shows the first
+// that holds, fix and rollback refuse with the first that keeps them from their
+// work, doctor prints all. So no two commands can advise two things on one Mac.
+//
+// It is pure: facts in, sentences out.
+package advice
+
+import (
+	"net/netip"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
+)
+
+// Level is how much it matters.
+type Level string
+
+// The levels.
+const (
+	Fail Level = "fail" // a reason why Ollama is not reached, or soon will not be
+	Warn Level = "warn" // worth knowing, and a reason only where more is wanted
+)
+
+// Advice is one thing that is wrong, and what to do about it.
+type Advice struct {
+	ID      string // kebab-case, for scripts
+	Level   Level
+	Check   string // the doctor's check that reports it
+	Message string // one sentence
+	Hint    string // one command to paste
+}
+
+// Facts are what the list is judged by.
+type Facts struct {
+	State service.State
+	// Err says why there is no service to look at.
+	Err  error
+	Goal service.Goal
+	// Asked is set when the goal's address was asked for. Otherwise a port that
+	// the service has of its own is kept.
+	Asked     bool
+	UID       int
+	System    string // the operating system, as runtime.GOOS has it
+	Addresses []netip.Addr
+	// Daemons is the folder of launch daemons.
+	Daemons string
+	// AtLogin is set when the service starts when the user logs in.
+	AtLogin bool
+	// Fix is the last one that is not taken back, nil if there is none or it is
+	// not known.
+	Fix *backup.Receipt
+	// Disabled is set when launchd was told not to start the service at login.
+	Disabled bool
+	// Command is the one that is being given, "" for one that only looks.
+	Command string
+}
+
+// New are the facts that an observation gives.
+func New(m service.Machine, s service.State, err error, g service.Goal, asked bool, system string) Facts {
+	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons}
+	if f.Found() {
+		f.AtLogin = s.AtLogin(m)
+	}
+	return f
+}
+
+// Found reports whether there is a service to look at.
+func (f Facts) Found() bool { return f.Err == nil && f.State.Service.Kind() != "" }
+
+// Well reports whether Ollama listens as it is wanted, now and after the next
+// login.
+func (f Facts) Well() bool { return f.Found() && f.State.Reached(f.keeping().Goal) }
+
+// keeping are the facts with the service's own port, unless another was asked for.
+func (f Facts) keeping() Facts {
+	if port := f.State.Port(); f.Found() && !f.Asked && port != f.Goal.Host.Port && !f.Goal.Host.Loopback() {
+		f.Goal = service.GoalFor(ollama.Host{Name: f.Goal.Host.Name, Port: port}, f.Goal.Persist)
+	}
+	return f
+}
+
+// All are all that hold, in the list's order. Behind one that keeps fix from its
+// work there are no more hints: that one has to go first.
+func All(f Facts) []Advice {
+	if f.Err != nil {
+		return []Advice{NotFound(f)}
+	}
+	var all []Advice
+	kept, blocked := f.keeping(), false
+	for _, i := range list {
+		if !i.when(kept) {
+			continue
+		}
+		a := i.of(kept)
+		if blocked {
+			a.Hint = ""
+		}
+		blocked = blocked || i.blocks != nil
+		all = append(all, a)
+		if Missing(kept.State) { // about its service there is nothing to know
+			break
+		}
+	}
+	return all
+}
+
+// inTheWay is the hint of the first that keeps fix from its work, "" if none does.
+func inTheWay(f Facts) string {
+	for _, i := range list {
+		if i.blocks != nil && i.when(f) {
+			return i.next(f)
+		}
+	}
+	return ""
+}
+
+// First is the first that matters: where all is as it is wanted, only what is
+// wrong for certain. It is nil where all is well.
+func First(f Facts) *Advice {
+	well := f.Well()
+	for _, a := range All(f) {
+		if a.Level == Fail || !well {
+			return &a
+		}
+	}
+	if !f.Asked && well && !f.State.Reached(f.Goal) {
+		a := otherPort(f)
+		return &a
+	}
+	return nil
+}
+
+// otherPort is for a service that is bound on a port of its own.
+func otherPort(f Facts) Advice {
+	kept := f.keeping()
+	return Advice{ID: "other-port", Level: Warn, Check: "listeners",
+		Message: "the service is bound to " + kept.Goal.Host.String() + ", a port of its own; containers have to ask that one",
+		Hint:    sudo(f.State) + command("status", kept.Goal, f.State.Service)}
+}
+
+// Trouble is why Ollama does not answer where it is wanted, nil if it does.
+func Trouble(f Facts) *Advice {
+	if !f.Found() || answersAsWanted(f) {
+		return nil
+	}
+	for _, i := range list {
+		if i.trouble && i.when(f) {
+			a := i.of(f)
+			return &a
+		}
+	}
+	return nil
+}
+
+// answersAsWanted goes by what could be looked at: without lsof nobody knows whose answer
+// it is, without launchd nobody knows whose process it is.
+func answersAsWanted(f Facts) bool {
+	s, g := f.State, f.Goal
+	switch {
+	case s.Socket.APIVersion == "":
+		return false
+	case s.Socket.Err != nil:
+		return true
+	case s.Job.Err != nil:
+		return service.Listens(s.Socket.Listeners, g.Host)
+	}
+	return s.JudgeSocket(g).State == service.OK
+}
+
+// Refusal is why a plan must not be carried out, nil if it may.
+func Refusal(f Facts, p service.Plan) error {
+	f.State, f.Goal, f.Asked, f.Command = p.State, p.Goal, true, p.Command
+	for _, i := range list {
+		if i.blocks != nil && i.blocks(p) && i.when(f) {
+			a := i.of(f)
+			message := a.Message
+			if i.ending == service.Failed {
+				message += "; nothing was changed"
+			}
+			return &service.Error{Ending: i.ending, ID: a.ID, Hint: a.Hint, Err: i.cause(f, message)}
+		}
+	}
+	return nil
+}
+
+// FixCommand is the command that reaches the goal for this service.
+func FixCommand(s service.State, g service.Goal) string {
+	return sudo(s) + command("fix", g, s.Service)
+}
+
+// RollbackCommand takes the fixes of this service back.
+func RollbackCommand(s service.State) string { return sudo(s) + "ollama-bind rollback" }
+
+// Command is a command of this program for the goal.
+func Command(name string, g service.Goal) string {
+	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
+		return "ollama-bind " + name
+	}
+	return "ollama-bind " + name + " --host " + shell.Quote(*g.Value)
+}
+
+// command is a command of this program about this service.
+func command(name string, g service.Goal, s service.Service) string {
+	if s.Chosen {
+		return Command(name, g) + " --plist " + shell.Quote(s.Plist)
+	}
+	return Command(name, g)
+}
+
+// sudo goes before the commands that only root may give.
+func sudo(s service.State) string {
+	return shell.Sudo(s.Service.Daemon || s.Service.Target.Domain == "system")
+}
+
+// Again is the fix that binds the service as it was bound before a rollback.
+func Again(s service.State) string {
+	value := s.Plist().Value
+	if value == nil {
+		return FixCommand(s, service.Goal{})
+	}
+	return FixCommand(s, service.Goal{Value: value, Host: ollama.ParseHost(*value)})
+}
+
+// Name is what to call the service.
+func Name(s service.State) string { return words(s).name(s) }

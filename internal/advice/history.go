@@ -1,0 +1,113 @@
+package advice
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
+)
+
+// Drift is what has become of the last fix.
+type Drift struct {
+	ID      string // kebab-case, for scripts
+	Layer   string // where it shows; empty if nowhere
+	Message string // one sentence
+	Repair  string // a command to paste; empty if nothing needs repair
+}
+
+// Since compares the state with what the last fix has left behind, by its
+// receipt. What decides where Ollama listens now comes before what decides about
+// the next restart by a tool. The repair is the first advice.
+func Since(f Facts) Drift {
+	d := since(f)
+	if a := First(f); a != nil && d.ID != "intact" && d.ID != "other-address" && d.ID != "env-file-unusable" {
+		d.Repair = a.Hint
+	}
+	return d
+}
+
+func since(f Facts) Drift {
+	s, last := f.State, f.Fix
+	switch {
+	case last == nil && s.Reached(f.Goal):
+		return Drift{ID: "intact", Message: "bound, though not by a fix that is known here"}
+	case last == nil && s.Service.Daemon && f.UID != 0:
+		return Drift{ID: "never-fixed", Layer: service.PlistLayer,
+			Message: "this service is root's, and what was done to it is known to root alone"}
+	case last == nil:
+		return Drift{ID: "never-fixed", Layer: service.PlistLayer,
+			Message: "this service was never fixed, or the fix was taken back"}
+	}
+	fixed := service.GoalFor(ollama.ParseHost(last.Host), true)
+	for _, d := range []Drift{plistDrift(s, fixed), jobDrift(s, fixed), lastingDrift(s, fixed, *last)} {
+		if d.ID != "" {
+			return d
+		}
+	}
+	day := last.Created.Local().Format("2006-01-02 15:04")
+	switch {
+	case s.Job.Loaded && s.Job.PID == 0 && !s.Reached(fixed):
+		return Drift{ID: "not-running", Layer: service.SocketLayer, Message: "all is set as the last fix has left it"}
+	case !s.Reached(fixed):
+		return Drift{ID: "not-reached", Layer: service.SocketLayer,
+			Message: "all is set as the last fix has left it, but the service does not listen so"}
+	case !s.Reached(f.Goal):
+		return Drift{ID: "other-address", Layer: service.PlistLayer,
+			Message: "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about"}
+	}
+	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
+}
+
+func plistDrift(s service.State, fixed service.Goal) Drift {
+	d := Drift{Layer: service.PlistLayer}
+	plist := s.Plist()
+	switch {
+	case errors.Is(plist.Err, fs.ErrNotExist) && words(s).writes:
+		d.ID, d.Message = "plist-deleted", "`brew services stop` or `brew services cleanup` has deleted the property list since the fix"
+	case errors.Is(plist.Err, fs.ErrNotExist):
+		d.ID, d.Message = "plist-deleted", "the property list was deleted since the fix"
+	case plist.Err != nil:
+		d.ID, d.Message = "plist-edited", "the property list was edited since the fix, and broken"
+	case fixed.Matches(plist.Value):
+		return Drift{}
+	case homebrew.Generated(plist.File.Data):
+		d.ID, d.Message = "plist-regenerated", "Homebrew has written the property list since the fix, without the setting"
+	default:
+		d.ID, d.Message = "plist-edited", "the property list was edited since the fix"
+	}
+	return d
+}
+
+func jobDrift(s service.State, fixed service.Goal) Drift {
+	switch {
+	case s.Job.Err == nil && !s.Job.Loaded:
+		return Drift{ID: "job-not-loaded", Layer: service.JobLayer, Message: "the service has been stopped since the fix"}
+	case s.Job.Loaded && !fixed.Matches(s.Job.Value()):
+		return Drift{ID: "job-older-environment", Layer: service.JobLayer,
+			Message: "launchd still has the environment of before the fix"}
+	}
+	return Drift{}
+}
+
+func lastingDrift(s service.State, fixed service.Goal, last backup.Receipt) Drift {
+	layer := s.JudgeLasting(fixed)
+	known := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == layer.Name })
+	d := Drift{Layer: layer.Name}
+	switch {
+	case layer.State == service.OK || layer.State == service.Unsupported || layer.State == service.Skipped:
+		return Drift{}
+	case layer.State == service.Unknown:
+		d.ID, d.Message = "env-file-unusable", "Homebrew's env file cannot be used: "+layer.Detail
+	case !known && layer.State == service.Missing:
+		d.ID, d.Message = "env-file-left-out", "the last fix did not write Homebrew's env file"
+	case layer.State == service.Missing:
+		d.ID, d.Message = "env-file-deleted", "Homebrew's env file was deleted since the fix"
+	default:
+		d.ID, d.Message = "env-file-edited", "Homebrew's env file was edited since the fix"
+	}
+	return d
+}

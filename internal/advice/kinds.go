@@ -1,0 +1,156 @@
+package advice
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/service"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
+)
+
+// vocabulary is how to speak of a kind of service, and how to handle it by hand.
+type vocabulary struct {
+	writes  bool // a tool writes the property list
+	name    func(service.State) string
+	start   func(service.State) string
+	restart func(service.State) string // from what its property list says
+	rewrite func(service.State) string // where the property list is gone
+	install func(service.State) string // where the program is gone
+	foreign func(service.State) bool   // the property list is not one of the kind's
+}
+
+var vocabularies = map[string]vocabulary{
+	service.Brew: {
+		writes: true,
+		name: func(s service.State) string {
+			if s.Service.Chosen {
+				return "the service of " + s.Service.Plist
+			}
+			return "the Homebrew service"
+		},
+		start:   func(s service.State) string { return sudo(s) + startBrew },
+		restart: func(s service.State) string { return sudo(s) + restartBrew },
+		// A restart would not do: it runs the service from the keg where the file is
+		// gone, and start does nothing while the service runs.
+		rewrite: func(s service.State) string { return sudo(s) + "brew services stop ollama && " + sudo(s) + startBrew },
+		install: func(s service.State) string { return "brew install ollama && " + sudo(s) + restartBrew },
+		foreign: func(s service.State) bool {
+			return !s.Service.Chosen && !homebrew.IsLabel(s.Plist().Agent.Label)
+		},
+	},
+	service.Agent: {
+		name: func(s service.State) string { return "the service of " + s.Service.Plist },
+		start: func(s service.State) string {
+			return sudo(s) + "launchctl bootstrap " + domain(s) + " " + shell.Quote(s.Service.Plist)
+		},
+		restart: func(s service.State) string {
+			return sudo(s) + "launchctl bootout " + s.Service.Target.String() + " && " +
+				sudo(s) + "launchctl bootstrap " + domain(s) + " " + shell.Quote(s.Service.Plist)
+		},
+		rewrite: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Service.Plist)) },
+		install: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Program())) },
+		foreign: func(service.State) bool { return false },
+	},
+}
+
+func words(s service.State) vocabulary { return vocabularies[s.Service.Kind()] }
+
+const (
+	startBrew   = "brew services start ollama"
+	restartBrew = "brew services restart ollama"
+)
+
+// Start is the command that starts the service.
+func Start(s service.State) string { return words(s).start(s) }
+
+// badLasting is the ID of what is wrong with Homebrew's env file. A file that
+// Homebrew chokes on takes the whole service down at its next restart, so it is
+// said even where our own line would be fine.
+func badLasting(f Facts) string {
+	one := f.State.Lasting()
+	var malformed *homebrew.EnvError
+	switch {
+	case !f.Found() || one.Err == nil || one.Use == service.NotForRoot:
+		return ""
+	case errors.As(one.Err, &malformed):
+		return "env-file-malformed"
+	case one.File.Path == "":
+		return "env-file-nowhere"
+	case errors.Is(one.Err, fs.ErrNotExist):
+		return "env-file-dangling"
+	}
+	return "env-file-unreadable"
+}
+
+func sayLasting(f Facts) string {
+	one := f.State.Lasting()
+	switch badLasting(f) {
+	case "env-file-malformed":
+		return fmt.Sprintf("%s is not as Homebrew and launchd need it: %v; mend it, or go on without it", one.File.Path, one.Err)
+	case "env-file-nowhere":
+		return fmt.Sprintf("finding Homebrew's env file: %v", one.Err)
+	case "env-file-dangling":
+		return fmt.Sprintf("reading %s: the link leads nowhere", one.File.Path)
+	}
+	return fmt.Sprintf("reading %s: %v", one.File.Path, service.Bare(one.Err))
+}
+
+// mendLasting goes on without it first: only a person knows what it should say.
+func mendLasting(f Facts) string {
+	if f.State.Reached(f.Goal) {
+		return "cat -v " + shell.Quote(f.State.Lasting().File.Path)
+	}
+	return withoutLasting(f)
+}
+
+func withoutLasting(f Facts) string { return fix(f) + " --no-persist" }
+
+// lastingPlan is a plan that touches the lasting setting.
+func lastingPlan(p service.Plan) bool {
+	return lastingFix(p) || slices.ContainsFunc(p.Edits, func(c backup.Change) bool { return c.Layer == p.State.Lasting().Layer })
+}
+
+// Lasting says why the setting would not survive the next restart by the tool that
+// writes the property list; "" if it would, or if it is not there.
+func Lasting(f Facts) string {
+	s := f.State
+	value := s.Plist().Value
+	if !readable(f) || value == nil || !f.Goal.Matches(value) || !words(s).writes {
+		return ""
+	}
+	const restart = "`" + restartBrew + "`, also after an upgrade, writes the property list again without the setting"
+	one := s.Lasting()
+	switch {
+	case s.Service.Loaded && !f.AtLogin:
+		return "the service was started with `brew services run`, from " + s.Service.Plist +
+			": it does not start at login, and a file in LaunchAgents, if there is one, was not touched; `" + words(s).rewrite(s) + "` puts that right"
+	case one.Err != nil && one.Use != service.NotForRoot && one.Use != service.TooOld:
+		return "Homebrew's env file " + one.File.Path + " cannot be used (" + service.Bare(one.Err).Error() +
+			"), so the setting is dropped at the next `" + restartBrew + "`, if that does not fail on the file"
+	case one.Use == service.NotForRoot:
+		return "`sudo " + restartBrew + "` writes the property list again without the setting, because Homebrew ignores its env file for root: run fix again then"
+	case one.Use == service.TooOld:
+		return restart + ", because this Homebrew is older than 6.0.15 and ignores the env file: update Homebrew first, or run fix again afterwards"
+	case s.JudgeLasting(service.Goal{Lasting: value}).State == service.OK:
+		return ""
+	}
+	return restart + ": fix puts it into Homebrew's env file, and it stays"
+}
+
+func lastingHint(f Facts) string {
+	one := f.State.Lasting()
+	switch {
+	case f.State.Service.Loaded && !f.AtLogin:
+		return words(f.State).rewrite(f.State)
+	case one.Use == service.TooOld:
+		return "brew update && " + fix(f)
+	case one.Err != nil:
+		return "ls -ld " + shell.Quote(one.File.Path)
+	}
+	return fix(f)
+}
