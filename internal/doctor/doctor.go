@@ -1,19 +1,19 @@
-// Package doctor explains why containers do not reach Ollama: checks that look
-// at one thing each, say what they found, and name the cure.
+// Package doctor explains why containers do not reach Ollama. It gathers what
+// there is to see once, side by side, and then asks checks, which are pure, what
+// they make of it. What is wrong, and the cure, is the list of package advice; a
+// check adds what it was read from, and what there is to say where all is well.
 //
 // A check fails only for a reason why containers do not reach Ollama, or will
-// stop to for certain: the service is not loaded, another process holds the port,
-// nothing answers, a value that Ollama reads in another way than it was meant, a
-// value that is in one layer and has not arrived in the next. That Ollama listens
-// on loopback alone is no such reason: most runtimes on a Mac reach it there. It is a
-// warning, until the checks that look from inside of containers have measured that
-// it does not matter.
+// stop to for certain. That Ollama listens on loopback alone is no such reason:
+// most runtimes on a Mac reach it there. It is a warning, until the checks that
+// look from inside of containers have measured that it does not matter.
 package doctor
 
 import (
-	"context"
+	"slices"
 	"strings"
-	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 )
 
 // Status is how a check ended.
@@ -33,22 +33,68 @@ type Finding struct {
 	Status   Status
 	Summary  string // one line
 	Evidence string // what it was read from, one or more lines
-	Fix      string // a command to paste, or one sentence
-	// Interrupted is set when the check was cut short, and has nothing to say.
-	Interrupted bool
-	// enough is the summary that says that all is well, if the containers that are
-	// asked reach loopback; "" where that is not what the finding is about.
-	enough string
+	Fix      string // a command to paste
 }
 
 // Check looks at one thing.
 type Check struct {
 	ID       string // kebab-case, an interface
 	Question string // one line, for --list-checks
-	// Deadline bounds the check; 0 means 8 seconds.
-	Deadline time.Duration
-	run      func(ctx context.Context, c *Case) Finding
+	// inside is set for a check that asks from inside of containers, which takes
+	// its time.
+	inside bool
+	judge  func(Seen) Finding
 }
+
+// Run is what the checks make of what was seen, in the checks' order.
+func Run(s Seen, checks []Check) []Finding {
+	var all []Finding
+	advised := s.advised()
+	for _, check := range checks {
+		f := check.judge(s)
+		i := slices.IndexFunc(advised, func(a advice.Advice) bool { return a.Check == check.ID })
+		if i >= 0 {
+			a := advised[i]
+			f.Status, f.Summary, f.Fix = Status(a.Level), a.Message, a.Hint
+		}
+		f.ID = check.ID
+		all = append(all, f)
+	}
+	return all
+}
+
+// advised is what the list has to say. Where containers were asked, and all reach
+// loopback, it does not matter that Ollama listens nowhere else.
+func (s Seen) advised() []advice.Advice {
+	all := advice.All(s.Facts)
+	if s.loopbackWillDo() {
+		all = slices.DeleteFunc(all, ofLoopback)
+	}
+	return all
+}
+
+func ofLoopback(a advice.Advice) bool { return a.ID == "listens-elsewhere" || a.ID == "plist-differs" }
+
+// First is the advice to start with: that of status, but for what was measured
+// from inside of containers. It is nil where all is well.
+func First(s Seen) *advice.Advice {
+	first := advice.First(s.Facts)
+	if s.loopbackWillDo() && first != nil && ofLoopback(*first) {
+		first = nil
+		if all := s.advised(); slices.ContainsFunc(all, failing) {
+			first = &all[slices.IndexFunc(all, failing)]
+		}
+	}
+	if first != nil && failing(*first) || s.Report == nil {
+		return first
+	}
+	if f := reach(s); f.Status == Fail && f.Fix != "" {
+		return &advice.Advice{ID: reaches, Level: advice.Fail, Check: reaches, Message: f.Summary, Hint: f.Fix}
+	}
+	return first
+}
+
+func failing(a advice.Advice) bool { return a.Level == advice.Fail }
 
 func passed(summary string, evidence ...string) Finding {
 	return Finding{Status: OK, Summary: summary, Evidence: lines(evidence...)}
@@ -56,14 +102,6 @@ func passed(summary string, evidence ...string) Finding {
 
 func warned(summary, fix string, evidence ...string) Finding {
 	return Finding{Status: Warn, Summary: summary, Fix: fix, Evidence: lines(evidence...)}
-}
-
-// loopbackAlone warns of an Ollama that listens on no more.
-func loopbackAlone(what, fix string, evidence ...string) Finding {
-	what += "loopback alone, which "
-	f := warned(what+"not every container runtime reaches", fix, evidence...)
-	f.enough = what + "the containers that were asked do reach"
-	return f
 }
 
 func failed(summary, fix string, evidence ...string) Finding {
@@ -76,11 +114,5 @@ func skipped(summary string, evidence ...string) Finding {
 
 // lines joins what is not empty.
 func lines(all ...string) string {
-	var said []string
-	for _, line := range all {
-		if line != "" {
-			said = append(said, line)
-		}
-	}
-	return strings.Join(said, "\n")
+	return strings.Join(slices.DeleteFunc(all, func(line string) bool { return line == "" }), "\n")
 }

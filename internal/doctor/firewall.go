@@ -1,0 +1,40 @@
+package doctor
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// socketfilterfw is Apple's command for the application firewall. It is not on
+// PATH.
+const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
+
+// firewallState is the part of its answer that all wordings share:
+// "Firewall is enabled. (State = 1)".
+var firewallState = regexp.MustCompile(`State = (\d)`)
+
+// BlocksAll is how Firewall says that no program may take connections.
+const BlocksAll = "on, and blocks all incoming connections"
+
+// Firewall says whether macOS's application firewall is "on" or "off" or
+// BlocksAll, or nothing where that cannot be found out. It filters strangers
+// only: the machine's own connections always pass, so no check from this machine
+// can show its effect.
+func Firewall(ctx context.Context, run launchctl.Runner) string {
+	out, err := run.Run(ctx, socketfilterfw, "--getglobalstate")
+	if err != nil {
+		return ""
+	}
+	state := firewallState.FindSubmatch(out)
+	switch {
+	case state == nil:
+		return ""
+	case string(state[1]) == "0":
+		return "off"
+	case string(state[1]) == "2":
+		return BlocksAll
+	}
+	return "on"
+}

@@ -1,0 +1,287 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// Question is what to look at.
+type Question struct {
+	Machine service.Machine
+	Subject service.Subject
+	Goal    service.Goal
+	Asked   bool                // the goal's address was asked for
+	Getenv  func(string) string // this shell's environment
+	System  string              // the operating system, as runtime.GOOS has it
+	Probe   container.Probe     // how to ask from inside of containers
+	App     string              // where Ollama's own application would be
+}
+
+// Seen is all that was seen.
+type Seen struct {
+	advice.Facts
+	Report *container.Report // nil where no container was asked
+
+	listeners    []launchctl.Listener // whatever their port
+	listenersErr error
+	answers      []answer
+	processes    map[int]process
+	processesErr error
+	getenv       string // OLLAMA_HOST as launchctl setenv has it
+	getenvErr    error
+	disabledErr  error
+	firewall     string
+	interfaces   map[netip.Addr]string // their names
+	others       []homebrew.Candidate  // files of Homebrew's besides the service's own
+	app          string                // Ollama's own application, "" where it is not
+	environment  func(string) string
+	found        container.Found
+	local        advice.Local
+	named        bool // containers were named
+}
+
+const (
+	// lookTime bounds each look. It is above the five seconds that a program has to
+	// answer: one that hangs is then part of what there is to say.
+	lookTime = 8 * time.Second
+	// probeTime bounds asking from inside of containers: an engine may have to be
+	// woken up, and what a firewall drops is waited for.
+	probeTime = 20 * time.Second
+	// apiPatience is how long one question to Ollama from this machine may take.
+	apiPatience = time.Second
+)
+
+var errTooLong = errors.New("did not finish within 8 s")
+
+// Gather looks at all that the checks need: first at what can be looked at side by
+// side, then at what depends on that, and last from inside of containers.
+func (q Question) Gather(ctx context.Context, checks []Check) Seen {
+	s := Seen{environment: q.Getenv, named: len(q.Probe.Names) > 0, interfaces: interfaceNames()}
+	launchd := q.Machine.Launchd
+	looks := []func(context.Context){
+		func(ctx context.Context) { s.Facts = q.observe(ctx) },
+		func(ctx context.Context) { s.listeners, s.listenersErr = launchd.Listeners(ctx) },
+		func(ctx context.Context) { s.getenv, s.getenvErr = launchd.Getenv(ctx, ollama.Variable) },
+		func(ctx context.Context) { s.firewall = Firewall(ctx, q.Machine.Launchd.Runner) },
+	}
+	inside := slices.ContainsFunc(checks, func(c Check) bool { return c.inside })
+	if inside {
+		looks = append(looks, func(ctx context.Context) { s.found = q.Probe.Find(ctx) })
+	}
+	together(ctx, looks...)
+	q.lookAtFiles(&s)
+	facts, pids, one := s.Facts, s.ollamas(), s.State.Service
+	together(ctx,
+		func(ctx context.Context) { s.answers = ask(ctx, q.Machine, port(facts)) },
+		func(ctx context.Context) { s.processes, s.processesErr = q.ps(ctx, pids) },
+		func(ctx context.Context) { s.Disabled, s.disabledErr = q.disabled(ctx, one) })
+	if inside && ctx.Err() == nil {
+		q.ask(ctx, &s)
+	}
+	return s
+}
+
+// together does all of it at once, each within lookTime.
+func together(ctx context.Context, looks ...func(context.Context)) {
+	var wg sync.WaitGroup
+	for _, look := range looks {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errTooLong)
+			defer cancel()
+			look(ctx)
+		})
+	}
+	wg.Wait()
+}
+
+func (q Question) observe(ctx context.Context) advice.Facts {
+	state, err := q.Machine.Observe(ctx, q.Subject, q.Goal)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("looking at the service: %w", context.Cause(ctx))
+	}
+	return advice.New(q.Machine, state, err, q.Goal, q.Asked, q.System)
+}
+
+// lookAtFiles is about those besides the service's own.
+func (q Question) lookAtFiles(s *Seen) {
+	for _, c := range homebrew.Candidates(q.Machine.Home, q.Machine.Daemons) {
+		if _, err := os.Lstat(c.Plist); err == nil && c.Plist != s.State.Service.Plist {
+			s.others = append(s.others, c)
+		}
+	}
+	if _, err := os.Stat(q.App); err == nil {
+		s.app = q.App
+	}
+}
+
+// disabled asks whether launchd was told not to start the service.
+func (q Question) disabled(ctx context.Context, one service.Service) (bool, error) {
+	domain := launchctl.User(q.Machine.UID)
+	if one.Daemon {
+		domain = launchctl.System
+	}
+	if one.Label == "" {
+		return false, nil
+	}
+	all, err := q.Machine.Launchd.Disabled(ctx, domain)
+	return all[one.Label], err
+}
+
+// Host is how Ollama stands on this machine, for those who ask from inside of
+// containers.
+func (q Question) Host(ctx context.Context) (container.Server, advice.Local) {
+	f := q.observe(ctx)
+	return serverOf(f, ask(ctx, q.Machine, port(f)))
+}
+
+// port is the one that was asked for, or else the service's own.
+func port(f advice.Facts) int {
+	if f.Asked || !f.Found() {
+		return f.Goal.Host.Port
+	}
+	return f.State.Port()
+}
+
+// answer is what Ollama said on one of the machine's addresses.
+type answer struct {
+	address netip.AddrPort
+	version string // "" for none
+	err     error
+}
+
+func (a answer) loopback() bool { return a.address.Addr().IsLoopback() }
+
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// ask tries all addresses of the machine at once, loopback first.
+func ask(ctx context.Context, m service.Machine, port int) []answer {
+	all := append([]netip.Addr{loopback}, m.Addresses()...)
+	answers := make([]answer, len(all))
+	var wg sync.WaitGroup
+	for i, ip := range all {
+		wg.Go(func() {
+			a := answer{address: netip.AddrPortFrom(ip, uint16(port))}
+			a.version, a.err = ollama.Version(ctx, a.address.String(), apiPatience)
+			answers[i] = a
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+func serverOf(f advice.Facts, answers []answer) (container.Server, advice.Local) {
+	s := container.Server{Port: port(f)}
+	for _, a := range answers {
+		switch {
+		case a.version == "":
+		case a.loopback():
+			s.Loopback = true
+		default:
+			s.Outside, s.Bound = true, a.address.String()
+		}
+	}
+	if s.Loopback {
+		s.Bound = ""
+	}
+	local := advice.Local{Rebind: advice.Rebind(f)}
+	if !s.Answers() {
+		down := whyDown(f, answers)
+		s.Cause, local.Why, local.Hint = container.Cause(down.ID), down.Message, down.Hint
+	}
+	return s, local
+}
+
+// whyDown is why nothing answers: what there is in place of an answer, or what the
+// list has to say of the service.
+func whyDown(f advice.Facts, answers []answer) advice.Advice {
+	what, held := fmt.Sprintf("nothing answers on port %d of this machine", port(f)), false
+	for _, a := range answers {
+		if a.loopback() && a.err != nil && !service.NobodyThere(a.err) {
+			held = true
+			what = fmt.Sprintf("port %d of this machine is taken, and does not answer as Ollama does: %v", port(f), a.err)
+		}
+	}
+	return advice.Down(f, what, held)
+}
+
+// ask asks from inside of containers.
+func (q Question) ask(ctx context.Context, s *Seen) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	found := func(context.Context) container.Found { return s.found }
+	report := q.Probe.Run(ctx, found, func(context.Context) (server container.Server) {
+		server, s.local = serverOf(s.Facts, s.answers)
+		return server
+	})
+	s.Report = &report
+}
+
+// process is one that runs, as ps has it.
+type process struct {
+	parent  int
+	program string // without arguments, which can hold secrets
+}
+
+// ollamas are the processes that listen on the port or are called ollama.
+func (s Seen) ollamas() []string {
+	var pids []string
+	for _, l := range s.listeners {
+		if isOllama(l) || l.Port() == port(s.Facts) {
+			pids = append(pids, strconv.Itoa(l.PID))
+		}
+	}
+	return pids
+}
+
+func isOllama(l launchctl.Listener) bool { return strings.EqualFold(l.Command, "ollama") }
+
+// ps shows processes, by their ID.
+func (q Question) ps(ctx context.Context, pids []string) (map[int]process, error) {
+	if len(pids) == 0 {
+		return nil, nil
+	}
+	// One that has ended since makes ps exit with 1, and show the others.
+	out, err := q.Machine.Launchd.Runner.Run(ctx, "ps", "-o", "pid=,ppid=,comm=", "-p", strings.Join(pids, ","))
+	if len(out) > 0 {
+		err = nil
+	}
+	all := map[int]process{}
+	for line := range strings.Lines(string(out)) {
+		var pid, parent int
+		if n, _ := fmt.Sscan(line, &pid, &parent); n == 2 {
+			all[pid] = process{parent, strings.Join(strings.Fields(line)[2:], " ")}
+		}
+	}
+	return all, err
+}
+
+// interfaceNames names the interface of each of the machine's addresses.
+func interfaceNames() map[netip.Addr]string {
+	names := map[netip.Addr]string{}
+	all, _ := net.Interfaces() // without it, they have no names
+	for _, i := range all {
+		addresses, _ := i.Addrs()
+		for _, a := range addresses {
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+				names[prefix.Addr().Unmap()] = i.Name
+			}
+		}
+	}
+	return names
+}
