@@ -24,7 +24,8 @@ func sleeper(env map[string]string) map[string]any {
 }
 
 func script(text string, more map[string]any) map[string]any {
-	all := map[string]any{"ProgramArguments": []string{"/bin/sh", "-c", text}, "RunAtLoad": true}
+	all := map[string]any{"RunAtLoad": true}
+	all["ProgramArguments"] = []string{"/bin/sh", "-c", text}
 	maps.Copy(all, more)
 	return all
 }
@@ -39,8 +40,11 @@ type step struct {
 
 // readError names what the error is to the program.
 func readError(err error) string {
-	for _, kind := range []error{launchctl.ErrNotLoaded, launchctl.ErrNoDomain, launchctl.ErrDisabled, launchctl.ErrInProgress,
-		launchctl.ErrUnknownSubcommand, launchctl.ErrStillLoaded, launchctl.ErrOtherPath, launchctl.ErrFormat} {
+	for _, kind := range []error{
+		launchctl.ErrNotLoaded, launchctl.ErrNoDomain, launchctl.ErrDisabled,
+		launchctl.ErrInProgress, launchctl.ErrStillLoaded, launchctl.ErrOtherPath,
+		launchctl.ErrFormat,
+	} {
 		if errors.Is(err, kind) {
 			return kind.Error()
 		}
@@ -54,7 +58,7 @@ func readError(err error) string {
 // readBootstrap is the decision of Load and Reload.
 func readBootstrap(err error) string {
 	var exit *launchctl.ExitError
-	if errors.As(err, &exit) && (exit.Code == errIO || exit.Code == errAlready) {
+	if errors.As(err, &exit) && (exit.Code == 5 || exit.Code == 37) {
 		return "try again"
 	}
 	return readError(err)
@@ -68,19 +72,27 @@ func readBootout(err error) string {
 	return readError(err)
 }
 
+// launchctl runs one verb.
+func (s *side) launchctl(args ...string) error {
+	_, err := s.Run(context.Background(), "launchctl", args...)
+	return err
+}
+
 func bootstrapped(s *side) string {
-	return readBootstrap(s.client().Bootstrap(context.Background(), s.target(), s.path()))
+	return readBootstrap(s.launchctl("bootstrap", string(s.domain), s.path()))
 }
 func bootedOut(s *side) string {
-	return readBootout(s.client().Bootout(context.Background(), s.target()))
+	return readBootout(s.launchctl("bootout", s.target().String()))
 }
 func kickstarted(s *side) string {
-	return readError(s.client().Kickstart(context.Background(), s.target()))
+	return readError(s.launchctl("kickstart", s.target().String()))
 }
 func takenOut(s *side) string {
-	return readError(s.client().Unload(context.Background(), s.target(), 0, s.path()))
+	return readError(s.client().Unload(context.Background(), s.target(), 0, nil))
 }
-func enabled(s *side) string { return readError(s.client().Enable(context.Background(), s.target())) }
+func enabled(s *side) string {
+	return readError(s.launchctl("enable", s.target().String()))
+}
 func disabledState(s *side) string {
 	all, err := s.client().Disabled(context.Background(), s.domain)
 	disabled, known := all[s.label]
@@ -88,7 +100,8 @@ func disabledState(s *side) string {
 }
 
 func printed(s *side, d launchctl.Domain) string {
-	_, err := s.client().Print(context.Background(), launchctl.Target{Domain: d, Label: s.label})
+	t := launchctl.Target{Domain: d, Label: s.label}
+	_, err := s.client().Print(context.Background(), t)
 	return readError(err)
 }
 
@@ -105,15 +118,9 @@ func shown(s *side) string {
 			env[name] = value
 		}
 	}
-	return s.plain(fmt.Sprintf("path %s, state %s, process %t, runs %d, program %s, environment %q, log %s, exit timeout known %t, last exit %s",
-		job.Path, job.State, job.PID > 0, job.Runs, job.Program, env, job.StderrPath, job.ExitTimeout > 0, job.LastExit))
-}
-
-// details are the fields by which nothing is decided.
-func details(s *side) string {
-	job, err := s.client().Print(context.Background(), s.target())
-	return s.plain(fmt.Sprintf("%s, type %s, arguments %q, output %s, in %s, minimum runtime %s, exit timeout %s, default environment %q",
-		readError(err), job.Type, job.Arguments, job.StdoutPath, job.WorkingDirectory, job.MinimumRuntime, job.ExitTimeout, job.DefaultEnvironment))
+	return s.plain(fmt.Sprintf("path %s, state %s, process %t, program %s, environment %q, "+
+		"log %s, exit timeout known %t, last exit %s", job.Path, job.State, job.PID > 0,
+		job.Program, env, job.StderrPath, job.ExitTimeout > 0, job.LastExit))
 }
 
 // until looks at the job until it is as it should be, and returns shown.
@@ -139,12 +146,15 @@ func runs(s *side) string {
 // state for a moment before it is scheduled.
 func ended(s *side) string {
 	return until(s, func(j launchctl.Job, err error) bool {
-		return err == nil && j.PID == 0 && j.LastExit != "(never exited)" && (j.State == "spawn scheduled" || j.State == "not running")
+		return err == nil && j.PID == 0 && j.LastExit != "(never exited)" &&
+			(j.State == "spawn scheduled" || j.State == "not running")
 	})
 }
 
 func untilGone(s *side) string {
-	return until(s, func(_ launchctl.Job, err error) bool { return errors.Is(err, launchctl.ErrNotLoaded) })
+	return until(s, func(_ launchctl.Job, err error) bool {
+		return errors.Is(err, launchctl.ErrNotLoaded)
+	})
 }
 
 // out takes the job out and waits: what ends each scene.
@@ -160,48 +170,16 @@ func given(keys map[string]any, do func(*side) string) func(*side) string {
 	}
 }
 
-// rawCode is for what no code of ours runs.
-func rawCode(args func(*side) []string) func(*side) string {
-	return func(s *side) string { return fmt.Sprintf("exit %d", s.raw("launchctl", args(s)...).code) }
-}
-
-// printLayout is the keys of print's answer, one a line, for people to compare.
-func printLayout(s *side) string {
-	a := s.raw("launchctl", "print", s.target().String())
-	var keys []string
-	for line := range strings.Lines(a.stdout) {
-		if strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, "\t\t") {
-			if key, _, ok := strings.Cut(strings.TrimSpace(line), " = "); ok {
-				keys = append(keys, key)
-			}
-		}
+// rawCode is for what no code of ours runs. L and P stand for target and plist.
+func rawCode(args string) func(*side) string {
+	return func(s *side) string {
+		line := strings.NewReplacer("L", s.target().String(), "P", s.path()).Replace(args)
+		return fmt.Sprintf("exit %d", s.raw("launchctl", strings.Fields(line)...).code)
 	}
-	return strings.Join(keys, ", ")
-}
-
-// line is one line of print's answer.
-func line(s *side, key string) string {
-	for l := range strings.Lines(s.raw("launchctl", "print", s.target().String()).stdout) {
-		if strings.HasPrefix(strings.TrimSpace(l), key+" = ") {
-			return strings.TrimSpace(l)
-		}
-	}
-	return "no line " + key
-}
-
-// renamed is a Runner that says another verb than it was given.
-type renamed struct {
-	launchctl.Runner
-	verb string
-}
-
-func (r renamed) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	return r.Runner.Run(ctx, name, append([]string{r.verb}, args[1:]...)...)
 }
 
 const (
-	notUsed   = "nothing here runs it"
-	onlyOld   = "used only with a launchctl that has no bootstrap, before OS X 10.10"
+	byHand    = "nothing here runs it, but users do"
 	bothKnown = "several answers are known, and each is dealt with"
 	forPeople = "shown to people, nothing is decided by it"
 )
@@ -209,62 +187,85 @@ const (
 // nobody is a user who is on no Mac.
 const nobody = 99999
 
-var ourEnvironment = map[string]string{"OLLAMA_HOST": "0.0.0.0:11434", "OLLAMA_EMPTY": "", "OLLAMA_ARROW": "a => b = {"}
+var ourEnvironment = map[string]string{
+	"OLLAMA_HOST": "0.0.0.0:11434", "OLLAMA_EMPTY": "", "OLLAMA_ARROW": "a => b = {",
+}
+
+func in(d func(uid int) launchctl.Domain, uid int) func(*side) string {
+	return func(s *side) string {
+		if uid == 0 {
+			return printed(s, d(s.uid))
+		}
+		return printed(s, d(uid))
+	}
+}
+
+// bootstrapInto is a bootstrap into another domain.
+func bootstrapInto(d launchctl.Domain) func(*side) string {
+	return func(s *side) string {
+		return readBootstrap(s.launchctl("bootstrap", string(d), s.path()))
+	}
+}
+
+// spoilt is a bootstrap of a plist to which something was done.
+func spoilt(spoil func(path string) error) func(*side) string {
+	return given(sleeper(ourEnvironment), func(s *side) string {
+		if err := spoil(s.path()); err != nil {
+			return err.Error()
+		}
+		return bootstrapped(s)
+	})
+}
+
+var (
+	idle     = map[string]any{"ProgramArguments": []string{"/bin/sleep", "300"}}
+	missing  = map[string]any{"ProgramArguments": []string{"/nowhere/x"}, "RunAtLoad": true}
+	stubborn = script(`trap "" TERM; n=0; while [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done`,
+		map[string]any{"ExitTimeOut": 5})
+	failing = script("exit 3", map[string]any{"KeepAlive": true})
+	odd     = map[string]any{
+		"ProgramArguments": []string{"/bin/sleep", "300"},
+		"EnvironmentVariables": map[string]string{
+			"OLLAMA_LINES": "one\ntwo", "OLLAMA_QUOTED": `a "b" \c`, "OLLAMA_WIDE": "ü 猫"},
+	}
+)
 
 // steps are all situations, in an order in which each leads to the next.
 var steps = []step{
 	// Nobody there.
 	{"print, not loaded", "", func(s *side) string { return printed(s, s.domain) }},
-	{"print, not loaded, user domain", "", func(s *side) string { return printed(s, launchctl.User(s.uid)) }},
-	{"print, not loaded, system domain", "", func(s *side) string { return printed(s, launchctl.System) }},
-	{"print, no such user", "", func(s *side) string { return printed(s, launchctl.GUI(nobody)) }},
-	{"list LABEL, not loaded", onlyOld, rawCode(func(s *side) []string { return []string{"list", s.label} })},
+	{"print, not loaded, user domain", "", in(launchctl.User, 0)},
+	{"print, no such user", "", in(launchctl.GUI, nobody)},
 	{"bootout, not loaded", "", bootedOut},
-	{"bootout by path, not loaded", notUsed, given(sleeper(ourEnvironment),
-		rawCode(func(s *side) []string { return []string{"bootout", string(s.domain), s.path()} }))},
 	{"kickstart, not loaded", "", kickstarted},
 	{"getenv, not set", "", func(s *side) string {
 		value, err := s.client().Getenv(context.Background(), "OLLAMA_BIND_NOT_SET")
 		return fmt.Sprintf("%q, %s", value, readError(err))
 	}},
-	{"unknown subcommand", onlyOld, func(s *side) string {
-		c := launchctl.Client{Runner: renamed{s, "frobnicate"}}
-		_, err := c.Disabled(context.Background(), s.domain)
-		return readError(err)
-	}},
-	{"usage error", notUsed, rawCode(func(*side) []string { return []string{"print"} })},
-	{"bad target", notUsed, rawCode(func(*side) []string { return []string{"print", "foo"} })},
 
 	// The database of disabled services.
 	{"enable", "", enabled},
 	{"print-disabled, enabled", "", disabledState},
-	{"disable", "nothing here runs it, but users do", rawCode(func(s *side) []string { return []string{"disable", s.target().String()} })},
+	{"disable", byHand, given(sleeper(ourEnvironment), rawCode("disable L"))},
 	{"print-disabled, disabled", "", disabledState},
 	{"bootstrap, disabled", bothKnown, bootstrapped},
-	{"kickstart, disabled", notUsed, kickstarted},
 	{"not loaded while disabled", "", takenOut},
 	{"enable again", "", enabled},
 
 	// A life.
 	{"bootstrap", "", bootstrapped},
 	{"print, running", "", runs},
-	{"print, the layout", forPeople, printLayout},
-	{"print, the details", forPeople, details},
 	{"bootstrap, loaded already", "", bootstrapped},
 	{"kickstart, running already", "", kickstarted},
-	{"list LABEL, running", onlyOld, func(s *side) string {
-		job, err := launchctl.ParseList([]byte(s.raw("launchctl", "list", s.label).stdout))
-		return s.plain(fmt.Sprintf("%s, process %t, program %s, arguments %q, log %s, last exit %q",
-			readError(err), job.PID > 0, job.Program, job.Arguments, job.StdoutPath, job.LastExit))
-	}},
 	{"bootout, running", "", bootedOut},
-	{"print, right after it", "Unload looks until it is gone", func(s *side) string { return printed(s, s.domain) }},
+	{"print, right after it", "Unload looks until it is gone", func(s *side) string {
+		return printed(s, s.domain)
+	}},
 	{"gone", "", untilGone},
 	{"bootout, gone already", "", bootedOut},
 
 	// Until bootout is done, launchd refuses the next bootstrap.
-	{"a job that ignores SIGTERM", "", given(script(`trap "" TERM; n=0; while [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done`,
-		map[string]any{"ExitTimeOut": 5}), bootstrapped)},
+	{"a job that ignores SIGTERM", "", given(stubborn, bootstrapped)},
 	{"it runs", "", func(s *side) string {
 		said := runs(s)
 		time.Sleep(500 * time.Millisecond) // for the shell to get to its trap
@@ -277,11 +278,11 @@ var steps = []step{
 	{"gone in the end", "", untilGone},
 
 	// Jobs that do not stay up.
-	{"a job that fails", "", given(script("exit 3", map[string]any{"KeepAlive": true}), bootstrapped)},
+	{"a job that fails", "", given(failing, bootstrapped)},
 	{"print, throttled", "", ended},
 	{"kickstart, throttled", bothKnown, kickstarted},
 	{"out", "", out},
-	{"a job without a program", forPeople, given(map[string]any{"ProgramArguments": []string{"/nowhere/ollama-bind-test"}, "RunAtLoad": true}, bootstrapped)},
+	{"a job without a program", forPeople, given(missing, bootstrapped)},
 	{"print, could not be started", forPeople, ended},
 	{"out again", "", out},
 	{"a job that a signal ends", "", given(script("kill -TERM $$", nil), bootstrapped)},
@@ -289,68 +290,52 @@ var steps = []step{
 	{"out once more", "", out},
 
 	// A job that waits to be told.
-	{"a job that is not started", "", given(map[string]any{"ProgramArguments": []string{"/bin/sleep", "300"}}, bootstrapped)},
+	{"a job that is not started", "", given(idle, bootstrapped)},
 	{"print, never started", "", shown},
 	{"kickstart", "", kickstarted},
 	{"print, started", "", runs},
 	{"out of there", "", out},
 
 	// Plists that launchd will not have.
-	{"bootstrap, writable for all", bothKnown, given(sleeper(ourEnvironment), func(s *side) string {
-		if err := os.Chmod(s.path(), 0o666); err != nil {
-			return err.Error()
-		}
-		return bootstrapped(s)
+	{"bootstrap, writable for all", bothKnown, spoilt(func(path string) error {
+		return os.Chmod(path, 0o666)
 	})},
-	{"bootstrap, no property list", bothKnown, func(s *side) string {
-		if err := errors.Join(os.Remove(s.path()), os.WriteFile(s.path(), []byte("<plist>"), 0o644)); err != nil {
-			return err.Error()
-		}
-		return bootstrapped(s)
-	}},
-	{"bootstrap, no file", bothKnown, func(s *side) string {
-		if err := os.Remove(s.path()); err != nil {
-			return err.Error()
-		}
-		return bootstrapped(s)
-	}},
-	{"bootstrap, into the system as a user", "fix asks for root before it tries", given(sleeper(ourEnvironment), func(s *side) string {
-		return readBootstrap(s.client().Bootstrap(context.Background(), launchctl.Target{Domain: launchctl.System, Label: s.label}, s.path()))
-	})},
-	{"bootstrap, no such user", "", func(s *side) string {
-		return readBootstrap(s.client().Bootstrap(context.Background(), launchctl.Target{Domain: launchctl.GUI(nobody), Label: s.label}, s.path()))
-	}},
-
+	{"bootstrap, no property list", bothKnown, spoilt(write("<plist>"))},
+	{"bootstrap, no file", bothKnown, spoilt(os.Remove)},
+	{"bootstrap, into the system as a user", "fix asks for root before it tries",
+		given(sleeper(ourEnvironment), bootstrapInto(launchctl.System))},
+	{"bootstrap, no such user", "", bootstrapInto(launchctl.GUI(nobody))},
 	{"none of those is loaded", "", takenOut},
 
 	// How print shows odd values. Homebrew writes none of them.
-	{"odd values", "", given(map[string]any{"ProgramArguments": []string{"/bin/sleep", "300"}, "ExitTimeOut": 0,
-		"EnvironmentVariables": map[string]string{"OLLAMA_LINES": "one\ntwo", "OLLAMA_QUOTED": `a "b" \c`, "OLLAMA_WIDE": "ü 猫"}}, bootstrapped)},
+	{"odd values", "", given(odd, bootstrapped)},
 	{"print, odd values", "unverified, and ParsePrint takes it either way", shown},
-	{"print, no exit timeout", "unverified; 20 seconds are taken where it is not understood", func(s *side) string { return line(s, "exit timeout") }},
 	{"odd values out", "", out},
 
 	// The verbs of old.
-	{"load", onlyOld, given(sleeper(ourEnvironment), rawCode(func(s *side) []string { return []string{"load", s.path()} }))},
-	{"load, loaded already", onlyOld, rawCode(func(s *side) []string { return []string{"load", s.path()} })},
-	{"unload", onlyOld, rawCode(func(s *side) []string { return []string{"unload", s.path()} })},
-	{"unload, is gone", onlyOld, untilGone},
-	{"unload, not loaded", onlyOld, rawCode(func(s *side) []string { return []string{"unload", s.path()} })},
+	{"load", byHand, given(sleeper(ourEnvironment), rawCode("load P"))},
+	{"load, loaded already", byHand, rawCode("load P")},
+	{"unload", byHand, rawCode("unload P")},
+	{"unload, is gone", byHand, untilGone},
+	{"unload, not loaded", byHand, rawCode("unload P")},
 
 	// What fix and rollback do.
 	{"Load", "", given(sleeper(ourEnvironment), func(s *side) string {
-		t, err := s.client().Load(context.Background(), []launchctl.Domain{s.domain}, s.label, s.path())
+		domains := []launchctl.Domain{s.domain}
+		t, err := s.client().Load(context.Background(), domains, s.label, s.path(), nil)
 		return fmt.Sprintf("%t %s", t == s.target(), readError(err))
 	})},
 	{"Load, it runs", "", runs},
-	{"Reload with another environment", "", given(sleeper(map[string]string{"OLLAMA_HOST": "127.0.0.1:11434"}), func(s *side) string {
-		job, err := s.client().Print(context.Background(), s.target())
-		if err != nil {
+	{"Reload", "", given(sleeper(map[string]string{"OLLAMA_HOST": "127.0.0.1:11434"}),
+		func(s *side) string {
+			job, err := s.client().Print(context.Background(), s.target())
+			if err != nil {
+				return readError(err)
+			}
+			err = s.client().Reload(context.Background(), s.target(), job, s.path(), nil)
 			return readError(err)
-		}
-		return readError(s.client().Reload(context.Background(), s.target(), job, s.path()))
-	})},
-	{"Reload, it runs with it", "", runs},
+		})},
+	{"Reload, it runs with another environment", "", runs},
 	{"Unload", "", takenOut},
 	{"Unload, nobody there", "", func(s *side) string { return printed(s, s.domain) }},
 }

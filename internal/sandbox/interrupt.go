@@ -11,15 +11,14 @@ import (
 // Interruptible is the context of a program that has a Mac to clean up. It ends with
 // a signal, and when `go run` is gone, which a SIGTERM ends without telling anybody.
 func Interruptible() (ctx context.Context, stop context.CancelFunc) {
-	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, forget := signal.NotifyContext(
+		context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
-	go endWithParent(cancel)
+	go func() {
+		for parent := os.Getppid(); os.Getppid() == parent; {
+			time.Sleep(100 * time.Millisecond)
+		}
+		cancel()
+	}()
 	return ctx, func() { cancel(); forget() }
-}
-
-func endWithParent(end func()) {
-	for parent := os.Getppid(); os.Getppid() == parent; {
-		time.Sleep(100 * time.Millisecond)
-	}
-	end()
 }

@@ -7,24 +7,25 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// server is launchd's door: one connection a command, one request and one answer in JSON. After an answer that passes a command on to the
-// engine, the engine's frames follow.
+// server is the door for the stand-ins: one connection a command, one request and one
+// answer.
 type server struct {
-	launchd  *launchd
-	engine   *engine
+	mac      *Mac
 	listener net.Listener
 	password string // keeps other users of the machine from starting programs here
 	wg       sync.WaitGroup
 }
 
-func serve(l *launchd, e *engine) (*server, error) {
+func serve(m *Mac) (*server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{launchd: l, engine: e, listener: listener, password: rand.Text()}
+	s := &server{mac: m, listener: listener, password: rand.Text()}
 	s.wg.Go(s.accept)
 	return s, nil
 }
@@ -43,31 +44,64 @@ func (s *server) accept() {
 
 func (s *server) converse(conn net.Conn) {
 	defer conn.Close()
-	defer context.AfterFunc(s.launchd.ctx, func() { _ = conn.Close() })()
-	var r request
+	defer context.AfterFunc(s.mac.ctx, func() { _ = conn.Close() })()
+	var r standin.Request
 	if json.NewDecoder(conn).Decode(&r) != nil || r.Password != s.password {
 		return
 	}
-	if s.launchd.ctx.Err() != nil { // brew, which asks one thing after the other, is not to get further
-		return
-	}
-	a, hang := s.launchd.answer(r)
-	if hang {
-		// The client says nothing more; this ends when it was killed or the Mac is closed.
-		_, _ = io.Copy(io.Discard, conn)
-		return
-	}
-	_ = json.NewEncoder(conn).Encode(a) // a client that was killed meanwhile needs no answer
-	switch {
-	case r.Tool == "docker" && a.Pass:
-		s.engine.answer(conn, r.Args)
-	case r.Container != "" && a.Pass:
-		s.engine.answerInside(conn, r)
+	ctx, cancel := context.WithCancel(s.mac.ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, conn) // the client says nothing more, until it has gone
+		cancel()
+	}()
+	a := s.mac.answer(ctx, r)
+	if ctx.Err() == nil {
+		_ = json.NewEncoder(conn).Encode(a) // a client that was killed needs no answer
 	}
 }
 
-// close expects that launchd is closed already, which ends the conversations.
+// close expects that the Mac's context is done, which ends the conversations.
 func (s *server) close() {
 	_ = s.listener.Close()
 	s.wg.Wait()
+}
+
+// answer answers a stand-in's request. ctx ends when the stand-in has gone, and with the
+// Mac: then there is no answer, so that brew, which asks one thing after another, gets no
+// further.
+func (m *Mac) answer(ctx context.Context, r standin.Request) standin.Answer {
+	verb := r.Tool
+	if r.Tool == "launchctl" && len(r.Args) > 0 {
+		m.Record(r.Args)
+		verb = r.Args[0]
+	}
+	if m.faults.On("hang " + verb) {
+		<-ctx.Done()
+		return standin.Answer{}
+	}
+	if a, ok := m.faults.Canned(verb); ok {
+		return a
+	}
+	switch r.Tool {
+	case "launchctl":
+		return m.Answer(r.Args, r.Dir, m.options.Root)
+	case "docker":
+		return m.Docker.Answer(ctx, r.Args)
+	case "brew":
+		return standin.Answer{Pass: true, Detail: m.brewDetail()}
+	default:
+		return standin.Answer{Pass: true}
+	}
+}
+
+// brewDetail is Homebrew as it is now.
+func (m *Mac) brewDetail() json.RawMessage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	detail, err := json.Marshal(m.homebrew)
+	if err != nil {
+		panic(err) // a struct of plain fields
+	}
+	return detail
 }

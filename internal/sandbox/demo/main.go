@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,13 +22,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
-// The plist is the one that Homebrew writes on Apple silicon.
-const (
-	label   = "sh.brew.ollama"
-	brew    = "7.0.7"
-	fixture = "fixtures/plists/brew-arm64-env.plist"
-	port    = 11434
-)
+const port = 11434
 
 func main() {
 	sandbox.Main()
@@ -46,13 +42,18 @@ func run(ctx context.Context, shell bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	say("Building ollama-bind, and a Mac in %s: launchd, Homebrew's Ollama service, nothing of yours.", dir)
+	say("Building ollama-bind, and a Mac in %s: launchd, Homebrew's Ollama service, "+
+		"nothing of yours.", dir)
 	program := filepath.Join(dir, "program", "ollama-bind")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/ollama-bind")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building ollama-bind: %w\n%s", err, out)
 	}
-	mac, err := sandbox.Start(filepath.Join(dir, "mac"), sandbox.Options{Port: freePort(), Brew: brew, Caller: sandbox.CallerUser})
+	options := sandbox.Options{Brew: "7.0.7", OwnLsof: shell}
+	if sandbox.IsFree(port) {
+		options.Port = port
+	}
+	mac, err := sandbox.Start(filepath.Join(dir, "mac"), options)
 	if err != nil {
 		return err
 	}
@@ -67,46 +68,39 @@ func run(ctx context.Context, shell bool) error {
 	return s.play()
 }
 
-// freePort is Ollama's own port, or 0, for any other, when that is taken.
-func freePort() int {
-	for _, address := range []string{":11434", "127.0.0.1:11434"} {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return 0
-		}
-		l.Close()
-	}
-	return port
-}
-
 type show struct {
 	ctx     context.Context
 	mac     *sandbox.Mac
 	program string
 }
 
-// startService starts Ollama as `brew services start ollama` would.
+// startService has brew start Ollama, and waits for it.
 func (s show) startService() error {
-	plist, err := os.ReadFile(fixture)
-	if err != nil {
-		return fmt.Errorf("the demo runs in the repository's root: %w", err)
+	if _, stderr, code := s.mac.Run("brew", "services", "start", "ollama"); code != 0 {
+		return fmt.Errorf("brew services start: exit status %d: %s", code, stderr)
 	}
-	if _, err := s.mac.Install(label, plist); err != nil {
-		return err
-	}
-	return s.mac.StartService(label)
+	return s.waitForOllama()
 }
 
-// shell gives the Mac to somebody who wants to try things: ollama-bind and the
-// stand-ins first on PATH, behind them the machine's own tools.
+func (s show) waitForOllama() error {
+	return s.mac.WaitVersion(s.address("127.0.0.1"), 20*time.Second)
+}
+
+func (s show) address(ip string) string {
+	return net.JoinHostPort(ip, strconv.Itoa(s.mac.Port))
+}
+
+// shell gives the Mac to a shell to try things: ollama-bind and the stand-ins first on
+// PATH, behind them the machine's own tools.
 func (s show) shell() error {
 	say("A shell on that Mac: %s. Leave with exit.", s.typed("ollama-bind fix"))
 	if s.mac.Port != port {
-		say("Port %d is taken on this machine. Say --host to status, doctor and probe, too.", port)
+		say("Port %d is taken on this machine: add --host to status, doctor and probe too.",
+			port)
 	}
 	cmd := exec.CommandContext(s.ctx, "/bin/sh")
 	path := []string{filepath.Dir(s.program), s.mac.Bin(), os.Getenv("PATH")}
-	cmd.Env = append(s.mac.Env(), "PS1=mac$ ", "PATH="+strings.Join(path, string(filepath.ListSeparator)))
+	cmd.Env = append(s.mac.Env(), "PS1=mac$ ", "PATH="+strings.Join(path, ":"))
 	cmd.Env = append(cmd.Env, terminal()...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {
@@ -117,13 +111,11 @@ func (s show) shell() error {
 
 // terminal is what the environment says of the terminal that all of it is shown on.
 func terminal() []string {
-	var env []string
-	for _, key := range []string{"TERM", "LANG", "LC_CTYPE", "LC_ALL", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"} {
-		if value, ok := os.LookupEnv(key); ok {
-			env = append(env, key+"="+value)
-		}
-	}
-	return env
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return !slices.Contains([]string{"TERM", "LANG", "LC_CTYPE", "LC_ALL", "NO_COLOR",
+			"CLICOLOR", "CLICOLOR_FORCE"}, name)
+	})
 }
 
 // scene is one command of the demo.
@@ -140,7 +132,8 @@ var scenes = []scene{
 	{"Do it.", "ollama-bind fix", 0, true},
 	{"And now?", "ollama-bind status", 0, false},
 	{"Run it twice, and nothing happens the second time.", "ollama-bind fix", 0, false},
-	{"Homebrew's restart writes the service's file anew. The setting survives.", "brew services restart ollama", 0, true},
+	{"Homebrew's restart writes the service's file again. The setting survives.",
+		"brew services restart ollama", 0, true},
 	{"Nothing needs mending.", "ollama-bind status", 0, false},
 	{"Take it back.", "ollama-bind rollback", 0, true},
 }
@@ -156,19 +149,20 @@ func (s show) play() error {
 		if !scene.listen {
 			continue
 		}
-		// brew does not wait for it.
-		if err := s.mac.WaitVersion(net.JoinHostPort("127.0.0.1", fmt.Sprint(s.mac.Port)), 20*time.Second); err != nil {
+		if err := s.waitForOllama(); err != nil { // brew does not
 			return err
 		}
 		s.listening()
 	}
-	say("That was all of it. The Mac in the folder is gone again; on a real one, type: ollama-bind fix")
+	say("That was all of it. The Mac in the folder is gone again; " +
+		"on a real one, type: ollama-bind fix")
 	return nil
 }
 
 // typed adds what has to be typed where Ollama's own port was taken.
 func (s show) typed(command string) string {
-	if s.mac.Port == port || !strings.Contains(command, "status") && !strings.Contains(command, "fix") {
+	takesHost := strings.Contains(command, "status") || strings.Contains(command, "fix")
+	if s.mac.Port == port || !takesHost {
 		return command
 	}
 	return fmt.Sprintf("%s --host 0.0.0.0:%d", command, s.mac.Port)
@@ -209,7 +203,7 @@ func (s show) run(argv []string, want int) error {
 // machine's other addresses.
 func (s show) listening() {
 	for _, ip := range append([]string{"127.0.0.1"}, others()...) {
-		address := net.JoinHostPort(ip, fmt.Sprint(s.mac.Port))
+		address := s.address(ip)
 		answer := "refused"
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()

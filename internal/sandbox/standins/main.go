@@ -1,6 +1,5 @@
 // Command standins is the sandbox's launchctl, lsof, ollama, brew and docker, each
-// under its own name. Every program that has a sandbox can be these itself; make test
-// takes this one, which starts sooner than a test with the race detector in it.
+// under its own name. Tests have it built.
 package main
 
 import (

@@ -1,0 +1,106 @@
+// Package standin is the wire between a stand-in, which is a process of its own, and
+// the process that holds the Mac: one connection a command, one request and one
+// answer in JSON. Every room with an executable uses it.
+package standin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What the stand-ins are told through their environment.
+const (
+	EnvServer = "SANDBOX_SERVER" // the Mac's address, a slash, and the password
+	EnvPort   = "SANDBOX_PORT"   // the port that stands for 11434
+	EnvLsof   = "SANDBOX_LSOF"   // the machine's own lsof, when that is to be used
+	EnvParent = "SANDBOX_PARENT" // pid of the process that ollama must not outlive
+	EnvFaults = "SANDBOX_FAULTS" // ollama's faults, as a URL query
+)
+
+// Request is what a stand-in sends to the Mac.
+type Request struct {
+	Password string
+	Tool     string
+	Args     []string
+	Dir      string // working folder, for relative paths
+}
+
+// Answer is what a stand-in is to print, and its exit code.
+type Answer struct {
+	Stdout string
+	Stderr string
+	Code   int
+
+	Pass   bool            // nothing to print: the tool is to do its work itself
+	Detail json.RawMessage // what a tool that does must know of the Mac
+}
+
+// Print prints the answer and returns its exit code.
+func (a Answer) Print() int {
+	_, _ = io.WriteString(os.Stdout, a.Stdout)
+	_, _ = io.WriteString(os.Stderr, a.Stderr)
+	return a.Code
+}
+
+// Fail is an answer with one line on stderr.
+func Fail(code int, format string, args ...any) Answer {
+	return Answer{Stderr: fmt.Sprintf(format, args...) + "\n", Code: code}
+}
+
+// Ask sends a tool's arguments to the Mac and waits for its answer. Where there is no
+// Mac, the answer says so as well as the error.
+func Ask(tool string, args []string) (a Answer, err error) {
+	defer func() {
+		if err != nil {
+			a = Fail(1, "%s: no sandbox: %v", tool, err)
+		}
+	}()
+	address, password, ok := strings.Cut(os.Getenv(EnvServer), "/")
+	if !ok {
+		return a, fmt.Errorf("%s is not set", EnvServer)
+	}
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return a, err
+	}
+	defer conn.Close()
+	dir, _ := os.Getwd() // "" serves as well for absolute paths
+	err = json.NewEncoder(conn).Encode(Request{password, tool, args, dir})
+	if err != nil {
+		return a, err
+	}
+	err = json.NewDecoder(conn).Decode(&a)
+	return a, err
+}
+
+// LinkOrCopy makes an executable under a second name, and the folder for it. A hard
+// link, because macOS names a process that was started through a symbolic link after the
+// link's target.
+func LinkOrCopy(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	// A process forked while the copy is open for writing would keep it open, and
+	// nobody could run it until that one is gone.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(to, data, 0o755)
+}
