@@ -1,4 +1,0 @@
-// Empty does nothing: what any Go program costs.
-package main
-
-func main() {}
