@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -61,32 +61,19 @@ func (p program) app() *cli.App {
 
 func rootAction(c *cli.Context) error {
 	args := c.Args().Slice()
-	if len(args) > 0 && args[0] == "help" {
-		return help(c, args[1:])
-	}
-	if len(args) > 0 {
-		return &usageError{fmt.Sprintf("unknown command %q; there are %s", args[0], commandList(c.App)), name + " --help"}
-	}
-	return cli.ShowAppHelp(c)
-}
-
-func commandList(app *cli.App) string {
-	var names []string
-	for _, command := range app.VisibleCommands() {
-		names = append(names, command.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// help is `ollama-bind help [COMMAND]`.
-func help(c *cli.Context, topic []string) error {
 	switch {
-	case len(topic) == 0:
+	case len(args) == 0, len(args) == 1 && args[0] == "help":
 		return cli.ShowAppHelp(c)
-	case len(topic) == 1 && c.App.Command(topic[0]) != nil:
-		return cli.ShowCommandHelp(c, topic[0])
+	case args[0] != "help":
+		var names []string
+		for _, command := range c.App.VisibleCommands() {
+			names = append(names, command.Name)
+		}
+		return &usageError{fmt.Sprintf("unknown command %q; there are %s", args[0], strings.Join(names, ", ")), name + " --help"}
+	case len(args) == 2 && c.App.Command(args[1]) != nil:
+		return cli.ShowCommandHelp(c, args[1])
 	}
-	return &usageError{fmt.Sprintf("there is no help on %q", strings.Join(topic, " ")), name + " --help"}
+	return &usageError{fmt.Sprintf("there is no help on %q", strings.Join(args[1:], " ")), name + " --help"}
 }
 
 // tame gives a command the behaviour that it does not inherit from the app.
@@ -118,7 +105,7 @@ func strayArgument(command, arg string) error {
 }
 
 // longFlag finds flags that package flag names with one dash.
-var longFlag = lazyregexp.New(`(^|\s)-([a-z][a-z-]+)`)
+var longFlag = regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`)
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	message := strings.NewReplacer(
@@ -148,7 +135,7 @@ func hostFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name:  "host",
 		Value: ollama.Host{Port: ollama.DefaultPort}.String(),
-		Usage: "the `ADDRESS` that Ollama shall listen on",
+		Usage: "the `ADDRESS` that Ollama is to listen on, one of this machine's; 0.0.0.0 is all of them",
 	}
 }
 
@@ -160,7 +147,7 @@ func timeoutFlag() cli.Flag {
 	return &cli.DurationFlag{
 		Name:  "timeout",
 		Value: 30 * time.Second,
-		Usage: "the `TIME` that all of it may take; at least a third is kept for putting things back",
+		Usage: "the `TIME` that all of it may take, such as 45s or 2m; at least a third is kept for putting things back",
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The completions are files of their own, written by hand. What cli brings for
-// it runs the program at every TAB, and in bash evaluates the line that is being
-// typed.
+// The completions are files of their own, whose words make docs writes. What cli
+// brings for it runs the program at every TAB, and in bash evaluates the line that is
+// being typed.
 var (
 	//go:embed completions/ollama-bind.bash
 	bashCompletion string

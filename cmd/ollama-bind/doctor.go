@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,9 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 func (p program) doctorCommand() *cli.Command {
@@ -38,13 +37,18 @@ func (p program) doctorCommand() *cli.Command {
 
 // doctorReport is what doctor has to say, as data.
 type doctorReport struct {
-	SchemaVersion int          `json:"schema_version"`
-	Command       string       `json:"command"`
-	OK            bool         `json:"ok"`
-	Verdict       *string      `json:"verdict"`
-	Checks        []checkRow   `json:"checks"`
-	Warnings      []warning    `json:"warnings"`
-	Error         *errorObject `json:"error"`
+	head
+	Verdict  *string       `json:"verdict"`
+	Checks   []checkRow    `json:"checks"`
+	Advice   *adviceObject `json:"advice"`
+	Warnings []warning     `json:"warnings"`
+	Error    *errorObject  `json:"error"`
+}
+
+func emptyDoctorReport() doctorReport {
+	r := doctorReport{head: newHead("doctor"), Checks: []checkRow{}, Warnings: []warning{}}
+	r.OK = true
+	return r
 }
 
 type checkRow struct {
@@ -54,8 +58,6 @@ type checkRow struct {
 	Evidence string `json:"evidence"`
 	Fix      string `json:"fix"`
 	Question string `json:"question,omitempty"` // with --list-checks
-
-	interrupted bool
 }
 
 func (p program) doctor(c *cli.Context) error {
@@ -75,33 +77,33 @@ func (p program) doctor(c *cli.Context) error {
 		p.listChecks(c, checks)
 		return nil
 	}
-	m, err := p.machine(false)
+	m, err := p.machine()
 	if err != nil {
 		return err
 	}
-	patient := &doctor.Case{
+	q := doctor.Question{
 		Machine: m,
-		Subject: bind.Subject{Plist: c.String("plist")},
-		Goal:    bind.GoalFor(host, true),
+		Subject: service.Subject{Plist: c.String("plist")},
+		Goal:    service.GoalFor(host, true),
 		Asked:   c.IsSet("host"),
 		Getenv:  os.Getenv,
 		System:  runtime.GOOS,
 		Probe:   question,
-		App:     p.ownApp,
+		App:     ownApp,
 	}
-	done := p.tell.busy(c.Context, "looking at everything")
-	findings := doctor.Run(c.Context, patient, checks)
+	_, done := p.tell.spin("looking at everything")
+	seen := q.Gather(c.Context, checks)
 	done()
-	r := p.newDoctorReport(findings, patient)
-	if c.Context.Err() != nil {
-		err = cutShort(c.Context, "")
-		r.OK, r.Error = false, newErrorObject(p.tell, err)
-	} else if !r.OK {
+	if c.Context.Err() != nil { // what was cut short has nothing to say
+		return cutShort(c.Context, "")
+	}
+	r := p.newDoctorReport(doctor.Run(seen, checks), seen)
+	if !r.OK {
 		err = errNotWanted
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
-		return asReported(err)
+		return err
 	}
 	p.printDoctor(r)
 	return err
@@ -109,27 +111,26 @@ func (p program) doctor(c *cli.Context) error {
 
 // chosenChecks are those that --check names, or all.
 func chosenChecks(c *cli.Context) ([]doctor.Check, error) {
-	all, ids := doctor.Checks(), c.StringSlice("check")
-	if len(ids) == 0 {
-		return all, nil
-	}
-	var chosen []doctor.Check
+	all, chosen := doctor.Checks(), []doctor.Check{}
+	ids := c.StringSlice("check")
 	for _, check := range all {
 		if slices.Contains(ids, check.ID) {
 			chosen = append(chosen, check)
 		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == check.ID })
 	}
-	for _, id := range ids {
-		if !slices.ContainsFunc(all, func(check doctor.Check) bool { return check.ID == id }) {
-			return nil, &usageError{fmt.Sprintf("there is no check %q", id), name + " doctor --list-checks"}
-		}
+	switch {
+	case len(ids) > 0:
+		return nil, &usageError{fmt.Sprintf("there is no check %q", ids[0]), name + " doctor --list-checks"}
+	case len(chosen) == 0:
+		return all, nil
 	}
 	return chosen, nil
 }
 
 func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 	if c.Bool("json") {
-		r := doctorReport{SchemaVersion: schemaVersion, Command: "doctor", OK: true, Checks: []checkRow{}, Warnings: []warning{}}
+		r := emptyDoctorReport()
 		for _, check := range checks {
 			r.Checks = append(r.Checks, checkRow{ID: check.ID, Status: string(doctor.Skip), Question: check.Question})
 		}
@@ -138,38 +139,34 @@ func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 	}
 	var rows []row
 	for _, check := range checks {
-		rows = append(rows, rowOf(check.ID, check.Question))
+		rows = append(rows, row{cells: []piece{{plain, check.ID}, {plain, check.Question}}})
 	}
 	p.tell.rows(rows)
 }
 
-func (p program) newDoctorReport(findings []doctor.Finding, patient *doctor.Case) doctorReport {
-	r := doctorReport{
-		SchemaVersion: schemaVersion,
-		Command:       "doctor",
-		OK:            true,
-		Checks:        []checkRow{},
-		Warnings:      []warning{},
-	}
+func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) doctorReport {
+	r := emptyDoctorReport()
 	for _, f := range findings {
 		// It gets pasted in public, in either form.
 		r.Checks = append(r.Checks, checkRow{
-			ID:          f.ID,
-			Status:      string(f.Status),
-			Summary:     p.tell.tilde(f.Summary),
-			Evidence:    p.tell.tilde(f.Evidence),
-			Fix:         p.tell.tilde(f.Fix),
-			interrupted: f.Interrupted,
+			ID:       f.ID,
+			Status:   string(f.Status),
+			Summary:  p.tell.tilde(f.Summary),
+			Evidence: p.tell.tilde(f.Evidence),
+			Fix:      p.tell.tilde(f.Fix),
 		})
 		r.OK = r.OK && f.Status != doctor.Fail
 	}
-	if report, ok := patient.Probed(); ok {
-		r.Verdict = text(report.Worst())
+	if seen.Report != nil {
+		r.Verdict = text(seen.Report.Worst())
+	}
+	if r.Advice = newAdvice(p.tell, doctor.First(seen)); r.Advice != nil {
+		r.Advice.Hint = p.tell.tilde(r.Advice.Hint)
 	}
 	return r
 }
 
-var statusMarks = map[string]mark{
+var statusMarks = map[string]piece{
 	string(doctor.OK):   markGood,
 	string(doctor.Warn): markCareful,
 	string(doctor.Fail): markBad,
@@ -181,9 +178,6 @@ func (p program) printDoctor(r doctorReport) {
 	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
-		if check.interrupted { // the error says so, once
-			continue
-		}
 		summary := piece{plain, check.Summary}
 		if check.Status == string(doctor.Skip) {
 			summary.meaning = detail
@@ -191,54 +185,42 @@ func (p program) printDoctor(r doctorReport) {
 		rows = append(rows, row{statusMarks[check.Status], []piece{{plain, check.ID}, summary}})
 	}
 	p.tell.rows(rows)
+	told := map[string]bool{}
 	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
 		for _, check := range r.Checks {
 			if check.Status == string(status) {
-				p.printCheck(check)
+				p.printCheck(check, told)
 			}
 		}
 	}
 	p.tell.printf("")
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
-	switch fix, well := firstFix(r.Checks), r.OK && count["ok"] > count["skip"]; {
-	case fix != "":
-		p.tell.paste("start with:  ", fix)
-	case well && asked(r):
+	switch well := r.OK && count["ok"] > count["skip"]; {
+	case r.Advice != nil:
+		p.tell.paste("start with:  ", r.Advice.Hint)
+	case well && r.Verdict != nil && *r.Verdict != string(container.NoRuntime):
 		p.tell.say(good, "nothing found that keeps containers from Ollama")
 	case well:
 		p.tell.say(good, "nothing wrong found; no container was asked")
 	}
 }
 
-// asked reports whether anything is known from inside of a container.
-func asked(r doctorReport) bool {
-	return r.Verdict != nil && *r.Verdict != string(container.NoRuntime)
-}
-
-// firstFix is the cure of what containers run into, if that was measured, and
-// else of the first thing that is wrong: the checks go from the ground up.
-func firstFix(checks []checkRow) string {
-	first := ""
-	for _, check := range checks {
-		switch {
-		case check.Status != string(doctor.Fail):
-		case check.ID == "container-reaches-ollama":
-			return cmp.Or(check.Fix, first)
-		case first == "":
-			first = check.Fix
+// printCheck writes what is behind a finding that matters. Its summary is in the
+// table; what several have is told once.
+func (p program) printCheck(check checkRow, told map[string]bool) {
+	if check.Evidence == "" && (check.Fix == "" || told[check.Fix]) {
+		return
+	}
+	p.tell.printf("")
+	p.tell.out.line(statusMarks[check.Status], piece{plain, " " + check.ID})
+	for line := range strings.Lines(check.Evidence) {
+		if line = strings.TrimSuffix(line, "\n"); !told[line] {
+			p.tell.out.line(piece{detail, "    " + line})
+			told[line] = true
 		}
 	}
-	return first
-}
-
-// printCheck writes what is behind a finding that matters.
-func (p program) printCheck(check checkRow) {
-	p.tell.printf("")
-	p.tell.line(0, p.tell.screen.mark(statusMarks[check.Status]), piece{plain, " " + check.ID + ": " + check.Summary})
-	for line := range strings.Lines(check.Evidence) {
-		p.tell.line(4, piece{detail, strings.TrimSuffix(line, "\n")})
-	}
-	if check.Fix != "" {
-		p.tell.whole(piece{detail, "  > "}, piece{plain, check.Fix})
+	if check.Fix != "" && !told[check.Fix] {
+		p.tell.out.line(piece{detail, "  > "}, piece{plain, check.Fix})
+		told[check.Fix] = true
 	}
 }

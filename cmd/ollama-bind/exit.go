@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // The exit codes, the same for every command. They are an interface.
@@ -41,33 +41,21 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.message }
 
-// reported wraps an error that the JSON object on stdout has told already.
-type reported struct{ err error }
-
-func (r reported) Error() string { return r.err.Error() }
-func (r reported) Unwrap() error { return r.err }
-
 func exitCode(err error) int {
 	var usage *usageError
-	var p *bind.Problem
+	var p *service.Error
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errNotWanted):
 		return exitNotWanted
-	case errors.As(err, &p):
-		return codeOf(p.Kind)
-	}
-	return exitFailed
-}
-
-func codeOf(k bind.Kind) int {
-	switch k {
-	case bind.NothingHere:
+	case !errors.As(err, &p):
+		return exitFailed
+	case p.Ending == service.NothingHere:
 		return exitNothingHere
-	case bind.Undone:
+	case p.Ending == service.Undone:
 		return exitUndone
-	case bind.Interrupted:
+	case p.Ending == service.Interrupted:
 		return exitInterrupted
 	}
 	return exitFailed

@@ -10,9 +10,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 func (p program) fixCommand() *cli.Command {
@@ -48,20 +49,28 @@ func (p program) fix(c *cli.Context) error {
 		return err
 	}
 	defer cancel()
-	m, err := p.machine(c.Bool("quiet"))
+	m, err := p.machine()
 	if err != nil {
 		return err
 	}
-	w := bind.Want{
-		Subject: bind.Subject{Plist: c.String("plist")},
-		Goal:    bind.GoalFor(host, !c.Bool("no-persist")),
+	w := service.Want{
+		Subject: service.Subject{Plist: c.String("plist")},
+		Goal:    service.GoalFor(host, !c.Bool("no-persist")),
 		Restart: !c.Bool("no-restart"),
 		DryRun:  c.Bool("dry-run"),
+		Refuse:  refuse(m),
 	}
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
 	plan, out, err := watched.Fix(ctx, w)
 	done()
 	return p.reportFix(ctx, c, m, w, plan, out, err)
+}
+
+// refuse is why a plan must not be carried out.
+func refuse(m service.Machine) func(service.Plan) error {
+	return func(p service.Plan) error {
+		return advice.Refusal(factsOf(m, p.State, nil, p.Goal, true), p)
+	}
 }
 
 // readHost reads --host, and refuses what Ollama would not take as it is meant.
@@ -84,7 +93,7 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 		return host, err
 	}
 	ip, err := netip.ParseAddr(host.Name)
-	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(bind.Addresses(), ip.Unmap()) {
+	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(doctor.Addresses(), ip.Unmap()) {
 		return host, &usageError{
 			fmt.Sprintf("--host %q is not an address of this machine: Ollama would exit at once, again and again", c.String("host")),
 			"ifconfig | grep inet",
@@ -107,10 +116,13 @@ func bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	return ctx, cancel, nil
 }
 
-func (p program) reportFix(ctx context.Context, c *cli.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome, err error) error {
-	if plan.State.Agent.Plist == "" { // nothing was found to report on
-		return err
+func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w service.Want, plan service.Plan, out service.Outcome, err error) error {
+	f := factsOf(m, out.State, nil, w.Goal, c.IsSet("host"))
+	if !f.Found() { // there is nothing to report on
+		f.Err = err
+		return advice.Unfound(f)
 	}
+	err = advice.Hinted(err, plan, out.State)
 	r := newReport("fix", w.Goal, out.State, &plan.State)
 	r.DryRun, r.Changed, r.Backup, r.RolledBack = w.DryRun, out.Changed, out.Backup, out.RolledBack
 	if w.DryRun {
@@ -121,49 +133,37 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m bind.Machine, 
 	}
 	r.OK = err == nil
 	if r.OK || errors.Is(err, errNotWanted) {
-		r.Warnings = append(r.Warnings, warnings(ctx, m, w, plan, out)...)
-	}
-	if err != nil && !errors.Is(err, errNotWanted) {
+		if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
+			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner)))
+		}
+		r.Warnings = append(r.Warnings, standing(f)...)
+	} else {
 		r.Error = newErrorObject(p.tell, err)
+		r.Advice = r.Error.advice()
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
-		return asReported(err)
+		return err
 	}
 	if r.Error == nil && !c.Bool("quiet") {
-		p.printFix(r, plan, out)
+		p.printFix(r, plan)
 	}
 	return err
 }
 
-func asReported(err error) error {
-	if err == nil {
-		return nil
-	}
-	return reported{err}
-}
-
-// warnings are what somebody has to know who has got, or is about to get, what
-// was asked for.
-func warnings(ctx context.Context, m bind.Machine, w bind.Want, plan bind.Plan, out bind.Outcome) []warning {
-	var all []warning
-	if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
-		all = append(all, exposed(w.Goal.Host, m.Firewall(ctx)))
-	}
-	return append(all, standing(m, out.State, w.Goal)...)
-}
-
 // standing are the warnings that hold for as long as the state is what it is.
-func standing(m bind.Machine, s bind.State, g bind.Goal) []warning {
+func standing(f advice.Facts) []warning {
 	var all []warning
-	if message := m.Lasting(s, g); message != "" {
+	if message := advice.Lasting(f); message != "" {
 		all = append(all, warning{"not-lasting", message})
 	}
-	for _, text := range homebrew.Suspicious(s.EnvFile.File.Data, ollama.Variable) {
-		all = append(all, warning{"env-file-suspicious", s.EnvFile.File.Path + ": " + text})
+	for _, text := range advice.Suspicious(f.State) {
+		all = append(all, warning{"env-file-suspicious", f.State.Lasting().File.Path + ": " + text})
 	}
-	if message := s.Agent.TwoJobs(); message != "" {
-		all = append(all, warning{"two-jobs", message + ": `" + s.Agent.Rival.EndCommand() + "`"})
+	for _, a := range advice.All(f) {
+		if a.ID == "two-jobs" {
+			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
+		}
 	}
 	return all
 }
@@ -173,70 +173,27 @@ func exposed(h ollama.Host, firewall string) warning {
 	if h.Wildcard() {
 		what = fmt.Sprintf("on any of its interfaces, by IPv4 and IPv6, on port %d", h.Port)
 	}
-	message := "whoever can reach this Mac " + what + " can use and change Ollama: it has no password, and its Host check is off there"
+	message := "anyone who can reach this Mac " + what + " can use and change Ollama: it has no password, and its Host check is off there"
 	if firewall != "" {
 		message += "; the macOS firewall is " + firewall
 	}
 	return warning{"exposed-without-auth", message}
 }
 
-func (p program) printFix(r report, plan bind.Plan, out bind.Outcome) {
-	if r.DryRun {
-		p.printDryRun(r, plan)
-	} else {
-		p.tell.printRows(r, out.State)
-		p.tell.printf("")
-		p.printOutcome(r, plan)
-	}
-	p.tell.warnings(r.Warnings)
-}
-
-func (p program) printDryRun(r report, plan bind.Plan) {
-	if !plan.Changes() {
-		p.tell.printRows(r, plan.State)
-		p.tell.printf("")
-		if plan.Held {
-			p.printHeld("already written", plan)
-		} else {
-			p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
-		}
+func (p program) printFix(r report, plan service.Plan) {
+	defer p.tell.warnings(r.Warnings)
+	if r.DryRun && plan.Changes() {
+		p.printPlan(r, plan)
 		return
 	}
-	if r.Diff != "" {
-		p.tell.diff(r.Diff)
-	}
-	for _, step := range r.Steps {
-		p.tell.paste("would run: ", step)
-	}
-	if plan.Held {
-		p.tell.printf("would leave the running service alone")
-	}
-}
-
-// printHeld is for files that launchd has not read: --no-restart said so.
-func (p program) printHeld(written string, plan bind.Plan) {
-	s := plan.State
-	fix := s.FixCommand(plan.Goal)
-	switch held, isHeld := s.Held(plan.Goal.Host.Port); {
-	case isHeld && s.Job.Err == nil: // without launchd nobody knows whose process it is
-		p.tell.say(careful, "%s, and not restarted: %s", written, p.tell.tilde(held.Text))
-		p.tell.paste("what to do:       ", held.Hint)
-	case s.Job.Err == nil && s.Job.PID == 0:
-		p.tell.say(careful, "%s, and not started: the service does not run", written)
-		p.tell.paste("to start it:      ", fix)
-	default:
-		p.tell.say(careful, "%s, and not restarted: the running service is unchanged", written)
-		p.tell.paste("to restart it:    ", fix)
-	}
-}
-
-func (p program) printOutcome(r report, plan bind.Plan) {
+	p.tell.printRows(r)
+	p.tell.printf("")
 	host := plan.Goal.Host
 	switch {
-	case plan.Held && r.Changed:
-		p.printHeld("written", plan)
 	case plan.Held:
-		p.printHeld("already written", plan)
+		p.printHeld(r, plan)
+	case r.DryRun:
+		p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
 	case !r.Changed:
 		p.tell.say(good, "already bound to %s", *r.Want)
 	case !plan.Reload && plan.State.Reached(plan.Goal):
@@ -248,10 +205,40 @@ func (p program) printOutcome(r report, plan bind.Plan) {
 	default:
 		p.tell.say(good, "now bound to %s", *r.Want)
 	}
-	if r.ContainerURL != nil {
+	if r.ContainerURL != nil && !r.DryRun {
 		p.tell.paste("from a container: ", *r.ContainerURL)
 	}
 	if r.Changed {
-		p.tell.paste("to take it back:  ", plan.State.RollbackCommand())
+		p.tell.paste("to take it back:  ", advice.RollbackCommand(plan.State))
 	}
+}
+
+func (p program) printPlan(r report, plan service.Plan) {
+	p.tell.diff(r.Diff)
+	for _, step := range r.Steps {
+		p.tell.paste("would run: ", step)
+	}
+	if plan.Held {
+		p.tell.printf("would leave the running service alone")
+	}
+}
+
+// printHeld is for files that launchd has not read: --no-restart said so.
+func (p program) printHeld(r report, plan service.Plan) {
+	s, written := plan.State, "already written"
+	if r.Changed {
+		written = "written"
+	}
+	why, label := "restarted: the running service is unchanged", "to restart it:    "
+	hint := advice.FixCommand(s, plan.Goal)
+	if s.Job.Err == nil && s.Job.PID == 0 {
+		why, label = "started: the service does not run", "to start it:      "
+	}
+	for _, a := range advice.All(advice.Facts{State: s, Goal: plan.Goal, Asked: true}) {
+		if a.ID == "port-held" {
+			why, label, hint = "restarted: "+p.tell.tilde(a.Message), "what to do:       ", a.Hint
+		}
+	}
+	p.tell.say(careful, "%s, and not %s", written, why)
+	p.tell.paste(label, hint)
 }

@@ -9,32 +9,31 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
-	"github.com/ollama-bind/ollama-bind/internal/lazyregexp"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-func main() {
-	os.Exit(run(os.Args, os.Stdout, os.Stderr))
-}
+// Where things are, for stories to move: the folder of launch daemons, and Ollama's own
+// application.
+var daemons, ownApp = homebrew.Daemons, "/Applications/Ollama.app"
 
-// run is the program: arguments in, text or JSON out, exit code.
-func run(args []string, stdout, stderr io.Writer) int {
-	p := program{tell: newTeller(stdout, stderr), daemons: homebrew.Daemons}
-	return p.run(args)
+func main() {
+	os.Exit(program{newTeller(os.Stdout, os.Stderr)}.run(os.Args))
 }
 
 // program is one run.
 type program struct {
-	tell    teller
-	daemons string // the folder of launch daemons
-	ownApp  string // where Ollama's own application would be, "" for the usual place
+	tell teller
 }
 
 // run turns whatever the command returns into an exit code, and an error into
@@ -48,49 +47,48 @@ func (p program) run(args []string) int {
 	if wantsJSON(args) {
 		p.tell = p.tell.plain()
 	}
-	out := &output{Writer: p.tell.out}
-	p.tell.out = out
-	err := p.app().RunContext(ctx, args)
-	if err == nil && out.err != nil && !errors.Is(out.err, syscall.EPIPE) {
-		err = fmt.Errorf("writing to standard output: %w", out.err)
-		p.tell.error(err)
-		return exitCode(err)
+	out := &output{Writer: p.tell.out.Writer}
+	p.tell.out.Writer = out
+	err := asUsage(p.app().RunContext(ctx, args))
+	if err == nil {
+		err = out.err
 	}
 	if err == nil {
 		return exitOK
 	}
-	err = asUsage(err)
-	var told reported
-	if errors.As(err, &told) {
-		err = told.err // it is in the JSON object already
-	} else if wantsJSON(args) {
+	if wantsJSON(args) && !out.used {
 		p.tell.json(errorReport(commandName(args), p.tell, err))
 	}
 	p.tell.error(err)
 	return exitCode(err)
 }
 
-// output remembers that something could not be written, which nobody else looks
-// at. A reader that has gone is no such thing: it has read what it wanted.
+// output remembers whether there was an answer, and that something could not be
+// written, which nobody else looks at. A reader that has gone is no such thing: it
+// has read what it wanted.
 type output struct {
 	io.Writer
-	err error
+	used bool
+	err  error
 }
 
 func (o *output) Write(b []byte) (int, error) {
+	o.used = true
 	n, err := o.Writer.Write(b)
-	if o.err == nil {
-		o.err = err
+	if o.err == nil && err != nil && !errors.Is(err, syscall.EPIPE) {
+		o.err = fmt.Errorf("writing to standard output: %w", err)
 	}
 	return n, err
 }
 
 // wantsJSON looks for --json in a command line that may not even be valid.
 func wantsJSON(args []string) bool {
-	return slices.ContainsFunc(args, jsonArgument.MatchString)
+	return slices.ContainsFunc(args, func(arg string) bool {
+		flag, value, given := strings.Cut(arg, "=")
+		on, err := strconv.ParseBool(value)
+		return (flag == "--json" || flag == "-json") && (!given || err == nil && on)
+	})
 }
-
-var jsonArgument = lazyregexp.New(`^--?json(=(1|t|T|true|TRUE|True))?$`)
 
 // commandName is the command that was asked for, for reports of errors that
 // came before it ran.
@@ -104,28 +102,57 @@ func commandName(args []string) string {
 }
 
 // machine is the Mac that this program runs on.
-func (p program) machine(quiet bool) (bind.Machine, error) {
+func (p program) machine() (service.Machine, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return bind.Machine{}, &bind.Problem{ID: "no-home", Hint: "unset HOME; export HOME=~", Err: fmt.Errorf("finding your home folder: %w", err)}
+		return service.Machine{}, &service.Error{ID: "no-home", Hint: "unset HOME; export HOME=~", Err: fmt.Errorf("finding your home folder: %w", err)}
 	}
 	store, err := backup.DefaultStore()
 	if err != nil {
-		return bind.Machine{}, &bind.Problem{ID: "state-folder", Hint: "unset " + backup.StateDirVariable, Err: err}
+		return service.Machine{}, &service.Error{ID: "state-folder", Hint: "unset " + backup.StateDirVariable, Err: err}
 	}
-	waiting := p.tell.waiting
-	if quiet {
-		waiting = func(int) {}
-	}
-	return bind.Machine{
+	return service.Machine{
 		Launchd:   launchctl.Client{Runner: launchctl.Exec{}},
 		Store:     store,
 		Home:      home,
-		Daemons:   p.daemons,
+		Daemons:   daemons,
 		EnvFile:   homebrew.EnvFile(home, os.Getenv),
 		Prefixes:  homebrew.Prefixes(os.Getenv),
 		UID:       os.Geteuid(),
-		Addresses: bind.Addresses,
-		Waiting:   waiting,
+		Addresses: doctor.Addresses,
 	}, nil
+}
+
+// steps are what the spinner says while launchd is told something.
+var steps = map[launchctl.Step]string{
+	launchctl.StepBootout:   "stopping Ollama",
+	launchctl.StepBootstrap: "starting Ollama",
+	launchctl.StepKickstart: "waiting for Ollama to answer",
+}
+
+// watch lets the spinner say what m does until done is called. When ctx ends, m takes
+// things back.
+func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watched service.Machine, done func()) {
+	switch {
+	case quiet:
+		m.Waiting = func(int) {}
+		return m, func() {}
+	case !t.err.lively:
+		m.Waiting = func(pid int) { t.note("note", otherRun(pid)) }
+		return m, func() {}
+	}
+	say, end := t.spin("looking at the service")
+	m.Waiting = func(pid int) { say(otherRun(pid)) }
+	m.Progress = func(step launchctl.Step) {
+		if steps[step] != "" && ctx.Err() == nil {
+			say(steps[step])
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { say("putting things back") })
+	return m, func() { stop(); end() }
+}
+
+// factsOf are what the list of advice is judged by.
+func factsOf(m service.Machine, s service.State, err error, g service.Goal, asked bool) advice.Facts {
+	return advice.New(m, s, err, g, asked, runtime.GOOS)
 }

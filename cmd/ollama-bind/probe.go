@@ -5,15 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -34,7 +36,7 @@ func (p program) probeCommand() *cli.Command {
 			&cli.StringFlag{Name: "url", Usage: "fetch `URL`, whatever the containers' environment says"},
 			&cli.StringFlag{Name: "origin", Usage: "send `ORIGIN` along, as a web page from there would"},
 			hostFlag(),
-			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` that all of it may take"},
+			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "the `TIME` that all of it may take"},
 			jsonFlag(),
 		},
 		Action: p.probe,
@@ -42,7 +44,7 @@ func (p program) probeCommand() *cli.Command {
 }
 
 func containerFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "container", Usage: "the container's `NAME`; again for another one"}
+	return &cli.StringSliceFlag{Name: "container", Usage: "ask from inside of the container `NAME`; again for another one"}
 }
 
 func runtimeFlag() cli.Flag {
@@ -61,7 +63,7 @@ const (
 )
 
 func (p program) probe(c *cli.Context) error {
-	host, err := readHost(c)
+	wanted, err := readHost(c)
 	if err != nil {
 		return err
 	}
@@ -69,18 +71,21 @@ func (p program) probe(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := p.machine(false)
+	m, err := p.machine()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
-	done := p.tell.busy(ctx, "asking from inside of containers")
-	result := question.Run(ctx, question.Find, func(ctx context.Context) container.Server {
-		return doctor.Server(ctx, m, bind.GoalFor(host, true), c.IsSet("host"))
+	host := doctor.Question{Machine: m, Goal: service.GoalFor(wanted, true), Asked: c.IsSet("host"), System: runtime.GOOS}
+	_, done := p.tell.spin("asking from inside of containers")
+	var local advice.Local
+	result := question.Run(ctx, question.Find, func(ctx context.Context) (server container.Server) {
+		server, local = host.Host(ctx)
+		return server
 	})
 	done()
-	return p.reportProbe(ctx, c, result)
+	return p.reportProbe(ctx, c, result, local)
 }
 
 // readProbe reads what is to be asked, and refuses what could be taken for
@@ -98,8 +103,7 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 	if strings.HasPrefix(c.String("image"), "-") {
 		return container.Probe{}, &usageError{fmt.Sprintf("--image %q is no image", c.String("image")), help}
 	}
-	sample := container.Request{URL: cmp.Or(c.String("url"), "http://localhost"), Origin: c.String("origin")}
-	if err := sample.Check(); err != nil {
+	if err := container.CheckURL(cmp.Or(c.String("url"), "http://localhost"), c.String("origin")); err != nil {
 		return container.Probe{}, &usageError{fmt.Sprintf("--url or --origin: %v", err), name + " probe --url http://host.docker.internal:11434"}
 	}
 	if t := c.Duration("timeout"); c.Command.Name == "probe" && t < leastProbe {
@@ -129,17 +133,17 @@ func readTools(c *cli.Context) ([]string, error) {
 	return []string{tool}, nil
 }
 
-func (p program) reportProbe(ctx context.Context, c *cli.Context, result container.Report) error {
+func (p program) reportProbe(ctx context.Context, c *cli.Context, result container.Report, local advice.Local) error {
 	err := probeError(ctx, result)
-	r := newProbeReport(p.tell, result, err)
+	r := newProbeReport(p.tell, result, local, err)
 	if err == nil && !r.OK {
 		err = errNotWanted
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
-		return asReported(err)
+		return err
 	}
-	p.printProbe(result)
+	p.printProbe(result, local)
 	p.printUnasked(result, err)
 	return err
 }
@@ -151,13 +155,13 @@ func probeError(ctx context.Context, result container.Report) error {
 	case ctx.Err() != nil, errors.Is(result.Err, context.DeadlineExceeded):
 		return cutShort(ctx, name+" probe --timeout 60s")
 	case len(result.Runtimes) == 0:
-		return noRuntime(result.Absent, "")
+		return noRuntime(result.Unusable, "")
 	case result.Err != nil:
-		return orDoctor(doctor.NoneAsked(result.Err, result.Runtimes[0].Tool))
+		return orDoctor(advice.NoneAsked(result.Err, result.Runtimes[0].Tool))
 	}
-	for _, t := range result.Targets {
-		if t.Err != nil {
-			return targetProblem(t)
+	for _, u := range result.URLs {
+		if u.Err != nil {
+			return urlProblem(u)
 		}
 	}
 	return nil
@@ -166,22 +170,22 @@ func probeError(ctx context.Context, result container.Report) error {
 // cutShort says why ctx ended.
 func cutShort(ctx context.Context, hint string) error {
 	if !errors.Is(ctx.Err(), context.Canceled) { // some of the time is kept for clearing up
-		return &bind.Problem{ID: "timeout", Hint: hint, Err: errors.New("gave up, because the time was over")}
+		return &service.Error{ID: "timeout", Hint: hint, Err: errors.New("gave up, because the time was over")}
 	}
-	return &bind.Problem{Kind: bind.Interrupted, ID: "interrupted", Err: errors.New("interrupted")}
+	return &service.Error{Ending: service.Interrupted, ID: "interrupted", Err: errors.New("interrupted")}
 }
 
 // isCutShort reports whether an error came before anything could be found out.
 func isCutShort(err error) bool {
-	var p *bind.Problem
+	var p *service.Error
 	return !errors.As(err, &p) || p.ID == "timeout" || p.ID == "interrupted"
 }
 
 // noRuntime says of each runtime why it is of no use. One that is not there is
 // only worth a word if all are.
-func noRuntime(absent []container.Absent, hint string) error {
+func noRuntime(unusable []container.Unusable, hint string) error {
 	var said []string
-	for _, a := range absent {
+	for _, a := range unusable {
 		if !errors.Is(a.Err, launchctl.ErrNoTool) {
 			said = append(said, a.Err.Error())
 		}
@@ -192,16 +196,16 @@ func noRuntime(absent []container.Absent, hint string) error {
 	if len(said) == 0 {
 		said = append(said, "none of "+strings.Join(container.Tools(), ", ")+" is here")
 	}
-	return &bind.Problem{Kind: bind.NothingHere, ID: string(container.NoRuntime),
+	return &service.Error{Ending: service.NothingHere, ID: string(container.NoRuntime),
 		Hint: cmp.Or(hint, "start Docker Desktop, OrbStack, Colima or another one, and run it again"),
 		Err:  fmt.Errorf("no container runtime answers: %s", strings.Join(said, "; "))}
 }
 
-// targetProblem is why nothing could be fetched from inside of a container.
-func targetProblem(t container.Target) *bind.Problem { return orDoctor(doctor.Unasked(t)) }
+// urlProblem is why nothing could be fetched from inside of a container.
+func urlProblem(u container.ClientURL) *service.Error { return orDoctor(advice.Unasked(u)) }
 
 // orDoctor sends those on who get no other hint.
-func orDoctor(p *bind.Problem) *bind.Problem {
+func orDoctor(p *service.Error) *service.Error {
 	p.Hint = cmp.Or(p.Hint, name+" doctor")
 	return p
 }

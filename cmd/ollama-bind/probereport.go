@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 )
 
@@ -65,19 +66,19 @@ type proxyRow struct {
 
 // hostRow is what the container gets by one name of the host.
 type hostRow struct {
-	Host     string   `json:"host"`
-	Address  string   `json:"address"`
-	Loopback sightRow `json:"loopback"`
-	Wildcard sightRow `json:"wildcard"`
-	Ollama   string   `json:"ollama"`
+	Host     string      `json:"host"`
+	Address  string      `json:"address"`
+	Loopback listenerRow `json:"loopback"`
+	Wildcard listenerRow `json:"wildcard"`
+	Ollama   string      `json:"ollama"`
 }
 
-type sightRow struct {
+type listenerRow struct {
 	Result string `json:"result"`
 	Peer   string `json:"peer"`
 }
 
-func newProbeReport(t teller, result container.Report, err error) probeReport {
+func newProbeReport(t teller, result container.Report, local advice.Local, err error) probeReport {
 	r := probeReport{
 		SchemaVersion: schemaVersion,
 		Command:       "probe",
@@ -88,8 +89,8 @@ func newProbeReport(t teller, result container.Report, err error) probeReport {
 	for _, rt := range result.Runtimes {
 		r.Runtimes = append(r.Runtimes, newRuntimeRow(rt))
 	}
-	for _, target := range result.Targets {
-		r.Targets = append(r.Targets, newProbeTarget(t, target))
+	for _, u := range result.URLs {
+		r.Targets = append(r.Targets, newProbeTarget(t, u, result.Server, local))
 	}
 	if err == nil || !isCutShort(err) {
 		r.Verdict = text(result.Worst())
@@ -105,45 +106,46 @@ func newRuntimeRow(rt container.Runtime) runtimeRow {
 	return runtimeRow{rt.Tool, string(rt.Product), rt.Context, rt.Version, rt.Rootless}
 }
 
-func newProbeTarget(t teller, target container.Target) probeTarget {
+func newProbeTarget(t teller, u container.ClientURL, s container.Server, local advice.Local) probeTarget {
+	message, hint := advice.Container(u, s, local)
 	row := probeTarget{
-		Container: target.Container.Name,
-		Runtime:   target.Container.Runtime.Tool,
-		URL:       target.URL,
-		Result:    text(target.Answer.Result),
-		Models:    target.Models,
-		Source:    target.Source,
-		Address:   target.Answer.Address,
-		Detail:    target.Answer.Detail,
-		Verdict:   text(target.Verdict),
-		Cause:     target.Cause,
-		Summary:   target.Summary,
-		Right:     text(target.RightURL),
-		Fix:       target.Fix,
+		Container: u.Container.Name,
+		Runtime:   u.Container.Runtime.Tool,
+		URL:       u.URL,
+		Result:    text(u.Answer.Result),
+		Models:    u.Models,
+		Source:    u.Source,
+		Address:   u.Answer.Address,
+		Detail:    u.Answer.Detail,
+		Verdict:   text(u.Verdict),
+		Cause:     string(u.Cause),
+		Summary:   message,
+		Right:     text(u.RightURL),
+		Fix:       hint,
 		Hosts:     []hostRow{},
-		Tool:      target.Tool,
-		Image:     target.Image,
+		Tool:      u.Tool,
+		Image:     u.Image,
 	}
-	if target.Answer.Status != 0 {
-		row.Status = &target.Answer.Status
+	if u.Answer.Status != 0 {
+		row.Status = &u.Answer.Status
 	}
 	if row.Models == nil {
 		row.Models = []string{}
 	}
-	if p := target.Proxied; p != nil {
+	if p := u.Proxied; p != nil {
 		row.Proxy = &proxyRow{p.Variable, p.Proxy, text(p.Answer.Result)}
 	}
-	for _, r := range target.Reaches {
+	for _, h := range u.Hosts {
 		row.Hosts = append(row.Hosts, hostRow{
-			r.Host, r.Address,
-			sightRow{string(r.Loopback.Result), r.Loopback.Peer},
-			sightRow{string(r.Wildcard.Result), r.Wildcard.Peer},
-			string(r.Ollama.Result),
+			h.Host, h.Address,
+			listenerRow{string(h.Loopback.Result), h.Loopback.Peer},
+			listenerRow{string(h.Wildcard.Result), h.Wildcard.Peer},
+			string(h.Ollama.Result),
 		})
 	}
-	if target.Err != nil {
-		row.Error = newErrorObject(t, targetProblem(target))
-		row.Summary, row.Fix = t.tilde(plainWords(target.Err.Error())), row.Error.Hint
+	if u.Err != nil {
+		row.Error = newErrorObject(t, urlProblem(u))
+		row.Summary, row.Fix = t.tilde(plainWords(u.Err.Error())), row.Error.Hint
 	}
 	return row
 }
@@ -158,12 +160,12 @@ func text[T ~string](s T) *string {
 }
 
 // printProbe writes what was found. Why a container could not be asked is an error.
-func (p program) printProbe(result container.Report) {
-	for i, t := range slices.DeleteFunc(slices.Clone(result.Targets), func(t container.Target) bool { return t.Err != nil }) {
+func (p program) printProbe(result container.Report, local advice.Local) {
+	for i, u := range slices.DeleteFunc(slices.Clone(result.URLs), func(u container.ClientURL) bool { return u.Err != nil }) {
 		if i > 0 {
 			p.tell.printf("")
 		}
-		p.printTarget(t)
+		p.printTarget(u, result.Server, local)
 	}
 }
 
@@ -171,46 +173,48 @@ func (p program) printProbe(result container.Report) {
 // program ends with.
 func (p program) printUnasked(result container.Report, last error) {
 	told := last
-	for _, t := range result.Targets {
-		if t.Err == nil || errors.Is(t.Err, context.Canceled) || errors.Is(t.Err, context.DeadlineExceeded) { // as all of it was
+	for _, u := range result.URLs {
+		if u.Err == nil || errors.Is(u.Err, context.Canceled) || errors.Is(u.Err, context.DeadlineExceeded) { // as all of it was
 			continue
 		}
-		if err := targetProblem(t); err.Error() != told.Error() { // one container may have several URLs
+		if err := urlProblem(u); err.Error() != told.Error() { // one container may have several URLs
 			told = err
 			p.tell.error(told)
 		}
 	}
 }
 
-// whoAsked names the container that a target is about, and its runtime.
-func whoAsked(t container.Target) string {
-	return fmt.Sprintf("%s (%s, %s)", t.Who(), t.Container.Runtime.Tool, t.Container.Runtime.Product)
+// whoAsked names the container that a URL is about, and its runtime.
+func whoAsked(u container.ClientURL) string {
+	return fmt.Sprintf("%s (%s, %s)", advice.ContainerName(u), u.Container.Runtime.Tool, u.Container.Runtime.Product)
 }
 
-func (p program) printTarget(t container.Target) {
-	p.tell.printf("%s, asked with its %s", whoAsked(t), t.Tool)
-	var rows []row
-	for _, r := range t.Reaches {
-		host := r.Host
-		if r.Address != "" && r.Address != r.Host {
-			host += " (" + r.Address + ")"
+func (p program) printTarget(u container.ClientURL, s container.Server, local advice.Local) {
+	p.tell.printf("%s, asked with its %s", whoAsked(u), u.Tool)
+	rows := []row{{cells: []piece{{plain, " "}, {detail, "loopback"}, {detail, "all interfaces"}, {detail, "Ollama"}}}}
+	for _, h := range u.Hosts {
+		host := h.Host
+		if h.Address != "" && h.Address != h.Host {
+			host += " (" + h.Address + ")"
 		}
 		rows = append(rows, row{cells: []piece{{plain, host},
-			seen(r.Loopback), seen(r.Wildcard), {resultMeaning(r.Ollama.Result), string(r.Ollama.Result)}}})
+			seen(h.Loopback), seen(h.Wildcard), {resultMeaning(h.Ollama.Result), string(h.Ollama.Result)}}})
 	}
-	p.tell.table([]string{"", "loopback", "all interfaces", "Ollama"}, rows)
-	if t.Source != "" {
-		p.tell.rows([]row{{cells: []piece{{plain, t.Source}, {plain, t.URL}, {resultMeaning(t.Answer.Result), t.Answer.String()}}}})
+	p.tell.rows(rows)
+	if u.Source != "" {
+		p.tell.rows([]row{{cells: []piece{{plain, u.Source}, {plain, u.URL}, {resultMeaning(u.Answer.Result), u.Answer.String()}}}})
 	}
-	if t.Proxied != nil {
-		p.tell.rows([]row{rowOf(t.Proxied.Variable, t.Proxied.Proxy, cmp.Or(t.Proxied.Answer.String(), "not tried"))})
+	if u.Proxied != nil {
+		answer := cmp.Or(u.Proxied.Answer.String(), "not tried")
+		p.tell.rows([]row{{cells: []piece{{plain, u.Proxied.Variable}, {plain, u.Proxied.Proxy}, {plain, answer}}}})
 	}
-	p.tell.line(0, piece{verdictMeaning(t.Verdict), string(t.Verdict) + ":"}, piece{plain, " " + p.tell.tilde(t.Summary)})
-	if t.RightURL != "" {
-		p.tell.paste("the right URL:  ", t.RightURL)
+	message, hint := advice.Container(u, s, local)
+	p.tell.out.line(piece{verdictMeaning(u.Verdict), string(u.Verdict) + ":"}, piece{plain, " " + p.tell.tilde(message)})
+	if u.RightURL != "" {
+		p.tell.paste("the right URL:  ", u.RightURL)
 	}
-	if t.Fix != "" {
-		p.tell.paste("to cure it:     ", p.tell.tilde(t.Fix))
+	if hint != "" {
+		p.tell.paste("to cure it:     ", p.tell.tilde(hint))
 	}
 }
 
@@ -229,13 +233,13 @@ func resultMeaning(r container.Result) meaning {
 }
 
 // seen is plain where nothing was: not every listener has to be reached.
-func seen(s container.Sight) piece {
-	p := piece{plain, string(s.Result)}
-	if s.Result == container.OK {
+func seen(r container.ListenerResult) piece {
+	p := piece{plain, string(r.Result)}
+	if r.Result == container.OK {
 		p.meaning = good
 	}
-	if s.Peer != "" {
-		p.text += ", as " + s.Peer
+	if r.Peer != "" {
+		p.text += ", as " + r.Peer
 	}
 	return p
 }

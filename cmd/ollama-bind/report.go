@@ -6,35 +6,43 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // schemaVersion is the version of the JSON objects. Fields are added, never
 // renamed or removed.
 const schemaVersion = 1
 
+// head is what every answer begins with.
+type head struct {
+	SchemaVersion int    `json:"schema_version"`
+	Command       string `json:"command"`
+	OK            bool   `json:"ok"`
+}
+
 // report is what fix, status and rollback have to say, as data. The JSON form
 // is an interface; the text form is printed from the same value.
 type report struct {
-	SchemaVersion int          `json:"schema_version"`
-	Command       string       `json:"command"`
-	OK            bool         `json:"ok"`
-	Changed       bool         `json:"changed"`
-	DryRun        bool         `json:"dry_run"`
-	Want          *string      `json:"want"`
-	Layers        []any        `json:"layers"`
-	Diff          string       `json:"diff"`
-	Steps         []string     `json:"steps,omitempty"`
-	Backup        string       `json:"backup"`
-	RolledBack    bool         `json:"rolled_back"`
-	ContainerURL  *string      `json:"container_url"`
-	Drift         *drift       `json:"drift,omitempty"`
-	Trouble       *trouble     `json:"trouble,omitempty"`
-	Unset         bool         `json:"unset,omitempty"`
-	Warnings      []warning    `json:"warnings"`
-	Error         *errorObject `json:"error"`
+	head
+	Changed      bool           `json:"changed"`
+	DryRun       bool           `json:"dry_run"`
+	Want         *string        `json:"want"`
+	Service      *serviceObject `json:"service"`
+	Layers       []layer        `json:"layers"`
+	Diff         string         `json:"diff"`
+	Steps        []string       `json:"steps,omitempty"`
+	Backup       string         `json:"backup"`
+	RolledBack   bool           `json:"rolled_back"`
+	ContainerURL *string        `json:"container_url"`
+	Drift        *drift         `json:"drift,omitempty"`
+	Trouble      *adviceObject  `json:"trouble,omitempty"` // why Ollama does not answer
+	Advice       *adviceObject  `json:"advice"`            // on the first thing that is wrong
+	Unset        bool           `json:"unset,omitempty"`
+	Warnings     []warning      `json:"warnings"`
+	Error        *errorObject   `json:"error"`
 }
 
 type warning struct {
@@ -49,7 +57,9 @@ type errorObject struct {
 	Log     []string `json:"log,omitempty"`
 }
 
-// drift is what has become of the last fix.
+func (o *errorObject) advice() *adviceObject { return &adviceObject{o.ID, o.Message, o.Hint} }
+
+// drift is advice.Drift in JSON.
 type drift struct {
 	ID      string `json:"id"`
 	Layer   string `json:"layer"`
@@ -57,37 +67,55 @@ type drift struct {
 	Repair  string `json:"repair"`
 }
 
-// trouble is why Ollama does not answer where it is wanted.
-type trouble struct {
+// serviceObject is the Ollama that the answer is about.
+type serviceObject struct {
+	Kind    string  `json:"kind"`
+	Name    string  `json:"name"`
+	Label   string  `json:"label"`
+	Plist   string  `json:"plist"`
+	Bundle  *string `json:"bundle"`
+	Version *string `json:"version"`
+}
+
+// adviceObject is something that is wrong, and what to do about it.
+type adviceObject struct {
 	ID      string `json:"id"`
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
 }
 
-// layer is what every row has.
-type layer struct {
-	Name   string          `json:"name"`
-	Value  *string         `json:"value"`
-	Before *string         `json:"before"`
-	State  bind.LayerState `json:"state"`
-	Detail string          `json:"detail"`
-	was    string          // the value that changed, in words
+func newAdvice(t teller, a *advice.Advice) *adviceObject {
+	if a == nil {
+		return nil
+	}
+	return &adviceObject{a.ID, t.tilde(plainWords(a.Message)), a.Hint}
 }
 
-type fileLayer struct {
-	layer
+// layer has, beside what every row has, one of the three places.
+type layer struct {
+	Name   string             `json:"name"`
+	Value  *string            `json:"value"`
+	Before *string            `json:"before"`
+	State  service.LayerState `json:"state"`
+	Detail string             `json:"detail"`
+	*filePlace
+	*jobPlace
+	*socketPlace
+	place string // in words
+	was   string // the value that changed, in words
+}
+
+type filePlace struct {
 	Path *string `json:"path"`
 }
 
-type jobLayer struct {
-	layer
+type jobPlace struct {
 	Domain *string `json:"domain"`
 	Label  *string `json:"label"`
 	PID    *int    `json:"pid"`
 }
 
-type socketLayer struct {
-	layer
+type socketPlace struct {
 	Listeners  []listener `json:"listeners"`
 	APIVersion *string    `json:"api_version"`
 }
@@ -101,30 +129,40 @@ type listener struct {
 
 // newReport describes state against goal. before is the state at the start of a
 // command that changes things, or nil.
-func newReport(command string, g bind.Goal, s bind.State, before *bind.State) report {
-	r := report{
-		SchemaVersion: schemaVersion,
-		Command:       command,
-		Want:          g.Value,
-		Warnings:      []warning{},
-		Layers:        []any{},
-	}
-	var then []bind.Layer
+func newReport(command string, g service.Goal, s service.State, before *service.State) report {
+	r := emptyReport(command)
+	r.Want = g.Value
+	var then []service.Layer
 	if before != nil {
 		then = before.Layers(g)
 	}
 	for i, l := range s.Layers(g) {
-		row := layer{Name: l.Name, Value: l.Value, State: l.State, Detail: l.Detail}
+		row := newLayer(l, s)
 		if then != nil {
 			row.Before, row.was = then[i].Value, change(l.Name, then[i].Value, l.Value)
 		}
-		r.Layers = append(r.Layers, withPlace(row, s))
+		r.Layers = append(r.Layers, row)
+	}
+	if kind := s.Service.Kind(); kind != "" {
+		r.Service = &serviceObject{
+			Kind:    kind,
+			Name:    advice.Name(s),
+			Label:   s.Service.Label,
+			Plist:   s.Service.Plist,
+			Version: text(s.Socket.APIVersion),
+		}
 	}
 	if s.Reached(g) && !g.Host.Loopback() {
 		r.ContainerURL = containerURL(g.Host)
 	}
 	return r
 }
+
+func emptyReport(command string) report {
+	return report{head: newHead(command), Layers: []layer{}, Warnings: []warning{}}
+}
+
+func newHead(command string) head { return head{SchemaVersion: schemaVersion, Command: command} }
 
 // containerURL is where a container finds the host. The runtimes' name for it
 // may lead to loopback, so it serves for a wildcard only.
@@ -141,7 +179,7 @@ func change(layer string, from, to *string) string {
 	switch {
 	case from == nil && to == nil, from != nil && to != nil && *from == *to:
 		return ""
-	case from == nil && layer == bind.SocketLayer:
+	case from == nil && layer == service.SocketLayer:
 		return "nothing listened before"
 	case from == nil:
 		return "was not set"
@@ -149,149 +187,109 @@ func change(layer string, from, to *string) string {
 	return "was " + *from
 }
 
-// withPlace adds what a layer alone has: where it is.
-func withPlace(l layer, s bind.State) any {
+// newLayer adds what a layer alone has: where it is.
+func newLayer(l service.Layer, s service.State) layer {
+	row := layer{Name: l.Name, Value: l.Value, State: l.State, Detail: l.Detail}
 	switch l.Name {
-	case bind.PlistLayer:
-		return fileLayer{l, &s.Agent.Plist}
-	case bind.JobLayer:
-		return newJobLayer(l, s)
-	case bind.SocketLayer:
-		return newSocketLayer(l, s)
-	}
-	if s.EnvFile.File.Path == "" {
-		return fileLayer{l, nil}
-	}
-	return fileLayer{l, &s.EnvFile.File.Path}
-}
-
-func newJobLayer(l layer, s bind.State) jobLayer {
-	row := jobLayer{layer: l, Label: &s.Agent.Label}
-	if s.Agent.Loaded {
-		domain := string(s.Agent.Target.Domain)
-		row.Domain = &domain
-	}
-	if s.Job.PID > 0 {
-		row.PID = &s.Job.PID
-	}
-	return row
-}
-
-func newSocketLayer(l layer, s bind.State) socketLayer {
-	row := socketLayer{layer: l, Listeners: []listener{}}
-	for _, one := range s.Socket.Listeners {
-		row.Listeners = append(row.Listeners, listener{one.Address, one.Family, one.PID, one.Command})
-	}
-	if s.Socket.APIVersion != "" {
-		row.APIVersion = &s.Socket.APIVersion
+	case service.JobLayer:
+		row.jobPlace = &jobPlace{Label: &s.Service.Label}
+		row.place = s.Service.Label
+		if s.Service.Loaded {
+			row.Domain = text(s.Service.Target.Domain)
+			row.place = s.Service.Target.String()
+		}
+		if pid := s.Job.PID; pid > 0 {
+			row.PID = &pid
+			row.place += fmt.Sprintf(", pid %d", pid)
+		}
+	case service.SocketLayer:
+		row.socketPlace = &socketPlace{[]listener{}, text(s.Socket.APIVersion)}
+		for _, one := range s.Socket.Listeners {
+			row.Listeners = append(row.Listeners,
+				listener{one.Address, one.Family, one.PID, one.Command})
+		}
+		if s.Socket.APIVersion != "" {
+			row.place = "Ollama " + s.Socket.APIVersion + " answers"
+		}
+	default:
+		row.filePlace = &filePlace{text(l.Path)}
+		row.place = l.Path
 	}
 	return row
 }
 
 // errorReport is the report of a command that got nowhere.
 func errorReport(command string, t teller, err error) any {
+	o := newErrorObject(t, err)
 	switch command {
 	case "doctor":
-		return doctorReport{SchemaVersion: schemaVersion, Command: command, Checks: []checkRow{}, Warnings: []warning{}, Error: newErrorObject(t, err)}
+		r := emptyDoctorReport()
+		r.OK, r.Error = false, o
+		return r
 	case "probe":
-		return newProbeReport(t, container.Report{}, err)
+		return newProbeReport(t, container.Report{}, advice.Local{}, err)
 	case "url":
-		return urlReport{SchemaVersion: schemaVersion, Command: command, Warnings: []warning{}, Error: newErrorObject(t, err)}
+		return urlReport{SchemaVersion: schemaVersion, Command: command, Warnings: []warning{}, Error: o}
 	}
-	return report{
-		SchemaVersion: schemaVersion,
-		Command:       command,
-		Layers:        []any{},
-		Warnings:      []warning{},
-		Error:         newErrorObject(t, err),
+	r := emptyReport(command)
+	r.Error = o
+	if o.Hint != "" && o.ID != "usage" && command != "rollback" {
+		r.Advice = o.advice()
 	}
+	return r
 }
 
 func newErrorObject(t teller, err error) *errorObject {
-	var p *bind.Problem
+	var p *service.Error
 	var usage *usageError
-	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(err.Error())), Hint: hintOf(err)}
+	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(err.Error()))}
 	switch {
 	case errors.As(err, &usage):
-		o.ID = "usage"
+		o.ID, o.Hint = "usage", usage.hint
 	case errors.As(err, &p):
-		o.ID, o.Log = p.ID, p.Log
+		o.ID, o.Hint, o.Log = p.ID, p.Hint, p.Log
 	}
 	return o
 }
 
 // marks show a layer's state at a glance.
-var marks = map[bind.LayerState]mark{
-	bind.OK:          markGood,
-	bind.Differs:     markBad,
-	bind.Missing:     markBad,
-	bind.Skipped:     markNone,
-	bind.Unsupported: markNone,
-	bind.Unknown:     markUnknown,
+var marks = map[service.LayerState]piece{
+	service.OK:          markGood,
+	service.Differs:     markBad,
+	service.Missing:     markBad,
+	service.Skipped:     markNone,
+	service.Unsupported: markNone,
+	service.Unknown:     markUnknown,
 }
 
 // printRows writes one aligned row a layer: mark, name, value, what about it.
-func (t teller) printRows(r report, s bind.State) {
+func (t teller) printRows(r report) {
 	var rows []row
-	for _, any := range r.Layers {
-		switch l := any.(type) {
-		case fileLayer:
-			rows = append(rows, t.row(l.layer, setting(l.layer), deref(l.Path)))
-		case jobLayer:
-			rows = append(rows, t.row(l.layer, setting(l.layer), jobPlace(s)))
-		case socketLayer:
-			rows = append(rows, t.row(l.layer, t.orDash(l.Value), answering(l)))
+	for _, l := range r.Layers {
+		value, place := l.shown(), l.place
+		if l.State == service.Skipped {
+			value, place = string(service.Skipped), ""
 		}
+		notes := []string{place, l.Detail, l.was}
+		notes = slices.DeleteFunc(notes, func(s string) bool { return s == "" })
+		about := piece{plain, t.tilde(strings.Join(notes, ", "))}
+		if m := marks[l.State].meaning; m == good || m == detail {
+			about.meaning = detail
+		}
+		rows = append(rows, row{marks[l.State], []piece{{plain, l.Name}, {plain, value}, about}})
 	}
 	t.rows(rows)
 }
 
-func (t teller) row(l layer, value, place string) row {
-	if l.State == bind.Skipped {
-		value, place = string(bind.Skipped), ""
-	}
-	notes := slices.DeleteFunc([]string{place, l.Detail, l.was}, func(s string) bool { return s == "" })
-	about := piece{plain, t.tilde(strings.Join(notes, ", "))}
-	if m := marks[l.State].meaning; m == good || m == detail {
-		about.meaning = detail
-	}
-	return row{marks[l.State], []piece{{plain, l.Name}, {plain, value}, about}}
-}
-
-func setting(l layer) string {
-	if l.Value == nil {
-		return ollama.Variable + " not set"
-	}
-	return ollama.Variable + "=" + *l.Value
-}
-
-func jobPlace(s bind.State) string {
+// shown is the value in words.
+func (l layer) shown() string {
 	switch {
-	case !s.Agent.Loaded:
-		return s.Agent.Label
-	case s.Job.PID == 0:
-		return s.Agent.Target.String()
+	case l.socketPlace == nil && l.Value == nil:
+		return ollama.Variable + " not set"
+	case l.socketPlace == nil:
+		return ollama.Variable + "=" + *l.Value
+	case l.Value == nil:
+		return markNone.text
 	}
-	return fmt.Sprintf("%s, pid %d", s.Agent.Target, s.Job.PID)
-}
-
-func answering(l socketLayer) string {
-	if l.APIVersion == nil {
-		return ""
-	}
-	return "Ollama " + *l.APIVersion + " answers"
-}
-
-func (t teller) orDash(s *string) string {
-	if s == nil {
-		return t.screen.mark(markNone).text
-	}
-	return *s
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+	return *l.Value
 }

@@ -7,18 +7,19 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rollback",
-		Usage: "put back, byte for byte, what the last fix changed, and prove the socket again",
+		Usage: "put back, byte for byte, what fix changed, and prove the socket again",
 		Description: "Restores the files from their backup, or removes the env file that fix has made,\n" +
-			"makes launchd load the LaunchAgent anew, and waits until the service listens where it\n" +
-			"did before. Run again, it takes an earlier fix back that is still in effect, if there\n" +
-			"is one, and else changes nothing.",
+			"makes launchd load the LaunchAgent again, and waits until the service listens where it\n" +
+			"did before. However many fixes there were, it goes back to what was there before the\n" +
+			"first. Run again, it changes nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
 			&cli.StringFlag{Name: "to", Usage: "go back to what the backup `ID` holds"},
@@ -40,7 +41,7 @@ func (p program) rollback(c *cli.Context) error {
 		return err
 	}
 	defer cancel()
-	m, err := p.machine(c.Bool("quiet"))
+	m, err := p.machine()
 	if err != nil {
 		return err
 	}
@@ -48,14 +49,16 @@ func (p program) rollback(c *cli.Context) error {
 		return p.listBackups(c, m)
 	}
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
-	plan, out, err := watched.Rollback(ctx, c.String("to"), c.Bool("force"))
+	plan, out, err := watched.Rollback(ctx, service.Back{To: c.String("to"), Force: c.Bool("force"), Refuse: refuse(m)})
 	done()
 	return p.reportRollback(c, m, plan, out, err)
 }
 
-func (p program) reportRollback(c *cli.Context, m bind.Machine, plan bind.Plan, out bind.Outcome, err error) error {
-	if plan.State.Agent.Plist == "" { // nothing was found to report on
-		return err
+func (p program) reportRollback(c *cli.Context, m service.Machine, plan service.Plan, out service.Outcome, err error) error {
+	err = advice.Hinted(err, plan, out.State)
+	if plan.State.Service.Kind() == "" { // there is nothing to report on
+		f := factsOf(m, plan.State, err, plan.Goal, true)
+		return advice.Unfound(f)
 	}
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
@@ -63,31 +66,31 @@ func (p program) reportRollback(c *cli.Context, m bind.Machine, plan bind.Plan, 
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	} else if m.LeftToTakeBack() {
-		r.Warnings = append(r.Warnings, warning{"earlier-fix", "an earlier fix is still in effect, in part at least: run `ollama-bind rollback` again to take that back"})
+		r.Warnings = append(r.Warnings, warning{"earlier-fix", "a fix of another service is still in effect: run `ollama-bind rollback` again to take that back"})
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
-		return asReported(err)
+		return err
 	}
 	if err == nil && !c.Bool("quiet") {
-		p.printRollback(r, plan, out)
+		p.printRollback(r, plan, out.State.Service.Loaded)
 	}
 	return err
 }
 
-func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
+func (p program) printRollback(r report, plan service.Plan, loaded bool) {
 	defer p.tell.warnings(r.Warnings)
-	p.tell.printRows(r, out.State)
+	p.tell.printRows(r)
 	p.tell.printf("")
 	switch {
 	case !r.Changed:
 		p.tell.say(good, "nothing to do: already as it was before")
 		return
 	case plan.Unset && plan.Goal.Value != nil:
-		p.tell.say(good, "the files were written anew since the fix: what they had before it was put into them, and nothing else was touched")
+		p.tell.say(good, "the files were not as the fix left them: what they had before it was put into them, and nothing else was touched")
 	case plan.Unset:
-		p.tell.say(good, "the files were written anew since the fix: the setting was taken out of them, and nothing else was touched")
-	case !out.State.Agent.Loaded:
+		p.tell.say(good, "the files were not as the fix left them: the setting was taken out of them, and nothing else was touched")
+	case !loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:
@@ -97,16 +100,14 @@ func (p program) printRollback(r report, plan bind.Plan, out bind.Outcome) {
 	default:
 		p.tell.say(good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}
-	p.tell.paste("to bind it again: ", plan.Again())
+	p.tell.paste("to bind it again: ", advice.Again(plan.State))
 }
 
 // listing is the answer to rollback --list.
 type listing struct {
-	SchemaVersion int          `json:"schema_version"`
-	Command       string       `json:"command"`
-	OK            bool         `json:"ok"`
-	Backups       []entry      `json:"backups"`
-	Error         *errorObject `json:"error"`
+	head
+	Backups []entry      `json:"backups"`
+	Error   *errorObject `json:"error"`
 }
 
 type entry struct {
@@ -118,12 +119,13 @@ type entry struct {
 	Problem string    `json:"problem"` // why it cannot be used; empty if it can
 }
 
-func (p program) listBackups(c *cli.Context, m bind.Machine) error {
+func (p program) listBackups(c *cli.Context, m service.Machine) error {
 	all, err := m.Backups()
 	if err != nil {
 		return err
 	}
-	l := listing{SchemaVersion: schemaVersion, Command: "rollback", OK: true, Backups: []entry{}}
+	l := listing{head: newHead("rollback"), Backups: []entry{}}
+	l.OK = true
 	for _, r := range all {
 		l.Backups = append(l.Backups, newEntry(r, p.tell))
 	}
@@ -156,7 +158,7 @@ func (p program) printBackups(l listing) {
 	}
 	var rows []row
 	for _, e := range l.Backups {
-		rows = append(rows, rowOf(e.ID, describe(e), p.tell.tilde(strings.Join(e.Files, ", "))))
+		rows = append(rows, row{cells: []piece{{plain, e.ID}, {plain, describe(e)}, {plain, p.tell.tilde(strings.Join(e.Files, ", "))}}})
 	}
 	p.tell.rows(rows)
 }

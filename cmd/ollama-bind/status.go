@@ -6,7 +6,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // statusTime bounds status, which only asks.
@@ -28,70 +29,56 @@ func (p program) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := p.machine(false)
+	m, err := p.machine()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, statusTime)
 	defer cancel()
-	goal := bind.GoalFor(host, true)
-	state, err := m.Observe(ctx, bind.Subject{Plist: c.String("plist")}, goal)
+	goal := service.GoalFor(host, true)
+	state, err := m.Observe(ctx, service.Subject{Plist: c.String("plist")}, goal)
+	f := factsOf(m, state, err, goal, c.IsSet("host"))
 	if err != nil {
-		var was bool
-		if state, was = m.Remains(err, goal); !was {
+		err = advice.Unfound(f)
+		was, remains := m.Remains(goal)
+		if !remains || !service.Is(err, service.NoService) {
 			return err
 		}
+		f.State, f.Err = was, nil
 	}
-	if missing := state.Missing(); missing != nil {
+	if missing := advice.Refusal(f, service.Plan{Command: "fix", State: f.State, Goal: goal}); advice.Missing(f.State) {
 		return missing
 	}
-	r := newReport("status", goal, state, nil)
-	r.OK = state.Reached(goal)
+	r := newReport("status", goal, f.State, nil)
+	r.OK = f.State.Reached(goal)
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	}
-	r.Warnings = append(r.Warnings, standing(m, state, goal)...)
-	if d, err := m.Drift(state, goal); err != nil {
-		r.Warnings = append(r.Warnings, warning{"backups-unreadable", err.Error()})
+	r.Warnings = append(r.Warnings, standing(f)...)
+	var historyErr error
+	if f.Fix, historyErr = m.LastFix(f.State.Service); historyErr != nil {
+		r.Warnings = append(r.Warnings, warning{"backups-unreadable", historyErr.Error()})
 	} else {
-		r.Drift = &drift{d.ID, d.Layer, d.Message, d.Repair}
+		d := drift(advice.Since(f))
+		r.Drift = &d
 	}
-	if t, is := m.Explain(state, goal); is && err == nil {
-		r.Trouble = &trouble{t.ID, t.Text, t.Hint}
+	r.Advice = newAdvice(p.tell, advice.First(f))
+	if t := advice.Trouble(f); t != nil && err == nil {
+		r.Trouble = &adviceObject{t.ID, t.Message, r.Advice.Hint}
 	}
 	if err == nil && !r.OK {
 		err = errNotWanted
 	}
 	if c.Bool("json") {
 		p.tell.json(r)
-		return asReported(err)
+		return err
 	}
-	p.printStatus(r, state)
+	p.printStatus(r, f.State)
 	return err
 }
 
-// printDrift leaves the repair out where a trouble or an error has its own cure:
-// that comes first.
-func (p program) printDrift(r report) {
-	if r.Drift == nil {
-		return
-	}
-	p.tell.printf("%s", r.Drift.Message)
-	if r.Drift.Repair != "" && r.Trouble == nil && r.Error == nil {
-		p.tell.paste("to change that:   ", r.Drift.Repair)
-	}
-}
-
-func (p program) printTrouble(t *trouble) {
-	if t == nil {
-		return
-	}
-	p.tell.printf("%s", p.tell.tilde(t.Message))
-	p.tell.paste("what to do:       ", p.tell.tilde(t.Hint))
-}
-
-func (p program) printStatus(r report, s bind.State) {
-	p.tell.printRows(r, s)
+func (p program) printStatus(r report, s service.State) {
+	p.tell.printRows(r)
 	p.tell.printf("")
 	switch {
 	case r.OK:
@@ -101,8 +88,13 @@ func (p program) printStatus(r report, s bind.State) {
 	default:
 		p.tell.say(bad, "not bound to %s", *r.Want)
 	}
-	p.printTrouble(r.Trouble)
-	p.printDrift(r)
+	if r.Advice != nil && r.Error == nil {
+		p.tell.printf("%s", r.Advice.Message)
+		p.tell.paste("what to do:       ", p.tell.tilde(r.Advice.Hint))
+	}
+	if r.Drift != nil {
+		p.tell.printf("%s", r.Drift.Message)
+	}
 	if r.ContainerURL != nil {
 		p.tell.paste("from a container: ", *r.ContainerURL)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,10 +9,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"golang.org/x/sys/unix"
 )
 
 // Everything that a person gets to see goes through this file, by these rules:
@@ -21,31 +23,74 @@ import (
 //     a full stop; a hint is a line of its own with something to paste;
 //   - the home directory is written ~ in messages, because they get pasted;
 //   - nothing that comes from a file or another program reaches the terminal
-//     with control characters in it;
-//   - colours, marks and folding are for terminals (screen.go, fold.go, table.go):
-//     what goes elsewhere has no control byte but tabs in a diff and line ends;
+//     with control characters in it: see printable;
+//   - colours and ASCII marks are for terminals (colour.go): what goes elsewhere
+//     has no control byte but tabs in a diff and line ends. Terminals wrap;
 //   - what moves (spinner.go) is on stderr, and is gone before a result is written.
 
 type teller struct {
-	out    io.Writer
-	err    io.Writer
-	screen screen // what out can show
-	aside  screen // what err can
-	home   string
+	out, err stream
+	home     string
 }
 
 func newTeller(stdout, stderr io.Writer) teller {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "" // nothing gets shortened then
+	home, _ := os.UserHomeDir() // "" where there is none: nothing gets shortened then
+	return teller{
+		out:  newStream(stdout, isTerminal(stdout), os.Getenv),
+		err:  newStream(stderr, isTerminal(stderr), os.Getenv),
+		home: home,
 	}
-	return teller{stdout, stderr, screenOf(stdout, os.Getenv), screenOf(stderr, os.Getenv), home}
+}
+
+// isTerminal reports whether w has a size, which only a terminal has.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
 }
 
 // plain is for --json: there are only programs to read it.
 func (t teller) plain() teller {
-	t.screen, t.aside = screen{}, screen{}
+	t.out, t.err = stream{Writer: t.out.Writer}, stream{Writer: t.err.Writer}
 	return t
+}
+
+// piece is a bit of text, and what it means.
+type piece struct {
+	meaning meaning
+	text    string
+}
+
+// The marks show at a glance what a row is about.
+var (
+	markGood    = piece{good, "✓"}
+	markCareful = piece{careful, "!"}
+	markBad     = piece{bad, "✗"}
+	markNone    = piece{detail, "–"}
+	markUnknown = piece{careful, "?"}
+
+	asciiMarks = strings.NewReplacer("✓", "+", "✗", "x", "–", "-")
+)
+
+// paint makes a piece fit for the stream. The colour comes after everything that
+// could steer a terminal is gone from the text.
+func (s stream) paint(p piece) string {
+	text := printable(p.text)
+	if s.ascii {
+		text = asciiMarks.Replace(text)
+	}
+	return s.tint(p.meaning, text)
+}
+
+func (s stream) line(text ...piece) {
+	var b strings.Builder
+	for _, p := range text {
+		b.WriteString(s.paint(p))
+	}
+	fmt.Fprintln(s, b.String()) // who owns the stream remembers what failed
 }
 
 // printf writes a line of a result.
@@ -53,35 +98,44 @@ func (t teller) printf(format string, args ...any) { t.say(plain, format, args..
 
 // say is printf in the colour of a meaning.
 func (t teller) say(m meaning, format string, args ...any) {
-	t.line(0, piece{m, fmt.Sprintf(format, args...)})
+	t.out.line(piece{m, fmt.Sprintf(format, args...)})
 }
 
-// line writes a line that stands so many spaces to the right.
-func (t teller) line(indent int, text ...piece) {
-	t.screen.put(t.out, max(indent, 2), append([]piece{spaces(indent)}, text...)...)
+// paste writes something to paste, behind what it is for.
+func (t teller) paste(label, text string) { t.out.line(piece{detail, label}, piece{plain, text}) }
+
+// row is a line of a table: a mark, if it has one, and what is in the columns.
+type row struct {
+	mark  piece
+	cells []piece
 }
 
-// paste writes something to paste, behind what it is for or below that.
-func (t teller) paste(label, text string) {
-	if !t.screen.holds(columns(label + text)) {
-		t.say(detail, "%s", strings.TrimRight(label, " "))
-		label = "  "
+// rows writes aligned columns. Each cell has a colour if one has: tabwriter counts
+// the codes.
+func (t teller) rows(rows []row) {
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		var cells []string
+		for _, p := range r.cells {
+			cells = append(cells, t.out.paint(piece{cmp.Or(p.meaning, uncoloured), p.text}))
+		}
+		line := strings.TrimRight(strings.Join(cells, "\t"), "\t")
+		if r.mark.text != "" {
+			line = t.out.paint(r.mark) + " " + line
+		}
+		fmt.Fprintln(w, "  "+line)
 	}
-	t.whole(piece{detail, label}, piece{plain, text})
+	w.Flush()
 }
 
-// whole writes a line that nobody but the terminal may break.
-func (t teller) whole(text ...piece) { t.screen.write(t.out, text...) }
-
-// diff writes a unified diff, which brings its own line ends and tabs. It is not
-// folded: its lines are those of a file.
+// diff writes a unified diff, which brings its own line ends and tabs.
 func (t teller) diff(text string) {
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		for i := range fields {
 			fields[i] = printable(fields[i])
 		}
-		fmt.Fprintln(t.out, t.screen.tint(diffMeaning(line), strings.Join(fields, "\t")))
+		fmt.Fprintln(t.out, t.out.tint(diffMeaning(line), strings.Join(fields, "\t")))
 	}
 }
 
@@ -102,16 +156,8 @@ var kinds = map[string]meaning{"error": bad, "warning": careful}
 
 // note writes a line to stderr.
 func (t teller) note(kind, text string) {
-	m, ok := kinds[kind]
-	if !ok {
-		m = detail
-	}
-	line := []piece{{detail, name + ": "}, {m, kind + ":"}, {plain, " " + strings.ReplaceAll(text, "\n", "; ")}}
-	if kind == "hint" { // there to be pasted
-		t.aside.write(t.err, line...)
-		return
-	}
-	t.aside.put(t.err, 2, line...)
+	m := cmp.Or(kinds[kind], detail)
+	t.err.line(piece{detail, name + ": "}, piece{m, kind + ":"}, piece{plain, " " + strings.ReplaceAll(text, "\n", "; ")})
 }
 
 // json writes the one object of --json.
@@ -128,12 +174,12 @@ func (t teller) warnings(all []warning) {
 	}
 }
 
-func (t teller) waiting(pid int) {
-	who := "another run"
+// otherRun says that another run, of an unknown process if that is 0, has to end first.
+func otherRun(pid int) string {
 	if pid > 0 {
-		who = fmt.Sprintf("another run (pid %d)", pid)
+		return fmt.Sprintf("waiting for another run (pid %d) to finish", pid)
 	}
-	t.note("note", "waiting for "+who+" to finish")
+	return "waiting for another run to finish"
 }
 
 // error says what went wrong and what to type next.
@@ -141,15 +187,13 @@ func (t teller) error(err error) {
 	if errors.Is(err, errNotWanted) {
 		return // the answer is on stdout
 	}
-	t.note("error", t.tilde(plainWords(err.Error())))
-	var p *bind.Problem
-	if errors.As(err, &p) {
-		for _, line := range p.Log {
-			t.note("log", line)
-		}
+	o := newErrorObject(t, err)
+	t.note("error", o.Message)
+	for _, line := range o.Log {
+		t.note("log", line)
 	}
-	if hint := hintOf(err); hint != "" {
-		t.note("hint", hint)
+	if o.Hint != "" {
+		t.note("hint", o.Hint)
 	}
 }
 
@@ -160,18 +204,6 @@ func plainWords(text string) string {
 		"EvalSymlinks: too many links", "too many links in a row",
 		"$HOME is not defined", "HOME is not set",
 	).Replace(text)
-}
-
-func hintOf(err error) string {
-	var usage *usageError
-	var p *bind.Problem
-	switch {
-	case errors.As(err, &usage):
-		return usage.hint
-	case errors.As(err, &p):
-		return p.Hint
-	}
-	return ""
 }
 
 // tilde shortens the home directory in a message, but not in quotes, where no

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
-	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -80,7 +80,7 @@ func (p program) url(c *cli.Context) error {
 		p.tell.json(r)
 		return nil
 	}
-	p.tell.whole(piece{plain, r.URL})
+	p.tell.printf("%s", r.URL)
 	p.tell.warnings(r.Warnings)
 	return nil
 }
@@ -96,14 +96,14 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 		return host, nil
 	}
 	runner := launchctl.Exec{Deadline: runtimeDeadline}
-	found, absent := container.Find(ctx, runner)
+	found := container.Probe{Runner: runner}.Find(ctx)
 	if ctx.Err() != nil {
 		return "", cutShort(ctx, name+" url --runtime docker")
 	}
-	if len(found) == 0 {
-		return "", noRuntime(absent, name+" url --runtime docker")
+	if len(found.Runtimes) == 0 {
+		return "", noRuntime(found.Unusable, name+" url --runtime docker")
 	}
-	rt := found[0]
+	rt := found.Runtimes[0]
 	row := newRuntimeRow(rt)
 	r.Runtime = &row
 	if rt.HasName() {
@@ -111,7 +111,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	}
 	gateway, err := container.DefaultGateway(ctx, runner, rt)
 	if err != nil {
-		return "", orDoctor(doctor.NoneAsked(err, rt.Tool))
+		return "", orDoctor(advice.NoneAsked(err, rt.Tool))
 	}
 	r.Warnings = append(r.Warnings, warning{"gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
 		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())})

@@ -1,14 +1,11 @@
 # bash completion for ollama-bind. It does with the bash 3.2 of macOS, needs no other
-# package, starts no program, and evaluates nothing that was typed.
+# package, starts no program, and evaluates nothing that was typed. make docs writes
+# what is generated.
 
 _ollama_bind() {
 	local command=${COMP_WORDS[1]-} before=${COMP_WORDS[COMP_CWORD-1]} word=${COMP_WORDS[COMP_CWORD]-}
 	COMPREPLY=()
-	if [ "$COMP_CWORD" -eq 1 ]; then
-		_ollama_bind_offer fix status rollback doctor probe url completion version help \
-			--help -h --version -v
-		return
-	fi
+	if [ "$COMP_CWORD" -eq 1 ]; then command= before=; fi
 
 	# --flag=value is three words, but one in bash 3.2.
 	case $word in
@@ -18,46 +15,70 @@ _ollama_bind() {
 	esac
 
 	case $command:$before in
-	fix:--host | status:--host | doctor:--host | probe:--host)
+	# generated: bash
+	:)
+		_ollama_bind_offer fix status rollback doctor probe url completion version help --help -h --version -v ;;
+	fix:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
-	fix:--plist | status:--plist | doctor:--plist)
+	fix:--plist)
 		_ollama_bind_files ;;
-	doctor:--check)
-		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit \
-			plist-parses plist-permissions value-in-env-file value-in-plist value-in-job \
-			launchctl-getenv value-traps listeners owner-is-job second-ollama api-version \
-			api-from-own-address lasting homebrew-version firewall-state exposed-addresses \
-			ollama-version-advisories client-env container-runtime container-url \
-			container-extra-hosts container-proxy container-reaches-loopback \
-			container-reaches-wildcard container-reaches-ollama ;;
-	doctor:--runtime | probe:--runtime)
-		_ollama_bind_offer docker podman nerdctl ;;
-	url:--runtime)
-		_ollama_bind_offer docker host lima podman rancher ;;
-	fix:--timeout | rollback:--timeout | rollback:--to | doctor:--container | \
-	probe:--container | probe:--image | probe:--url | probe:--origin | probe:--timeout | url:--from)
-		;; # what they take is not known here
-	completion:completion)
-		_ollama_bind_offer bash zsh fish --help -h ;;
-	help:help)
-		_ollama_bind_offer fix status rollback doctor probe url completion version ;;
+	fix:--timeout)
+		_ollama_bind_offer ;;
 	fix:*)
-		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout \
-			--json --quiet -q --help -h ;;
+		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout --json --quiet -q --help -h ;;
+	status:--host)
+		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	status:--plist)
+		_ollama_bind_files ;;
 	status:*)
 		_ollama_bind_offer --host --plist --json --help -h ;;
+	rollback:--to)
+		_ollama_bind_offer ;;
+	rollback:--timeout)
+		_ollama_bind_offer ;;
 	rollback:*)
 		_ollama_bind_offer --list --to --force --timeout --json --quiet -q --help -h ;;
+	doctor:--container)
+		_ollama_bind_offer ;;
+	doctor:--runtime)
+		_ollama_bind_offer docker podman nerdctl ;;
+	doctor:--check)
+		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit plist-parses plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv value-traps listeners owner-is-job second-ollama api-version api-from-own-address lasting homebrew-version firewall-state exposed-addresses ollama-version-advisories client-env container-runtime container-url container-extra-hosts container-proxy container-reaches-loopback container-reaches-wildcard container-reaches-ollama ;;
+	doctor:--host)
+		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	doctor:--plist)
+		_ollama_bind_files ;;
 	doctor:*)
-		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json \
-			--help -h ;;
+		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json --help -h ;;
+	probe:--container)
+		_ollama_bind_offer ;;
+	probe:--image)
+		_ollama_bind_offer ;;
+	probe:--runtime)
+		_ollama_bind_offer docker podman nerdctl ;;
+	probe:--url)
+		_ollama_bind_offer ;;
+	probe:--origin)
+		_ollama_bind_offer ;;
+	probe:--host)
+		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	probe:--timeout)
+		_ollama_bind_offer ;;
 	probe:*)
-		_ollama_bind_offer --container --image --runtime --url --origin --host --timeout --json \
-			--help -h ;;
+		_ollama_bind_offer --container --image --runtime --url --origin --host --timeout --json --help -h ;;
+	url:--from)
+		_ollama_bind_offer ;;
+	url:--runtime)
+		_ollama_bind_offer docker host lima podman rancher ;;
 	url:*)
 		_ollama_bind_offer --from --runtime --json --help -h ;;
+	completion:completion)
+		_ollama_bind_offer bash zsh fish --help -h ;;
 	version:*)
 		_ollama_bind_offer --help -h ;;
+	help:help)
+		_ollama_bind_offer fix status rollback doctor probe url completion version ;;
+	# end generated
 	esac
 }
 

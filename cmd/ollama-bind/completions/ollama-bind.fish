@@ -1,5 +1,5 @@
 # fish completion for ollama-bind. It starts no program, and evaluates nothing that was
-# typed.
+# typed. make docs writes what is generated.
 
 # __ollama_bind_first: the word that is being typed is the first.
 function __ollama_bind_first
@@ -19,75 +19,61 @@ function __ollama_bind_of
 end
 
 complete -c ollama-bind -f
-
-complete -c ollama-bind -n __ollama_bind_first -a fix -d 'set OLLAMA_HOST in the service, restart it, and prove that it listens'
-complete -c ollama-bind -n __ollama_bind_first -a status -d 'show where OLLAMA_HOST is set, and who listens'
-complete -c ollama-bind -n __ollama_bind_first -a rollback -d 'put back what the last fix changed'
-complete -c ollama-bind -n __ollama_bind_first -a doctor -d 'check everything between OLLAMA_HOST and a container'
-complete -c ollama-bind -n __ollama_bind_first -a probe -d 'fetch Ollama from inside of containers'
-complete -c ollama-bind -n __ollama_bind_first -a url -d 'print the URL by which a container reaches Ollama'
-complete -c ollama-bind -n __ollama_bind_first -a completion -d 'print the completion for a shell'
-complete -c ollama-bind -n __ollama_bind_first -a version -d 'print the version'
-complete -c ollama-bind -n __ollama_bind_first -a help -d 'show the help for a command'
-complete -c ollama-bind -n __ollama_bind_first -l help -s h -d 'show help'
-complete -c ollama-bind -n __ollama_bind_first -l version -s v -d 'print the version'
-complete -c ollama-bind -n '__ollama_bind_second help' -a 'fix status rollback doctor probe url completion version'
-complete -c ollama-bind -n '__ollama_bind_second completion' -a 'bash zsh fish'
-
+# generated: fish
+complete -c ollama-bind -n '__ollama_bind_first' -l help -s h -d 'show help'
+complete -c ollama-bind -n '__ollama_bind_first' -l version -s v -d 'print the version'
+complete -c ollama-bind -n __ollama_bind_first -a fix -d 'set OLLAMA_HOST in Homebrew\'s Ollama service, restart it, and prove that it listens'
 complete -c ollama-bind -n '__ollama_bind_of fix' -l dry-run -s n -d 'show the change as a diff and stop'
-complete -c ollama-bind -n '__ollama_bind_of fix' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the address that Ollama shall listen on'
-complete -c ollama-bind -n '__ollama_bind_of fix' -l plist -r -F -d 'the LaunchAgent, if it is not that of Homebrew'
-complete -c ollama-bind -n '__ollama_bind_of fix' -l no-persist -d 'leave the env file of Homebrew out'
+complete -c ollama-bind -n '__ollama_bind_of fix' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the ADDRESS that Ollama is to listen on, one of this machine\'s; 0.0.0.0 is all of them'
+complete -c ollama-bind -n '__ollama_bind_of fix' -l plist -r -F -d 'the LaunchAgent FILE, if it is not Homebrew\'s'
+complete -c ollama-bind -n '__ollama_bind_of fix' -l no-persist -d 'leave Homebrew\'s env file out: the next brew services restart drops the setting'
 complete -c ollama-bind -n '__ollama_bind_of fix' -l no-restart -d 'write the files, and leave the running service alone'
-complete -c ollama-bind -n '__ollama_bind_of fix' -l timeout -x -d 'time after which everything is undone, such as 30s'
-complete -c ollama-bind -n '__ollama_bind_of fix' -l json -d 'print one JSON object'
+complete -c ollama-bind -n '__ollama_bind_of fix' -l timeout -x -a '' -d 'the TIME that all of it may take, such as 45s or 2m; at least a third is kept for putting things back'
+complete -c ollama-bind -n '__ollama_bind_of fix' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of fix' -l quiet -s q -d 'print errors only'
 complete -c ollama-bind -n '__ollama_bind_of fix' -l help -s h -d 'show help'
-
-complete -c ollama-bind -n '__ollama_bind_of status' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the address that Ollama shall listen on'
-complete -c ollama-bind -n '__ollama_bind_of status' -l plist -r -F -d 'the LaunchAgent, if it is not that of Homebrew'
-complete -c ollama-bind -n '__ollama_bind_of status' -l json -d 'print one JSON object'
+complete -c ollama-bind -n __ollama_bind_first -a status -d 'show where OLLAMA_HOST is set, what launchd holds, and who listens'
+complete -c ollama-bind -n '__ollama_bind_of status' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the ADDRESS that Ollama is to listen on, one of this machine\'s; 0.0.0.0 is all of them'
+complete -c ollama-bind -n '__ollama_bind_of status' -l plist -r -F -d 'the LaunchAgent FILE, if it is not Homebrew\'s'
+complete -c ollama-bind -n '__ollama_bind_of status' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of status' -l help -s h -d 'show help'
-
+complete -c ollama-bind -n __ollama_bind_first -a rollback -d 'put back, byte for byte, what fix changed, and prove the socket again'
 complete -c ollama-bind -n '__ollama_bind_of rollback' -l list -d 'list the backups and stop'
-complete -c ollama-bind -n '__ollama_bind_of rollback' -l to -x -d 'go back to what the backup with this ID holds'
+complete -c ollama-bind -n '__ollama_bind_of rollback' -l to -x -a '' -d 'go back to what the backup ID holds'
 complete -c ollama-bind -n '__ollama_bind_of rollback' -l force -d 'restore even if the file was changed since'
-complete -c ollama-bind -n '__ollama_bind_of rollback' -l timeout -x -d 'time after which everything is undone, such as 30s'
-complete -c ollama-bind -n '__ollama_bind_of rollback' -l json -d 'print one JSON object'
+complete -c ollama-bind -n '__ollama_bind_of rollback' -l timeout -x -a '' -d 'the TIME that all of it may take, such as 45s or 2m; at least a third is kept for putting things back'
+complete -c ollama-bind -n '__ollama_bind_of rollback' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of rollback' -l quiet -s q -d 'print errors only'
 complete -c ollama-bind -n '__ollama_bind_of rollback' -l help -s h -d 'show help'
-
-set -l checks \
-    platform agent-found label two-jobs job-loaded disabled last-exit plist-parses \
-    plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv \
-    value-traps listeners owner-is-job second-ollama api-version api-from-own-address \
-    lasting homebrew-version firewall-state exposed-addresses ollama-version-advisories \
-    client-env container-runtime container-url container-extra-hosts container-proxy \
-    container-reaches-loopback container-reaches-wildcard container-reaches-ollama
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l container -x -d 'a container to ask; again for another one'
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l runtime -x -a 'docker podman nerdctl' -d 'ask this one alone'
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l check -x -a "$checks" -d 'run only this check; again for another one'
+complete -c ollama-bind -n __ollama_bind_first -a doctor -d 'check everything between OLLAMA_HOST and a container, and name the cure'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l container -x -a '' -d 'ask from inside of the container NAME; again for another one'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l runtime -x -a 'docker podman nerdctl' -d 'ask TOOL alone: docker, podman, nerdctl'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l check -x -a 'platform agent-found label two-jobs job-loaded disabled last-exit plist-parses plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv value-traps listeners owner-is-job second-ollama api-version api-from-own-address lasting homebrew-version firewall-state exposed-addresses ollama-version-advisories client-env container-runtime container-url container-extra-hosts container-proxy container-reaches-loopback container-reaches-wildcard container-reaches-ollama' -d 'run only the check ID; again for another one'
 complete -c ollama-bind -n '__ollama_bind_of doctor' -l list-checks -d 'list the checks and stop'
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the address that Ollama shall listen on'
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l plist -r -F -d 'the LaunchAgent, if it is not that of Homebrew'
-complete -c ollama-bind -n '__ollama_bind_of doctor' -l json -d 'print one JSON object'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the ADDRESS that Ollama is to listen on, one of this machine\'s; 0.0.0.0 is all of them'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l plist -r -F -d 'the LaunchAgent FILE, if it is not Homebrew\'s'
+complete -c ollama-bind -n '__ollama_bind_of doctor' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of doctor' -l help -s h -d 'show help'
-
-complete -c ollama-bind -n '__ollama_bind_of probe' -l container -x -d 'a container to ask; again for another one'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l image -x -d 'fetch from a throw-away container of this image'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l runtime -x -a 'docker podman nerdctl' -d 'ask this one alone'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l url -x -d 'fetch this URL'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l origin -x -d 'send this along, as a web page from there would'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the address that Ollama shall listen on'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l timeout -x -d 'time that all of it may take, such as 30s'
-complete -c ollama-bind -n '__ollama_bind_of probe' -l json -d 'print one JSON object'
+complete -c ollama-bind -n __ollama_bind_first -a probe -d 'fetch Ollama from inside of containers, and say what it takes to reach it'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l container -x -a '' -d 'ask from inside of the container NAME; again for another one'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l image -x -a '' -d 'fetch from a throw-away container of IMAGE, on the network of each container'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l runtime -x -a 'docker podman nerdctl' -d 'ask TOOL alone: docker, podman, nerdctl'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l url -x -a '' -d 'fetch URL, whatever the containers\' environment says'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l origin -x -a '' -d 'send ORIGIN along, as a web page from there would'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l host -x -a '0.0.0.0:11434 127.0.0.1:11434' -d 'the ADDRESS that Ollama is to listen on, one of this machine\'s; 0.0.0.0 is all of them'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l timeout -x -a '' -d 'the TIME that all of it may take'
+complete -c ollama-bind -n '__ollama_bind_of probe' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of probe' -l help -s h -d 'show help'
-
-complete -c ollama-bind -n '__ollama_bind_of url' -l from -x -d 'the URL that works on this machine'
-complete -c ollama-bind -n '__ollama_bind_of url' -l runtime -x -a 'docker host lima podman rancher' -d 'take the name that this one has'
-complete -c ollama-bind -n '__ollama_bind_of url' -l json -d 'print one JSON object'
+complete -c ollama-bind -n __ollama_bind_first -a url -d 'print the URL by which a container reaches this machine\'s Ollama'
+complete -c ollama-bind -n '__ollama_bind_of url' -l from -x -a '' -d 'the URL that works on this machine'
+complete -c ollama-bind -n '__ollama_bind_of url' -l runtime -x -a 'docker host lima podman rancher' -d 'ask nobody, take the name that RUNTIME has: docker, host, lima, podman, rancher'
+complete -c ollama-bind -n '__ollama_bind_of url' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of url' -l help -s h -d 'show help'
-
+complete -c ollama-bind -n __ollama_bind_first -a completion -d 'print the completion for bash, zsh or fish'
+complete -c ollama-bind -n '__ollama_bind_second completion' -a 'bash zsh fish'
 complete -c ollama-bind -n '__ollama_bind_of completion' -l help -s h -d 'show help'
-
+complete -c ollama-bind -n __ollama_bind_first -a version -d 'print version, commit, date and Go version'
 complete -c ollama-bind -n '__ollama_bind_of version' -l help -s h -d 'show help'
+complete -c ollama-bind -n __ollama_bind_first -a help -d 'show the help for a command'
+complete -c ollama-bind -n '__ollama_bind_second help' -a 'fix status rollback doctor probe url completion version'
+# end generated

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"cmp"
+	"io"
+	"strings"
+)
+
+// meaning is what a piece of text is worth to its reader: the code of one of the
+// sixteen colours that every terminal has, in the shades that its owner chose. All
+// have two digits: text/tabwriter counts them, and columns have to stay straight.
+type meaning string
+
+const (
+	plain      meaning = ""
+	uncoloured meaning = "39" // the terminal's own
+	good       meaning = "32"
+	careful    meaning = "33"
+	bad        meaning = "31"
+	detail     meaning = "02" // faint, which unlike grey shows on light and dark alike
+)
+
+// stream is stdout or stderr, and what can be shown there. One with a Writer alone
+// is a pipe or a file.
+type stream struct {
+	io.Writer
+	colour bool
+	ascii  bool // it is a terminal that does not know UTF-8
+	lively bool // it is a terminal where a line can replace another one
+}
+
+// newStream decides. NO_COLOR (no-color.org) goes before CLICOLOR_FORCE, which goes
+// before CLICOLOR=0 (bixense.com/clicolors). A terminal that has not said what it is
+// counts as a dumb one.
+func newStream(w io.Writer, terminal bool, getenv func(string) string) stream {
+	term, force := getenv("TERM"), getenv("CLICOLOR_FORCE")
+	still := getenv("NO_COLOR") != "" || term == "dumb" || terminal && term == ""
+	forced := force != "" && force != "0"
+	locale := strings.ToLower(cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")))
+	return stream{
+		Writer: w,
+		colour: !still && (forced || terminal && getenv("CLICOLOR") != "0"),
+		ascii:  terminal && !strings.Contains(locale, "utf-8") && !strings.Contains(locale, "utf8"),
+		lively: terminal && !still,
+	}
+}
+
+// tint colours text that is printable.
+func (s stream) tint(m meaning, text string) string {
+	if !s.colour || m == plain || text == "" {
+		return text
+	}
+	return "\x1b[" + string(m) + "m" + text + "\x1b[0m"
+}
