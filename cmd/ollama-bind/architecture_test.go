@@ -1,23 +1,21 @@
 package main
 
 import (
-	"go/parser"
-	"go/token"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestArchitecture holds docs/architecture.md against the folders, the imports and
-// go.mod.
+// TestArchitecture holds docs/architecture.md against the folders and go.mod.
 func TestArchitecture(t *testing.T) {
 	page := readDoc(t, "docs/architecture.md")
 	described := firstGroups("(?m)^\\| `(\\S+)` \\| ", part(t, page, "\n## The rooms\n", "\n## "))
-	for room := range rooms(t) {
-		if !slices.Contains(described, room) {
-			t.Errorf("docs/architecture.md has no row for %s", room)
+	for _, p := range packages(t, root("...")) {
+		if !slices.Contains(described, p.room) {
+			t.Errorf("docs/architecture.md has no row for %s", p.room)
 		}
 	}
 	for _, room := range described {
@@ -25,7 +23,7 @@ func TestArchitecture(t *testing.T) {
 			t.Errorf("docs/architecture.md has a row for what is not there: %v", err)
 		}
 	}
-	for _, module := range direct(t) {
+	for _, module := range firstGroups(`(?m)^\t(\S+) v\S+$`, readDoc(t, "go.mod")) {
 		if !strings.Contains(page, "\n| "+module+" | ") {
 			t.Errorf("docs/architecture.md does not say what %s is for", module)
 		}
@@ -34,48 +32,56 @@ func TestArchitecture(t *testing.T) {
 
 // TestImports holds the code against what docs/architecture.md says of imports.
 func TestImports(t *testing.T) {
-	order := []string{"plistfix", "launchctl", "internal/bind", "internal/container", "internal/doctor"}
-	for room, imports := range rooms(t) {
-		for _, other := range imports {
+	order := []string{"plistfix", "launchctl", "internal/service", "internal/container", "internal/doctor"}
+	for _, p := range packages(t, root("...")) {
+		for _, other := range p.imports {
 			switch {
-			case other == "internal/sandbox" && room != "internal/bench":
-				t.Errorf("%s imports %s, and is no test", room, other)
-			case slices.Contains(order[:2], room):
-				t.Errorf("%s imports %s, and should be of use alone", room, other)
-			case slices.Contains(order, room) && slices.Index(order, other) > slices.Index(order, room):
-				t.Errorf("%s imports %s: that is the wrong way", room, other)
-			case room == "internal/container" && other == "internal/bind":
-				t.Errorf("%s imports %s, and should know nothing of launchd", room, other)
+			case other == p.room:
+			case other == "internal/sandbox" && p.room != "internal/bench":
+				t.Errorf("%s imports %s, and is no test", p.room, other)
+			case slices.Contains(order[:2], p.room):
+				t.Errorf("%s imports %s, and should be of use alone", p.room, other)
+			case slices.Contains(order, p.room) && slices.Index(order, other) > slices.Index(order, p.room):
+				t.Errorf("%s imports %s: that is the wrong way", p.room, other)
+			case p.room == "internal/container" && other == "internal/service":
+				t.Errorf("%s imports %s, and should know nothing of launchd", p.room, other)
 			}
 		}
 	}
 }
 
-// rooms are the packages with what they import of each other, tests left out. What
-// lies in a package's folder counts as its own.
-func rooms(t *testing.T) map[string][]string {
+// pkg is a package of this module without its tests. What lies in a room's folder counts
+// as the room's.
+type pkg struct {
+	room           string
+	imports, files []string
+}
+
+// packages are those of this module that go list lists.
+func packages(t *testing.T, which ...string) (all []pkg) {
 	t.Helper()
-	all := map[string][]string{}
-	for _, file := range inRepository(t) {
-		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") {
+	const module = "github.com/ollama-bind/ollama-bind/"
+	format := `{{.ImportPath}};{{join .Imports " "}};{{join .GoFiles " "}}`
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, which...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Split(strings.TrimSpace(line), ";")
+		dir, ours := strings.CutPrefix(fields[0], module)
+		if !ours {
 			continue
 		}
-		source, err := parser.ParseFile(token.NewFileSet(), root(file), nil, parser.ImportsOnly)
-		if err != nil {
-			t.Fatal(err)
-		}
-		room := roomOf(path.Dir(file))
-		imports := all[room]
-		for _, spec := range source.Imports {
-			other, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
-			if other = roomOf(other); ours && other != room {
-				imports = append(imports, other)
+		p := pkg{room: roomOf(dir)}
+		for _, imported := range strings.Fields(fields[1]) {
+			if other, ours := strings.CutPrefix(imported, module); ours {
+				p.imports = append(p.imports, roomOf(other))
 			}
 		}
-		all[room] = imports // known, even if it imports nothing
-	}
-	if len(all) < 10 {
-		t.Fatalf("%d packages", len(all))
+		for _, file := range strings.Fields(fields[2]) {
+			p.files = append(p.files, path.Join(dir, file))
+		}
+		all = append(all, p)
 	}
 	return all
 }
@@ -86,14 +92,4 @@ func roomOf(folder string) string {
 		return path.Join(parts[:min(len(parts), 2)]...)
 	}
 	return parts[0]
-}
-
-// direct are the modules that go.mod requires, but for what those require.
-func direct(t *testing.T) []string {
-	t.Helper()
-	modules := firstGroups(`(?m)^\t(\S+) v\S+$`, readDoc(t, "go.mod"))
-	if len(modules) == 0 {
-		t.Fatal("go.mod requires nothing")
-	}
-	return modules
 }

@@ -75,7 +75,6 @@ func TestE2E(t *testing.T) {
 	e := connect(t)
 	conditions["compose"] = func() bool { return e.compose != "" }
 	e.recipes = readRecipes(t)
-	schemas.start(t)
 	e.sweep() // a run that was killed may have left something
 	t.Cleanup(e.sweep)
 	t.Cleanup(sweepOnSignal(e))

@@ -1,31 +1,16 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
-// TestMain lets the test binary be everything that a story needs: ollama-bind
-// itself, and the sandbox's launchctl, ollama and lsof.
-func TestMain(m *testing.M) {
-	sandbox.Main()
-	testscript.Main(m, map[string]func(){
-		"ollama-bind": func() {
-			p := program{tell: newTeller(os.Stdout, os.Stderr), daemons: homebrew.Daemons, ownApp: os.Getenv("APP")}
-			if dir := os.Getenv("DAEMONS"); dir != "" {
-				p.daemons = dir // never the machine's own
-			}
-			os.Exit(p.run(append([]string{"ollama-bind"}, os.Args[1:]...)))
-		},
-	})
-}
+func TestMain(m *testing.M) { sandbox.RunTests(m, name) }
 
 // TestStories runs the program as a whole, one story a file.
 func TestStories(t *testing.T) {
@@ -33,7 +18,6 @@ func TestStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schemas.start(t)
 	var told atomic.Int32
 	t.Cleanup(func() {
 		if int(told.Load()) == len(files) { // and not a few of them, by -run

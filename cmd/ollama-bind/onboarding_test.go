@@ -27,7 +27,6 @@ func TestOnboarding(t *testing.T) {
 		}
 	}
 	recipes := readRecipes(t)
-	schemas.start(t)
 	var turn sync.Mutex
 	all := maps.Clone(commands)
 	all["job"] = cmdJob
@@ -59,11 +58,7 @@ func TestRecipesAreUsed(t *testing.T) {
 	}
 	var stories strings.Builder
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stories.Write(data)
+		stories.WriteString(readDoc(t, "cmd/ollama-bind/"+file))
 	}
 	for recipe := range readRecipes(t) {
 		use := recipe
@@ -79,12 +74,8 @@ func TestRecipesAreUsed(t *testing.T) {
 // readRecipes reads the fenced blocks of docs/onboarding.md that have a file's name
 // behind their language.
 func readRecipes(t *testing.T) map[string]string {
-	page, err := os.ReadFile("../../docs/onboarding.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	recipes := map[string]string{}
-	for i, part := range strings.Split("\n"+string(page), "\n```") {
+	for i, part := range strings.Split("\n"+readDoc(t, "docs/onboarding.md"), "\n```") {
 		head, body, _ := strings.Cut(part, "\n")
 		_, file, named := strings.Cut(head, " ")
 		if opens := i%2 == 1; !opens || !named {

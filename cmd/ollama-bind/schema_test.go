@@ -2,22 +2,22 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
+
+// published is where the schemas are published, which is what they call each other by.
+const published = "https://github.com/ollama-bind/ollama-bind/raw/main/docs/schema/"
 
 // The schemas that are of no command.
 const (
@@ -27,15 +27,15 @@ const (
 
 // schemas are what docs/schema says about the answers of --json, and what the
 // stories have had of them.
-var schemas schemaChecker
+var schemas = schemaChecker{heard: map[kind]string{}}
 
-// schemaChecker asks internal/schemacheck, where that runs.
 type schemaChecker struct {
-	mu        sync.Mutex // a question and its answer belong together
-	questions *json.Encoder
-	answers   *json.Decoder
-	names     []string
-	heard     map[kind]string // the longest answer of each kind
+	once   sync.Once
+	byName map[string]*jsonschema.Schema
+	err    error
+
+	mu    sync.Mutex
+	heard map[kind]string // the longest answer of each kind
 }
 
 // kind is what the answers are told apart by.
@@ -44,69 +44,64 @@ type kind struct {
 	failed bool // it has an error
 }
 
-const schemaFolder = "../../docs/schema"
+// all are the schemas by their names. The compiler holds each against its metaschema.
+func (s *schemaChecker) all() (map[string]*jsonschema.Schema, error) {
+	s.once.Do(func() { s.byName, s.err = compileSchemas("../../docs/schema") })
+	return s.byName, s.err
+}
 
-// start has all stories of the test checked. SCHEMACHECK is a schemacheck that is
-// built already, for those who have no Go at hand.
-func (s *schemaChecker) start(t *testing.T) {
-	cmd := exec.Command("go", "run", "../../internal/schemacheck", schemaFolder)
-	if built := os.Getenv("SCHEMACHECK"); built != "" {
-		cmd = exec.Command(built, schemaFolder)
+func compileSchemas(folder string) (map[string]*jsonschema.Schema, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no schemas in %s: %v", folder, err)
 	}
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
 		}
-		*s = schemaChecker{}
-	})
-	s.run(in, out)
-	var first struct {
-		Schemas []string
-		Error   string
+		doc, err := unmarshal(string(text))
+		if err == nil {
+			err = c.AddResource(published+filepath.Base(file), doc)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
-	if err := s.answers.Decode(&first); err != nil || first.Error != "" {
-		t.Fatal(err, first.Error)
+	all := map[string]*jsonschema.Schema{}
+	for _, file := range files {
+		schema, err := c.Compile(published + filepath.Base(file))
+		if err != nil {
+			return nil, err
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".json")] = schema
 	}
-	s.names = first.Schemas
+	return all, nil
 }
 
-func (s *schemaChecker) run(in io.Writer, out io.Reader) {
-	s.questions, s.answers, s.heard = json.NewEncoder(in), json.NewDecoder(out), map[kind]string{}
-}
+// unmarshal takes one value, and nothing behind it.
+func unmarshal(text string) (any, error) { return jsonschema.UnmarshalJSON(strings.NewReader(text)) }
 
 // validate says why a text does not meet a schema.
 func (s *schemaChecker) validate(schema, text string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var answer struct{ Error string }
-	err := s.questions.Encode(map[string]string{"schema": schema, "text": text})
-	if err == nil {
-		err = s.answers.Decode(&answer)
+	all, err := s.all()
+	if err != nil {
+		return err
 	}
-	if err == nil && answer.Error != "" {
-		err = errors.New(answer.Error)
+	doc, err := unmarshal(text)
+	if err != nil {
+		return err
 	}
-	return err
+	return all[schema].Validate(doc)
 }
 
 // checkJSON holds what the program has printed against its schema, if --json was
 // asked for. It is a part of exits and finish, so every story does it.
 func checkJSON(ts *testscript.TestScript, args []string, exit int, stdout string) {
 	killed := exit < 0
-	if schemas.names == nil || killed || filepath.Base(args[0]) != name || !wantsJSON(args) {
+	if killed || filepath.Base(args[0]) != name || !wantsJSON(args) {
 		return
 	}
 	if err := schemas.check(args, exit, stdout); err != nil {
@@ -142,12 +137,13 @@ func (s *schemaChecker) check(args []string, exit int, stdout string) error {
 // schemaOf is the schema of what a command line prints.
 func (s *schemaChecker) schemaOf(args []string) string {
 	command := commandName(args)
+	all, _ := s.all()
 	switch {
 	case command == "rollback" && slices.Contains(args, "--list"):
 		return "rollback-list"
 	case command == "doctor" && slices.Contains(args, "--list-checks"):
 		return "doctor-list-checks"
-	case command != commonSchema && slices.Contains(s.names, command):
+	case command != commonSchema && all[command] != nil:
 		return command
 	}
 	return errorSchema // of a command line without a command
@@ -164,7 +160,11 @@ func (s *schemaChecker) keep(k kind, stdout string) {
 // checkCoverage wants the stories to have had a success and an error of each
 // schema, and each schema to refuse them once they are spoiled.
 func (s *schemaChecker) checkCoverage(t *testing.T) {
-	for _, name := range s.names {
+	all, err := s.all()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range all {
 		for _, failed := range []bool{false, true} {
 			if name == commonSchema || name == errorSchema && !failed {
 				continue
@@ -229,148 +229,89 @@ func spoil(v any, place string, try func(how string)) {
 	}
 }
 
-// TestFields wants the schemas to know each field that the program can print, and no
-// other, and to require those that are always there. No story has them all.
-func TestFields(t *testing.T) {
-	f := fields{t, map[reflect.Type]map[string]bool{}}
-	for ref, answer := range map[string]any{
-		"fix.json":                          report{},
-		"status.json":                       report{},
-		"rollback.json":                     report{},
-		"rollback-list.json#/$defs/listing": listing{},
-		"doctor.json":                       doctorReport{},
-		"doctor-list-checks.json":           doctorReport{},
-		"probe.json":                        probeReport{},
-		"url.json":                          urlReport{},
-		"common.json#/$defs/env_file_layer": fileLayer{}, // the type of layers does not tell
-		"common.json#/$defs/plist_layer":    fileLayer{},
-		"common.json#/$defs/job_layer":      jobLayer{},
-		"common.json#/$defs/socket_layer":   socketLayer{},
-	} {
-		f.compare(f.follow("", ref), reflect.TypeOf(answer), ref)
+// TestSchemas wants each file to be a schema of draft 2020-12 under its own address. The
+// schema of errors is open, so no story shows what it refuses.
+func TestSchemas(t *testing.T) {
+	all, err := schemas.all()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for of, known := range f.known {
-		for name := range printed(of) {
-			if !known[name] {
-				t.Errorf("%v prints %s, which no schema has", of, name)
+	for name, schema := range all {
+		if schema.ID != published+name+".json" || schema.DraftVersion != 2020 {
+			t.Errorf("%s.json says that it is %s, of draft %d", name, schema.ID, schema.DraftVersion)
+		}
+	}
+	const good = `{"schema_version":1,"command":"x","ok":false,"error":{"id":"usage","message":"no","hint":""}}`
+	if err := schemas.validate(errorSchema, good); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{
+		strings.Replace(good, `1`, `2`, 1),
+		strings.Replace(good, `false`, `true`, 1),
+		strings.Replace(good, `usage`, `Wrong_Usage`, 1),
+		strings.Replace(good, `"hint":""`, `"hnt":""`, 1),
+		good + good,
+		good[1:],
+	} {
+		if schemas.validate(errorSchema, bad) == nil {
+			t.Errorf("error.json takes %s", bad)
+		}
+	}
+}
+
+// TestFields wants the schemas to know each field that the program can print, and no
+// other. No story has them all.
+func TestFields(t *testing.T) {
+	prints, known := map[string]bool{}, map[string]bool{}
+	for _, answer := range []any{report{}, listing{}, doctorReport{}, probeReport{}, urlReport{}} {
+		addPrinted(prints, reflect.TypeOf(answer))
+	}
+	files, err := filepath.Glob("../../docs/schema/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		doc, err := unmarshal(readDoc(t, filepath.Join("docs/schema", filepath.Base(file))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addProperties(known, doc)
+	}
+	if diff := cmp.Diff(prints, known); diff != "" {
+		t.Errorf("what the program prints (-), and what the schemas have (+):\n%s", diff)
+	}
+}
+
+// addPrinted adds the names that a type and what is in it have in JSON.
+func addPrinted(names map[string]bool, of reflect.Type) {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		addPrinted(names, of.Elem())
+	case reflect.Struct:
+		for _, field := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+				names[name] = true
+				addPrinted(names, field.Type)
 			}
 		}
 	}
 }
 
-// fields compares schemas with types. A type can have several schemas: each leaves out
-// what its command does not have.
-type fields struct {
-	*testing.T
-	known map[reflect.Type]map[string]bool
-}
-
-// compare goes down both.
-func (f fields) compare(s shape, of reflect.Type, place string) {
-	switch {
-	case of.Kind() == reflect.Pointer:
-		f.compare(s, of.Elem(), place)
-	case of.Kind() == reflect.Slice && s.items != nil && of.Elem() != reflect.TypeFor[any]():
-		f.compare(f.shape(s.file, s.items), of.Elem(), place)
-	case of.Kind() == reflect.Struct && of != reflect.TypeFor[time.Time]():
-		f.compareStruct(s, of, place)
-	}
-}
-
-func (f fields) compareStruct(s shape, of reflect.Type, place string) {
-	if f.known[of] == nil {
-		f.known[of] = map[string]bool{}
-	}
-	all := printed(of)
-	for name, field := range all {
-		property, has := s.properties[name]
-		if has {
-			f.known[of][name] = true
-			f.compare(property, field.Type, place+" "+name)
+// addProperties adds the names of the properties in a schema.
+func addProperties(names map[string]bool, schema any) {
+	switch v := schema.(type) {
+	case map[string]any:
+		if properties, ok := v["properties"].(map[string]any); ok {
+			for name := range properties {
+				names[name] = true
+			}
 		}
-		if !omitted(field) && !(has && slices.Contains(s.required, name)) {
-			f.Errorf("%s: %s is always there, and nothing says so", place, name)
+		for _, inner := range v {
+			addProperties(names, inner)
+		}
+	case []any:
+		for _, inner := range v {
+			addProperties(names, inner)
 		}
 	}
-	for name := range s.properties {
-		if _, is := all[name]; !is {
-			f.Errorf("%s: %s is nothing that %v prints", place, name, of)
-		}
-	}
-}
-
-// printed are the fields of a struct, by their names in JSON.
-func printed(of reflect.Type) map[string]reflect.StructField {
-	all := map[string]reflect.StructField{}
-	for _, field := range reflect.VisibleFields(of) {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
-			all[name] = field
-		}
-	}
-	return all
-}
-
-func omitted(field reflect.StructField) bool {
-	return strings.HasSuffix(field.Tag.Get("json"), ",omitempty")
-}
-
-// shape is what a schema says of an object's fields, or of what is in an array.
-type shape struct {
-	file       string
-	properties map[string]shape
-	required   []string
-	items      json.RawMessage
-}
-
-// follow finds what a $ref in a file is about.
-func (f fields) follow(file, ref string) shape {
-	target, pointer, _ := strings.Cut(ref, "#/")
-	if target != "" {
-		file = target
-	}
-	schema, err := os.ReadFile(filepath.Join(schemaFolder, file))
-	for _, step := range strings.FieldsFunc(pointer, func(r rune) bool { return r == '/' }) {
-		var object map[string]json.RawMessage
-		if err == nil {
-			err = json.Unmarshal(schema, &object)
-		}
-		schema = object[step]
-	}
-	if err != nil {
-		f.Fatal(err)
-	}
-	return f.shape(file, schema)
-}
-
-// shape reads a schema, what it refers to, and what it may be one of.
-func (f fields) shape(file string, schema json.RawMessage) shape {
-	var is struct {
-		Ref        string `json:"$ref"`
-		OneOf      []json.RawMessage
-		Properties map[string]json.RawMessage
-		Required   []string
-		Items      json.RawMessage
-	}
-	if err := json.Unmarshal(schema, &is); err != nil {
-		f.Fatalf("%s: %v: %s", file, err, schema)
-	}
-	all := shape{file, map[string]shape{}, is.Required, is.Items}
-	var others []shape
-	if is.Ref != "" {
-		others = append(others, f.follow(file, is.Ref))
-	}
-	for _, one := range is.OneOf {
-		others = append(others, f.shape(file, one))
-	}
-	for _, other := range others {
-		maps.Copy(all.properties, other.properties)
-		all.required = append(all.required, other.required...)
-		if all.items == nil {
-			all.file, all.items = other.file, other.items
-		}
-	}
-	for name, property := range is.Properties {
-		all.properties[name] = f.shape(file, property)
-	}
-	return all
 }

@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,121 +24,90 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
-// The commands that stories have beside testscript's own:
-//
-//	mac [flags]            builds a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS
-//	fault NAME [ARG]       switches a fault on (see package sandbox); heal switches all off
-//	exits CODE PROGRAM…    runs a program and wants that very exit code; with --json, as finish, an answer that meets its schema
-//	json PATH VALUE        wants a value in the JSON object on stdout ("layers.plist.state ok")
-//	same FIXTURE           wants the plist to hold exactly that fixture's bytes
-//	listens on|not ADDR    wants the service to be, or not to be, reachable there: loopback or outside
-//	changed VERB…          wants launchctl to have been told exactly these changing verbs; then forgets (as forget does)
-//	hold ADDRESS           has a process outside launchd take the port; sets $HOLDER; release ends it
-//	stamp, stamped         remembers inode, times and bytes of the plist; wants them unchanged
-//	backups N              wants N backups
-//	launchctl ARG…         talks to launchd as somebody else would
-//	start PROGRAM…         runs it in the background, into stdout.txt and stderr.txt
-//	await VERB             waits until launchctl is told that
-//	awaitplist FIXTURE     waits until the plist is as the fixture
-//	finish CODE            waits for what was started, and wants that exit code
-//	interrupt SIGNAL CODE  signals it first
-//	edit FIXTURE           writes the fixture over the plist; regenerate: as Homebrew does
-//	second LABEL           loads a second service under another label
-//	chown UID PATH, linked, waitgone, waitlistening, awaitdown
-//	mode OCTAL FILE        wants that mode
-//	replace OLD NEW FILE   replaces text in a file; tamper OLD NEW: in all receipts
-//	unfinish               makes all runs so far look as if they had been killed
-//	localise FROM TO       copies a plist, as it stands on this Mac
-//	badenv FILE TEXT       writes a text with Go's escapes
-//	setbrew VERSION        updates Homebrew; relabel LABEL: the service's name from now on
-//	tinydisk DIR           puts DIR on a disk that is full (where [mounts] holds)
-//	engine PRODUCT [-down] starts a container engine: desktop, linux or rancher (see package sandbox)
-//	container NAME [flags] runs a container: -env K=V, -host NAME:ADDRESS, -network N, -tools a,b, -stopped
-//	terminal COLUMNS CODE PROGRAM…   runs it on a terminal; see cmdTerminal and cmdAtMost
-//	image NAME [TOOL…]     makes an image; containers NAME…: wants these and no others to be there
+// The commands that stories have beside testscript's own, with their arguments.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"mac":        cmdMac,
-	"fault":      cmdFault,
-	"heal":       cmdHeal,
-	"exits":      cmdExits,
-	"json":       cmdJSON,
-	"same":       cmdSame,
-	"listens":    cmdListens,
-	"changed":    cmdChanged,
-	"hold":       cmdHold,
-	"release":    func(ts *testscript.TestScript, neg bool, args []string) { (*ts.Value(holderKey).(*func()))() },
-	"stamp":      cmdStamp,
-	"stamped":    cmdStamped,
-	"backups":    cmdBackups,
-	"launchctl":  cmdLaunchctl,
-	"start":      cmdStart,
-	"finish":     cmdFinish,
-	"interrupt":  cmdInterrupt,
-	"await":      cmdAwait,
-	"awaitplist": cmdAwaitPlist,
-	"edit":       cmdEdit,
-	"regenerate": cmdRegenerate,
-	"second":     cmdSecond,
-	"chown":      cmdChown,
-	"linked":     cmdLinked,
+	"mac":        cmdMac,        // [flags]: a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS
+	"fault":      cmdFault,      // NAME [ARG]: switches a fault of the sandbox on
+	"exits":      cmdExits,      // CODE PROGRAM…: runs it; --json has to meet its schema
+	"json":       cmdJSON,       // PATH VALUE of the JSON on stdout: layers.plist.state ok
+	"same":       cmdSame,       // FIXTURE: the plist holds exactly its bytes
+	"listens":    cmdListens,    // loopback|outside: the service can be reached there
+	"changed":    cmdChanged,    // VERB…: what launchctl was told to change; then forgets it
+	"hold":       cmdHold,       // ADDRESS: a process outside launchd takes the port; sets $HOLDER
+	"calls":      cmdCalls,      // N: launchctl was called at most so often; then forgets
+	"advised":    cmdAdvised,    // follows the advice of status; see TestAdvice
+	"stamp":      cmdStamp,      // remembers inode, times and bytes of the plist
+	"stamped":    cmdStamped,    // wants them unchanged
+	"backups":    cmdBackups,    // N
+	"launchctl":  cmdLaunchctl,  // ARG…: talks to launchd as somebody else would
+	"readme":     cmdReadme,     // the README shows what is on stdout
+	"start":      cmdStart,      // PROGRAM…: in the background, into stdout.txt and stderr.txt
+	"finish":     cmdFinish,     // CODE: waits for it; --json has to meet its schema
+	"interrupt":  cmdInterrupt,  // SIGNAL CODE: signals it first
+	"await":      cmdAwait,      // VERB: until launchctl is told that
+	"awaitplist": cmdAwaitPlist, // FIXTURE: until the plist is as that
+	"edit":       cmdEdit,       // FIXTURE: writes it over the plist
+	"regenerate": cmdRegenerate, // as Homebrew writes the plist
+	"second":     cmdSecond,     // LABEL: loads a second service
+	"chown":      cmdChown,      // UID PATH
+	"linked":     cmdLinked,     // the plist is still a link
+	"mode":       cmdMode,       // OCTAL FILE
+	"replace":    cmdReplace,    // OLD NEW FILE
+	"tamper":     cmdTamper,     // OLD NEW in all receipts
+	"unfinish":   cmdUnfinish,   // all runs so far look as if they had been killed
+	"badenv":     cmdBadEnv,     // FILE TEXT with Go's escapes
+	"relabel":    cmdRelabel,    // LABEL: the service's name from now on
+	"waitgone":   cmdWaitGone,
+	"engine":     cmdEngine,     // PRODUCT [-down]: desktop, linux or rancher (see internal/sandbox/docker)
+	"container":  cmdContainer,  // NAME [flags]: runs one
+	"containers": cmdContainers, // NAMES: these and no others are there
+
+	"release": func(ts *testscript.TestScript, neg bool, args []string) { tale(ts).release() },
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(theMac(ts).WaitVersion(net.JoinHostPort("127.0.0.1", ts.Getenv("PORT")), 20*time.Second))
 	},
-	"mode":    cmdMode,
-	"replace": cmdReplace,
-	"tamper":  cmdTamper,
 	"awaitdown": func(ts *testscript.TestScript, neg bool, args []string) {
-		eventually(ts, "the service is down", func() bool { return theMac(ts).JobPID(*ts.Value(labelKey).(*string)) == 0 })
+		eventually(ts, "the service is down", func() bool { return theMac(ts).JobPID(tale(ts).label) == 0 })
 	},
-	"unfinish": cmdUnfinish,
-	"localise": func(ts *testscript.TestScript, neg bool, args []string) {
+	"localise": func(ts *testscript.TestScript, neg bool, args []string) { // FROM TO, as it stands on this Mac
 		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
 	},
-	"badenv":   cmdBadEnv,
-	"setbrew":  func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(theMac(ts).SetBrew(args[0])) },
-	"relabel":  cmdRelabel,
-	"forget":   func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
-	"waitgone": cmdWaitGone,
-
-	"engine":     cmdEngine,
-	"container":  cmdContainer,
-	"containers": cmdContainers,
-	"image": func(ts *testscript.TestScript, neg bool, args []string) {
-		ts.Check(theMac(ts).AddImage(args[0], args[1:]...))
+	"setbrew": func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(theMac(ts).SetBrew(args[0])) },
+	"heal":    func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ClearFaults() },
+	"image": func(ts *testscript.TestScript, neg bool, args []string) { // NAME [TOOL…]
+		theMac(ts).Docker.AddImage(args[0], args[1:]...)
 	},
+	"forget": func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
 }
 
-const (
-	macKey     = "mac"
-	labelKey   = "label"
-	stampKey   = "stamp"
-	runningKey = "running"
-	holderKey  = "holder"
-	stateDir   = "state"
-)
+// told is what the commands of a story tell each other.
+type told struct {
+	mac     *sandbox.Mac
+	label   string
+	stamp   stamp
+	running *exec.Cmd
+	release func() // of the held port
+}
+
+const toldKey = "told"
+
+func tale(ts *testscript.TestScript) *told { return ts.Value(toldKey).(*told) }
 
 func setup(env *testscript.Env) error {
-	program, err := exec.LookPath("ollama-bind")
-	if err != nil {
-		return err
-	}
-	env.Setenv("PROGRAM_DIR", filepath.Dir(program))
+	programs := filepath.Dir(sandbox.Program(name))
+	env.Setenv("PROGRAM_DIR", programs)
 	refusing, err := refusingTools(env.WorkDir)
 	if err != nil {
 		return err
 	}
-	env.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+refusing)
+	env.Setenv("PATH", programs+string(filepath.ListSeparator)+refusing)
 	env.Setenv("GORACE", "atexit_sleep_ms=10") // not the whole second that it takes by default
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
 	env.Setenv("APP", filepath.Join(env.WorkDir, "Ollama.app"))
 	env.Setenv("HOMEBREW_PREFIX", filepath.Join(env.WorkDir, "mac", "opt", "homebrew")) // never the machine's own
-	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, stateDir))
-	env.Values[stampKey] = new(stamp)
-	env.Values[runningKey] = new(*exec.Cmd)
-	env.Values[holderKey] = new(func())
-	env.Values[macKey] = new(*sandbox.Mac)
-	env.Values[labelKey] = new(string)
+	env.Setenv("OLLAMA_BIND_STATE_DIR", filepath.Join(env.WorkDir, "state"))
+	env.Values[toldKey] = new(told)
 	return nil
 }
 
@@ -160,7 +129,7 @@ func refusingTools(work string) (dir string, err error) {
 
 var conditions = map[string]func() bool{
 	"root":              func() bool { return os.Geteuid() == 0 },
-	"default-port-free": func() bool { return free(":11434") && free("127.0.0.1:11434") },
+	"default-port-free": func() bool { return sandbox.IsFree(11434) },
 	"mounts":            func() bool { return false }, // where nobody knows how
 }
 
@@ -172,16 +141,8 @@ func condition(cond string) (bool, error) {
 	return is(), nil
 }
 
-func free(address string) bool {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return false
-	}
-	return l.Close() == nil
-}
-
 func theMac(ts *testscript.TestScript) *sandbox.Mac {
-	m := *ts.Value(macKey).(**sandbox.Mac)
+	m := tale(ts).mac
 	if m == nil {
 		ts.Fatalf("this story has no mac yet")
 	}
@@ -191,7 +152,7 @@ func theMac(ts *testscript.TestScript) *sandbox.Mac {
 func plistPath(ts *testscript.TestScript) string { return ts.Getenv("PLIST") }
 
 func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
-	o := sandbox.Options{Caller: sandbox.CallerUser, BrewPause: 10 * time.Millisecond}
+	o := sandbox.Options{BrewPause: 10 * time.Millisecond}
 	flags := flag.NewFlagSet("mac", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	label := flags.String("label", "homebrew.mxcl.ollama", "")
@@ -199,29 +160,21 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	stopped := flags.Bool("stopped", false, "the plist is there, and nothing is loaded")
 	empty := flags.Bool("empty", false, "no service at all")
 	flags.BoolVar(&o.NoGUI, "nogui", false, "")
-	flags.BoolVar(&o.Legacy, "legacy", false, "")
 	flags.BoolVar(&o.SSH, "ssh", false, "")
 	flags.StringVar(&o.Brew, "brew", "", "")
-	flags.IntVar(&o.Version, "macos", 0, "")
 	flags.IntVar(&o.Port, "port", 0, "")
-	root := flags.Bool("root", false, "launchctl is run by root")
-	ownLsof := flags.Bool("ownlsof", false, "the machine's own lsof where it has one, not the stand-in, which is much quicker")
+	flags.BoolVar(&o.Root, "root", false, "launchctl is run by root")
+	flags.BoolVar(&o.OwnLsof, "ownlsof", false, "the machine's own lsof where it has one, not the stand-in, which is much quicker")
 	flags.DurationVar(&o.ExitTimeout, "exittimeout", 0, "")
 	throttle := flags.Duration("throttle", time.Second, "")
 	ts.Check(flags.Parse(args))
 	o.Throttle = *throttle
-	if runtime.GOOS == "linux" && !*ownLsof {
-		o.Lsof = sandbox.LsofStandIn
-	}
-	if *root {
-		o.Caller = sandbox.CallerRoot
-	}
 
 	m, err := sandbox.Start(ts.MkAbs("mac"), o)
 	ts.Check(err)
 	ts.Defer(m.Close)
-	*ts.Value(macKey).(**sandbox.Mac) = m
-	*ts.Value(labelKey).(*string) = *label
+	tale(ts).mac = m
+	tale(ts).label = *label
 	path := ts.Getenv("PATH")
 	for _, pair := range m.Env() {
 		key, value, _ := strings.Cut(pair, "=")
@@ -253,11 +206,8 @@ func fixture(name string) string {
 }
 
 func cmdFault(ts *testscript.TestScript, neg bool, args []string) {
-	arg := strings.Join(args[1:], " ")
-	theMac(ts).Fault(args[0], arg)
+	theMac(ts).Fault(args[0], strings.Join(args[1:], " "))
 }
-
-func cmdHeal(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ClearFaults() }
 
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
@@ -331,7 +281,7 @@ func localised(ts *testscript.TestScript, name string) []byte {
 	data, err := os.ReadFile(fixture(name))
 	ts.Check(err)
 	data = theMac(ts).Localise(data)
-	return bytes.Replace(data, []byte("homebrew.mxcl.ollama"), []byte(*ts.Value(labelKey).(*string)), 1)
+	return bytes.Replace(data, []byte("homebrew.mxcl.ollama"), []byte(tale(ts).label), 1)
 }
 
 func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
@@ -398,7 +348,7 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(stop)
 	ts.Setenv("HOLDER", strconv.Itoa(pid))
-	*ts.Value(holderKey).(*func()) = stop
+	tale(ts).release = stop
 }
 
 // stamp is all by which a write would show.
@@ -417,12 +367,21 @@ func takeStamp(ts *testscript.TestScript) stamp {
 	return stamp{info.Sys().(*syscall.Stat_t).Ino, info.ModTime(), info.Mode(), string(data)}
 }
 
+func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if log := theMac(ts).Log(); len(log) > most {
+		ts.Fatalf("%d calls of launchctl, want %d at most:\n%v", len(log), most, log)
+	}
+	theMac(ts).ResetLog()
+}
+
 func cmdStamp(ts *testscript.TestScript, neg bool, args []string) {
-	*ts.Value(stampKey).(*stamp) = takeStamp(ts)
+	tale(ts).stamp = takeStamp(ts)
 }
 
 func cmdStamped(ts *testscript.TestScript, neg bool, args []string) {
-	if was, is := *ts.Value(stampKey).(*stamp), takeStamp(ts); was != is {
+	if was, is := tale(ts).stamp, takeStamp(ts); was != is {
 		ts.Fatalf("the plist was touched: %+v, then %+v", was, is)
 	}
 }
@@ -444,6 +403,19 @@ func cmdLaunchctl(ts *testscript.TestScript, neg bool, args []string) {
 	theMac(ts).ResetLog()
 }
 
+// cmdReadme wants the README to show what is on stdout, as it is on a Mac.
+func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
+	shown := strings.ReplaceAll(ts.ReadFile("stdout"), ts.Getenv("PORT"), "11434")
+	shown = regexp.MustCompile(`pid \d+`).ReplaceAllString(shown, "pid 6574")
+	shown = strings.ReplaceAll(shown, ts.Getenv("DOMAIN"), "gui/501")
+	page, err := os.ReadFile("../../README.md")
+	ts.Check(err)
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	if !strings.Contains(words(string(page)), words(shown)) {
+		ts.Fatalf("the README does not show this:\n%s", shown)
+	}
+}
+
 // cmdStart runs a program in the background, for cmdInterrupt.
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(ts.Getenv("PROGRAM_DIR"), args[0])
@@ -457,7 +429,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	theMac(ts).ResetLog()
 	ts.Check(cmd.Start())
-	*ts.Value(runningKey).(**exec.Cmd) = cmd
+	tale(ts).running = cmd
 	ts.Defer(func() { cmd.Process.Kill() })
 }
 
@@ -479,13 +451,13 @@ func environment(ts *testscript.TestScript) []string {
 var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
 
 func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
-	cmd := *ts.Value(runningKey).(**exec.Cmd)
+	cmd := tale(ts).running
 	ts.Check(cmd.Process.Signal(signals[args[0]]))
 	cmdFinish(ts, neg, args[1:])
 }
 
 func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
-	cmd := *ts.Value(runningKey).(**exec.Cmd)
+	cmd := tale(ts).running
 	got := exitOf(cmd.Wait())
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit %d, want %s; stderr:\n%s", got, args[0], ts.ReadFile("stderr.txt"))
@@ -558,7 +530,7 @@ func cmdLinked(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdWaitGone(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(theMac(ts).WaitGone(*ts.Value(labelKey).(*string), 20*time.Second))
+	ts.Check(theMac(ts).WaitGone(tale(ts).label, 20*time.Second))
 }
 
 func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
@@ -577,7 +549,7 @@ func cmdBadEnv(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdRelabel(ts *testscript.TestScript, neg bool, args []string) {
-	*ts.Value(labelKey).(*string) = args[0]
+	tale(ts).label = args[0]
 	ts.Setenv("LABEL", args[0])
 	ts.Setenv("PLIST", filepath.Join(theMac(ts).Agents(), args[0]+".plist"))
 }
@@ -599,7 +571,7 @@ func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdUnfinish(ts *testscript.TestScript, neg bool, args []string) {
-	all, err := filepath.Glob(filepath.Join(ts.Getenv("OLLAMA_BIND_STATE_DIR"), "backups", "*", "done"))
+	all, err := filepath.Glob(filepath.Join(ts.Getenv("OLLAMA_BIND_STATE_DIR"), "backups", "*", "[dv]o*"))
 	ts.Check(err)
 	if len(all) == 0 {
 		ts.Fatalf("no run was finished so far")
@@ -614,22 +586,13 @@ func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(theMac(ts).StartEngine(sandbox.Engine{Product: args[0], Down: down}))
 }
 
-// list is a flag that can be given several times.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(value string) error {
-	*l = append(*l, value)
-	return nil
-}
-
 func cmdContainer(ts *testscript.TestScript, neg bool, args []string) {
 	c := sandbox.Container{Name: args[0], Image: "app:1"}
 	flags := flag.NewFlagSet("container", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Var((*list)(&c.Env), "env", "")
-	flags.Var((*list)(&c.ExtraHosts), "host", "")
+	for name, all := range map[string]*[]string{"env": &c.Env, "host": &c.ExtraHosts} {
+		flags.Func(name, "", func(value string) error { *all = append(*all, value); return nil })
+	}
 	flags.StringVar(&c.Network, "network", "bridge", "")
 	flags.StringVar(&c.Image, "image", c.Image, "")
 	tools := flags.String("tools", "curl", "")
@@ -638,11 +601,11 @@ func cmdContainer(ts *testscript.TestScript, neg bool, args []string) {
 	if *tools != "" {
 		c.Tools = strings.Split(*tools, ",")
 	}
-	ts.Check(theMac(ts).RunContainer(c))
+	ts.Check(theMac(ts).Docker.Run(c))
 }
 
 func cmdContainers(ts *testscript.TestScript, neg bool, args []string) {
-	if got := strings.Join(theMac(ts).Containers(), " "); got != strings.Join(args, " ") {
+	if got := strings.Join(theMac(ts).Docker.Containers(), " "); got != strings.Join(args, " ") {
 		ts.Fatalf("the containers are %q, want %q", got, args)
 	}
 }

@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"errors"
-	"strings"
+	"fmt"
 	"testing"
 
-	"github.com/ollama-bind/ollama-bind/internal/bind"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // TestPrintable is about what comes from files and other programs: none of it
@@ -29,8 +29,8 @@ func TestPrintable(t *testing.T) {
 
 func TestTellError(t *testing.T) {
 	var out, err bytes.Buffer
-	tell := teller{out: &out, err: &err, home: "/Users/alice"}
-	tell.error(&bind.Problem{
+	tell := teller{out: stream{Writer: &out}, err: stream{Writer: &err}, home: "/Users/alice"}
+	tell.error(&service.Error{
 		Err:  errors.New("reading /Users/alice/a.plist: \x1b]0;x\a denied"),
 		Hint: "chmod u+r '/Users/alice/a.plist'",
 		Log:  []string{"a\x1b[2Jb"},
@@ -44,25 +44,28 @@ ollama-bind: hint: chmod u+r '/Users/alice/a.plist'
 	}
 }
 
-func TestTellDiff(t *testing.T) {
-	var out bytes.Buffer
-	tell := teller{out: &out}
-	tell.diff("--- a\n+++ b\n+\t<key>x</key>\r\n+\x1b[2J\n")
-	want := "--- a\n+++ b\n+\t<key>x</key>\\r\n+\\x1b[2J\n"
-	if out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
-}
-
+// TestTellRows: columns are straight, in colour too, whatever a cell has in it.
 func TestTellRows(t *testing.T) {
-	var out bytes.Buffer
-	tell := teller{out: &out}
-	tell.rows([]row{
-		{markGood, []piece{{plain, "a"}, {plain, "one\ttab"}, {plain, ""}}},
-		{markBad, []piece{{plain, "long name"}, {plain, "b"}, {plain, "c\nd"}}},
-	})
-	lines := strings.Split(out.String(), "\n")
-	if len(lines) != 3 || lines[0] != `  ✓ a          one\ttab` || lines[1] != `  ✗ long name  b  c\nd` {
-		t.Errorf("got %q", lines)
+	rows := []row{
+		{markGood, []piece{{plain, "a"}, {detail, "one\ttab"}, {detail, "é"}}},
+		{markBad, []piece{{bad, "é"}, {plain, "c\nd"}, {plain, "e"}}},
+		{markNone, []piece{{plain, "long name"}, {plain, "b"}, {detail, ""}}},
+	}
+	want := "  %s a          one\\ttab  é\n  %s é          c\\nd      e\n  %s long name  b\n"
+	for _, test := range []struct {
+		stream stream
+		marks  []any
+	}{
+		{stream{}, []any{"✓", "✗", "–"}},
+		{stream{colour: true}, []any{"✓", "✗", "–"}},
+		{stream{ascii: true}, []any{"+", "x", "-"}},
+	} {
+		var out bytes.Buffer
+		test.stream.Writer = &out
+		teller{out: test.stream}.rows(rows)
+		shown := erased.ReplaceAllString(out.String(), "")
+		if want := fmt.Sprintf(want, test.marks...); shown != want || shown != out.String() && !test.stream.colour {
+			t.Errorf("%+v: %q\nwant %q", test.stream, out.String(), want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
 func init() {
@@ -63,32 +66,24 @@ func newStill(t *testing.T) *still {
 // newStillOn is newStill with a port on which somebody may listen.
 func newStillOn(t *testing.T, port int) *still {
 	t.Helper()
-	root := openFolder(t)
+	// Other users can enter the folder. It is in memory where that is to be had, since
+	// the disk's own slowness proves nothing.
+	root, err := os.MkdirTemp("/dev/shm", "torture-")
+	if err != nil {
+		root, err = os.MkdirTemp("", "torture-")
+	}
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(root) })
+	must(t, os.Chmod(root, 0o755))
 	program := filepath.Join(root, "ollama-bind")
 	must(t, linkProgram(program))
 	return newStillAt(t, root, program, port)
 }
 
-// openFolder is a temporary folder that other users can enter: in memory where
-// that is to be had, since the disk's own slowness proves nothing.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "torture-")
-	if err != nil {
-		dir, err = os.MkdirTemp("", "torture-")
-	}
-	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o755))
-	return dir
-}
-
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
@@ -100,11 +95,8 @@ func newStillAt(t *testing.T, root, program string, port int) *still {
 	s.env = filepath.Join(s.home, ".homebrew", "services", "ollama.env")
 	bin := filepath.Join(root, "bin")
 	s.vars = []string{"PATH=" + bin, "HOME=" + s.home, "DAEMONS=" + filepath.Join(root, "daemons"), "APP=" + filepath.Join(root, "Ollama.app"),
-		"OLLAMA_BIND_STATE_DIR=" + s.state, "GORACE=atexit_sleep_ms=10", "TMPDIR=" + root}
-	data, err := os.ReadFile(fixture("brew-arm64-env"))
-	if err != nil {
-		t.Fatal(err)
-	}
+		"OLLAMA_BIND_STATE_DIR=" + s.state, "TMPDIR=" + root}
+	data := readFixture(t, "plists/brew-arm64-env.plist")
 	data = bytes.Replace(data, []byte("homebrew.mxcl.ollama"), []byte(stillLabel), 1)
 	s.before = bytes.Replace(data, []byte("\t\t<key>OLLAMA_KV"), fmt.Appendf(nil, "\t\t<key>OLLAMA_HOST</key>\n\t\t<string>127.0.0.1:%d</string>\n\t\t<key>OLLAMA_KV", port), 1)
 	must(t, os.MkdirAll(bin, 0o755))
@@ -112,6 +104,13 @@ func newStillAt(t *testing.T, root, program string, port int) *still {
 	must(t, os.WriteFile(filepath.Join(bin, "lsof"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
 	s.reset(t)
 	return s
+}
+
+// put writes a file, and the folders above it if they are not there.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
 func must(t *testing.T, err error) {
@@ -123,10 +122,7 @@ func must(t *testing.T, err error) {
 
 // linkProgram puts the program where other users find it too.
 func linkProgram(to string) error {
-	from, err := filepath.EvalSymlinks(programPath())
-	if err != nil {
-		return err
-	}
+	from := sandbox.Program(name)
 	if os.Link(from, to) == nil {
 		return nil
 	}
@@ -144,8 +140,7 @@ func (s *still) reset(t *testing.T) {
 	t.Helper()
 	must(t, os.RemoveAll(s.home))
 	must(t, os.RemoveAll(s.state))
-	must(t, os.MkdirAll(filepath.Dir(s.plist), 0o755))
-	must(t, os.WriteFile(s.plist, s.before, 0o644))
+	put(t, s.plist, string(s.before))
 	if s.as != nil {
 		must(t, os.Mkdir(s.state, 0o700))
 		must(t, errors.Join(s.giveAway(s.home), s.giveAway(s.state)))
@@ -203,19 +198,7 @@ func finish(vars []string, dir string, as *syscall.Credential, path string, args
 	if as != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
-	err := cmd.Run()
-	o := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		o.code = exit.ExitCode()
-	case err != nil:
-		o.code, o.stderr = -1, o.stderr+err.Error()
-	}
-	return o
+	return ended(cmd)
 }
 
 // decent is what holds for every run: a documented exit code, in time, with
@@ -226,18 +209,14 @@ func decent(o outcome) error { return decentIn(o, patienceHere) }
 func decentIn(o outcome, timeout time.Duration) error {
 	all := o.stdout + o.stderr
 	switch {
-	case o.code < 0:
-		return fmt.Errorf("it had to be killed after %s: %s", o.took, all)
-	case !slices.Contains([]int{exitOK, exitFailed, exitNotWanted, exitUndone, exitNothingHere, exitInterrupted}, o.code):
-		return fmt.Errorf("exit %d: %.600s", o.code, all)
-	case strings.Contains(all, "goroutine ") || strings.Contains(all, "panic: "):
-		return fmt.Errorf("it panicked: %s", all)
+	case o.code == exitUsage:
+		return fmt.Errorf("wrong usage: %.600s", all)
 	case o.took > timeout+slackHere:
 		return fmt.Errorf("it took %s", o.took)
 	case o.code == exitFailed && !strings.Contains(o.stderr, "ollama-bind: error: "):
 		return fmt.Errorf("exit 1 without a word: %q", all)
 	}
-	return errors.Join(unprintable(all), pasteable(o))
+	return errors.Join(documented(o), unprintable(all), pasteable(o))
 }
 
 // hintLine finds what a person is told to type.
@@ -297,66 +276,28 @@ func unprintable(text string) error {
 	return nil
 }
 
-// seenFile is what a path was seen to be.
-type seenFile struct {
-	mode fs.FileMode
-	data string // or where a link leads
-}
-
-// look remembers all below the home, links as links.
-func (s *still) look() map[string]seenFile {
-	all := map[string]seenFile{}
-	filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil
-		}
-		f := seenFile{mode: info.Mode()}
-		switch {
-		case info.Mode().IsRegular() && info.Size() < 1<<20:
-			data, _ := os.ReadFile(path)
-			f.data = string(data)
-		case info.Mode()&fs.ModeSymlink != 0:
-			f.data, _ = os.Readlink(path)
-		}
-		all[path] = f
-		return nil
-	})
-	return all
-}
+// look remembers all below the home.
+func (s *still) look() world { return readWorld(s.home) }
 
 // differ says what is not the same.
-func differ(was, is map[string]seenFile) error {
-	for path, f := range was {
-		if is[path] != f {
-			return fmt.Errorf("%s is not what it was: %v, then %v", path, f, is[path])
-		}
+func differ(was, is world) error {
+	path := was.differs(is)
+	if path == "" {
+		return nil
 	}
-	for path := range is {
-		if _, ok := was[path]; !ok {
-			return fmt.Errorf("%s is new", path)
-		}
-	}
-	return nil
+	return fmt.Errorf("%s is not what it was: %v, then %v", path, was[path], is[path])
 }
 
 var litterNames = regexp.MustCompile(`^\.(ollama-bind|unfinished)-`)
 
 // clean wants no temporary files.
 func (s *still) clean() error {
-	var found error
-	for _, root := range []string{s.home, s.state} {
-		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && litterNames.MatchString(d.Name()) {
-				found = fmt.Errorf("litter: %s", path)
-			}
-			return nil
-		})
+	for path := range readWorld(s.home, s.state) {
+		if litterNames.MatchString(filepath.Base(path)) {
+			return fmt.Errorf("litter: %s", path)
+		}
 	}
-	return found
+	return nil
 }
 
 func (s *still) backups() int {
@@ -367,15 +308,37 @@ func (s *still) backups() int {
 }
 
 // untouched wants a run that failed to have left no trace.
-func (s *still) untouched(o outcome, was map[string]seenFile) error {
+func (s *still) untouched(o outcome, was world) error {
 	if o.code == exitOK {
 		return fmt.Errorf("it says that it worked: %s", o.stdout)
 	}
 	return errors.Join(decent(o), differ(was, s.look()), s.clean())
 }
 
+// spares is untouched, unless the run worked.
+func (s *still) spares(o outcome, was world) error {
+	if o.code == exitOK {
+		return decent(o)
+	}
+	return s.untouched(o, was)
+}
+
+// same wants both files to be as they were.
+func (s *still) same(was world) error {
+	now := s.look()
+	return differ(world{s.plist: was[s.plist], s.env: was[s.env]}, world{s.plist: now[s.plist], s.env: now[s.env]})
+}
+
+// rolledBack wants a rollback to have worked, or to have left no trace.
+func (s *still) rolledBack(o outcome, was world) error {
+	if data, _ := os.ReadFile(s.plist); o.code == exitOK && !bytes.Equal(data, s.before) {
+		return errors.New("it is not rolled back")
+	}
+	return s.spares(o, was)
+}
+
 // either wants all of it or nothing.
-func (s *still) either(o outcome, was map[string]seenFile) error {
+func (s *still) either(o outcome, was world) error {
 	if o.code != exitOK {
 		if n := s.backups(); n != 0 {
 			return errors.Join(s.untouched(o, was), fmt.Errorf("%d backups of nothing", n))
@@ -543,8 +506,7 @@ func (s *still) users(t *testing.T, c *chamber) {
 		for _, mode := range []fs.FileMode{0, 0o111, 0o444, 0o555} {
 			s.as = nobody
 			s.reset(t)
-			must(t, os.MkdirAll(filepath.Dir(s.env), 0o755))
-			must(t, os.WriteFile(s.env, []byte("A=b\n"), 0o644))
+			put(t, s.env, "A=b\n")
 			must(t, os.MkdirAll(filepath.Join(s.state, "backups"), 0o700))
 			must(t, os.WriteFile(filepath.Join(s.state, "lock"), nil, 0o600))
 			must(t, errors.Join(s.giveAway(s.home), s.giveAway(s.state)))
@@ -555,10 +517,7 @@ func (s *still) users(t *testing.T, c *chamber) {
 			if was[path].mode.IsRegular() {
 				os.Chmod(path, was[path].mode.Perm())
 			}
-			err := decent(o)
-			if o.code != exitOK {
-				err = s.untouched(o, was)
-			}
+			err := s.spares(o, was)
 			c.count(t, kindFolder, fmt.Sprintf("%s with mode %04o, as nobody", where, mode), err)
 		}
 	}
@@ -575,9 +534,8 @@ func (s *still) owners(t *testing.T, c *chamber) {
 				s.reset(t)
 				s.fix()
 				if args[0] == "fix" {
-					must(t, os.MkdirAll(filepath.Dir(s.env), 0o755))
-					must(t, os.WriteFile(s.plist, s.before, 0o644))
-					must(t, os.WriteFile(s.env, []byte("A=b\n"), 0o644))
+					put(t, s.plist, string(s.before))
+					put(t, s.env, "A=b\n")
 					must(t, errors.Join(s.giveAway(s.plist), s.giveAway(s.env)))
 				}
 				must(t, os.Chown(path, 4711, 4711))
@@ -726,20 +684,14 @@ func tortureLimits(t *testing.T, c *chamber) {
 		s.setup = limit
 		was = s.look()
 		o = s.rollback()
-		err := decent(o)
-		if o.code != exitOK {
-			err = s.limitedTo(o, was, s.untouched)
-		} else if data, _ := os.ReadFile(s.plist); !bytes.Equal(data, s.before) {
-			err = errors.Join(err, errors.New("it is not rolled back"))
-		}
-		c.count(t, kindDisk, limit+": rollback", err)
+		c.count(t, kindDisk, limit+": rollback", s.limitedTo(o, was, s.rolledBack))
 		s.setup = ""
 	}
 }
 
 // limitedTo lets Go's runtime die before anything was begun: without a few open
 // files there is no program.
-func (s *still) limitedTo(o outcome, was map[string]seenFile, judge func(outcome, map[string]seenFile) error) error {
+func (s *still) limitedTo(o outcome, was world, judge func(outcome, world) error) error {
 	if o.code == 2 && strings.Contains(o.stderr, "fatal error: runtime: ") {
 		return differ(was, s.look())
 	}
@@ -748,48 +700,46 @@ func (s *still) limitedTo(o outcome, was map[string]seenFile, judge func(outcome
 
 // private wants what is kept to be for the owner's eyes alone.
 func (s *still) private() error {
-	var found error
-	filepath.WalkDir(s.state, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
+	for path, f := range readWorld(s.state) {
+		if mode := f.mode.Perm(); mode&0o077 != 0 {
+			return fmt.Errorf("%s has mode %04o", path, mode)
 		}
-		info, err := d.Info()
-		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			found = fmt.Errorf("%s has mode %04o", path, info.Mode().Perm())
-		}
-		return nil
-	})
-	return found
+	}
+	return nil
+}
+
+// newStillBeside has an Ollama listen that we answer for.
+func newStillBeside(t *testing.T, answer http.HandlerFunc) *still {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return newStillOn(t, server.Listener.Addr().(*net.TCPAddr).Port)
 }
 
 // tortureMeddling has somebody else at work while the program is: between its
 // reading a file and its writing it, it asks Ollama, which is us.
 func tortureMeddling(t *testing.T, c *chamber) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	s := newStillOn(t, l.Addr().(*net.TCPAddr).Port)
 	var mu sync.Mutex
 	asked, at, meddle := 0, 0, func() {}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newStillBeside(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if asked++; asked == at {
 			meddle()
 		}
 		fmt.Fprint(w, `{"version":"0.1.2"}`)
-	})}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
+	})
 	for _, file := range []string{"plist", "env"} {
 		for i, m := range meddlings {
 			if c.short && i%3 != 0 {
 				continue
 			}
 			for _, command := range []string{"fix", "rollback", "rollback --force"} {
-				for turn := 1; turn <= 4; turn++ {
-					if command != "fix" && turn < 3 {
-						continue // which it sees
-					}
+				turns := []int{1, 2} // which fix asks before it looks at the files again
+				if command != "fix" {
+					turns = []int{3, 4} // the ones before, it sees
+				}
+				for _, turn := range turns {
 					s.reset(t)
 					if command != "fix" {
 						s.fix()
@@ -798,7 +748,7 @@ func tortureMeddling(t *testing.T, c *chamber) {
 					if file == "env" {
 						path = s.env
 					}
-					var then map[string]seenFile
+					var then world
 					mu.Lock()
 					asked, at, meddle = 0, turn, func() { m.do(s, path); then = s.look() }
 					mu.Unlock()
@@ -808,7 +758,7 @@ func tortureMeddling(t *testing.T, c *chamber) {
 					} else {
 						o = s.rollback(strings.Fields(command)[1:]...)
 					}
-					told := command == "rollback --force" && turn <= 2 // it has seen it, and was told not to care
+					told := command == "rollback --force" // it reads the file after that, and was told not to care
 					c.count(t, kindFolder, fmt.Sprintf("%s: %s %s at question %d", command, file, m.name, turn), s.meddled(o, then, path, turn > 2, told))
 				}
 			}
@@ -819,7 +769,7 @@ func tortureMeddling(t *testing.T, c *chamber) {
 // meddled wants what somebody else has done to stay: a run that failed has
 // changed nothing of it, one that worked has seen it before it read the file for
 // the last time, or has left it as it is.
-func (s *still) meddled(o outcome, then map[string]seenFile, path string, late, told bool) error {
+func (s *still) meddled(o outcome, then world, path string, late, told bool) error {
 	if err := errors.Join(decent(o), s.clean()); err != nil {
 		return err
 	}
@@ -857,9 +807,7 @@ type meddling struct {
 var meddlings = []meddling{
 	{"edited", func(s *still, p string) { appendTo(p, "# "+theirs+"\n<!-- "+theirs+" -->\n") }},
 	{"regenerated", func(s *still, p string) {
-		data, _ := os.ReadFile(p)
-		os.Remove(p)
-		os.MkdirAll(filepath.Dir(p), 0o755)
+		data := vacate(p)
 		os.WriteFile(p, append(data, "<!-- "+theirs+" -->\n"...), 0o644)
 	}},
 	{"touched", func(s *still, p string) { os.Chtimes(p, time.Now(), time.Now()) }},
@@ -880,10 +828,7 @@ var meddlings = []meddling{
 	}},
 	{"made a link", func(s *still, p string) {
 		other := filepath.Join(s.home, "victim")
-		data, _ := os.ReadFile(p)
-		os.WriteFile(other, append(data, theirs...), 0o644)
-		os.Remove(p)
-		os.MkdirAll(filepath.Dir(p), 0o755)
+		os.WriteFile(other, append(vacate(p), theirs...), 0o644)
 		os.Symlink(other, p)
 	}},
 	{"folder made a link", func(s *still, p string) {
@@ -895,19 +840,19 @@ var meddlings = []meddling{
 		os.MkdirAll(filepath.Dir(filepath.Dir(p)), 0o755)
 		os.Symlink(other, filepath.Dir(p))
 	}},
-	{"made a FIFO", func(s *still, p string) {
-		os.Remove(p)
-		os.MkdirAll(filepath.Dir(p), 0o755)
-		syscall.Mkfifo(p, 0o644)
-	}},
+	{"made a FIFO", func(s *still, p string) { vacate(p); syscall.Mkfifo(p, 0o644) }},
 	{"made a folder", func(s *still, p string) { os.Remove(p); os.MkdirAll(p, 0o755) }},
-	{"made a link to /dev/zero", func(s *still, p string) {
-		os.Remove(p)
-		os.MkdirAll(filepath.Dir(p), 0o755)
-		os.Symlink("/dev/zero", p)
-	}},
+	{"made a link to /dev/zero", func(s *still, p string) { vacate(p); os.Symlink("/dev/zero", p) }},
 	{"mode changed", func(s *still, p string) { os.Chmod(p, 0o600) }},
 	{"opened to others", func(s *still, p string) { os.Chmod(p, 0o666) }},
+}
+
+// vacate makes room for something else in a folder that is there.
+func vacate(path string) (was []byte) {
+	was, _ = os.ReadFile(path)
+	os.Remove(path)
+	os.MkdirAll(filepath.Dir(path), 0o755)
+	return was
 }
 
 func appendTo(path, text string) {

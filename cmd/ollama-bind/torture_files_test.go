@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"unicode/utf16"
@@ -85,14 +85,9 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	d := &desk{victim: newVictim(t, "brew-arm64-env")}
 	d.front = filepath.Join(d.dir, "front")
-	good, err := os.ReadFile(d.plist)
-	if err == nil {
-		err = os.Mkdir(d.front, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.good = good
+	var err error
+	d.good, err = os.ReadFile(d.plist)
+	must(t, errors.Join(err, os.Mkdir(d.front, 0o755)))
 	target := d.Domain() + "/" + d.label
 	job, _, _ := d.Launchctl("print", target)
 	sockets, _, _ := d.Run("lsof", "-nP", fmt.Sprintf("-iTCP:%d", d.Port), "-sTCP:LISTEN", "-F", "pcLnPtT")
@@ -109,44 +104,24 @@ func (d *desk) record(t *testing.T, tool, answer, script string) {
 		t.Fatalf("%s has said nothing that could be recorded", tool)
 	}
 	path := filepath.Join(d.front, tool)
-	err := os.WriteFile(path+".txt", []byte(answer), 0o644)
-	if err == nil {
-		err = os.WriteFile(path, []byte("#!/bin/sh\ncd "+d.front+"\n"+script), 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(path+".txt", []byte(answer), 0o644))
+	must(t, os.WriteFile(path, []byte("#!/bin/sh\ncd "+d.front+"\n"+script), 0o755))
 }
 
 // onDesks looks at files on a few Macs at a time.
 func onDesks(t *testing.T, files []oddFile, look func(*desk, oddFile)) {
-	queue := make(chan oddFile)
-	var all sync.WaitGroup
-	for range 4 {
-		d := newDesk(t)
-		all.Go(func() {
-			for f := range queue {
-				look(d, f)
-			}
-			d.Close()
-		})
+	desks := []*desk{newDesk(t), newDesk(t), newDesk(t), newDesk(t)}
+	shareOut(desks, files, look)
+	for _, d := range desks {
+		d.Close()
 	}
-	for _, f := range files {
-		queue <- f
-	}
-	close(queue)
-	all.Wait()
 }
 
 // clear makes the Mac one on which nothing has been run yet.
 func (d *desk) clear(plist []byte) error {
-	if err := os.RemoveAll(d.state); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(filepath.Dir(filepath.Dir(d.EnvFile()))); err != nil {
-		return err
-	}
-	return os.WriteFile(d.plist, plist, 0o644)
+	return errors.Join(os.RemoveAll(d.state),
+		os.RemoveAll(filepath.Dir(filepath.Dir(d.EnvFile()))),
+		os.WriteFile(d.plist, plist, 0o644))
 }
 
 // fixNamed has the file fixed under its own name, so that its label decides
@@ -155,21 +130,25 @@ func (d *desk) fixNamed(f oddFile, kept string) error {
 	if err := d.clear(f.doc); err != nil {
 		return err
 	}
-	before, err := d.traces()
-	if err != nil {
-		return err
-	}
+	before := d.traces()
 	o := d.run("fix", "--no-restart", "--no-persist", "--host", d.host, "--plist", d.plist)
-	if !f.accepted {
-		return d.judgeRefusal(o, before)
-	}
-	if err := documented(o); err != nil {
+	if err := d.judge(f, o, before); err != nil || !f.accepted {
 		return err
 	}
-	if o.code != exitOK {
+	return d.keep(f, kept)
+}
+
+// judge wants the file to be accepted, or refused, as it should be.
+func (d *desk) judge(f oddFile, o outcome, before string) error {
+	switch err := documented(o); {
+	case !f.accepted:
+		return d.judgeRefusal(o, before)
+	case err != nil:
+		return err
+	case o.code != exitOK:
 		return fmt.Errorf("refused: exit %d: %.500s", o.code, o.stderr)
 	}
-	return d.keep(f, before, kept)
+	return nil
 }
 
 // judgeRefusal wants a reason, and everything as it was.
@@ -177,10 +156,7 @@ func (d *desk) judgeRefusal(o outcome, before string) error {
 	if err := documented(o); err != nil {
 		return err
 	}
-	after, err := d.traces()
-	if err != nil {
-		return err
-	}
+	after := d.traces()
 	switch {
 	case o.code != exitFailed:
 		return fmt.Errorf("not refused: exit %d: %.500s%.500s", o.code, o.stdout, o.stderr)
@@ -197,7 +173,7 @@ var refusal = regexp.MustCompile(`(?m)^ollama-bind: error: .*~/\S*(ollama\.plist
 
 // traces is all that a run could leave: names, inodes, times and bytes in the
 // home folder and in the state folder, and what launchctl was told.
-func (d *desk) traces() (string, error) {
+func (d *desk) traces() string {
 	var s strings.Builder
 	for _, root := range []string{d.Home(), d.state, filepath.Join(d.front, "told")} {
 		err := filepath.Walk(root, func(path string, info os.FileInfo, err error) error {
@@ -213,18 +189,19 @@ func (d *desk) traces() (string, error) {
 				return nil
 			}
 			data, err := os.ReadFile(path)
-			fmt.Fprintf(&s, "%s %s %d %s %x\n", path, info.Mode(), inode(info), info.ModTime(), shortHash(data))
+			fmt.Fprintf(&s, "%s %s %d %s %x\n", path, info.Mode(),
+				info.Sys().(*syscall.Stat_t).Ino, info.ModTime(), sha256.Sum256(data))
 			return err
 		})
 		if err != nil {
-			return "", err
+			s.WriteString(err.Error())
 		}
 	}
-	return s.String(), nil
+	return s.String()
 }
 
 // keep puts the file and what became of it aside for other readers.
-func (d *desk) keep(f oddFile, before, kept string) error {
+func (d *desk) keep(f oddFile, kept string) error {
 	after, err := os.ReadFile(d.plist)
 	if err != nil {
 		return err
@@ -237,13 +214,9 @@ func (d *desk) keep(f oddFile, before, kept string) error {
 		return fmt.Errorf("the folder holds %v: %v", names, err)
 	}
 	path := filepath.Join(kept, strings.ReplaceAll(f.name, "/", "_"))
-	if err := os.WriteFile(path+".before", f.doc, 0o644); err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".host", []byte(d.host), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(path+".after", after, 0o644)
+	return errors.Join(os.WriteFile(path+".before", f.doc, 0o644),
+		os.WriteFile(path+".host", []byte(d.host), 0o644),
+		os.WriteFile(path+".after", after, 0o644))
 }
 
 // everyCommand shows the file to all commands as the loaded service's own
@@ -258,10 +231,7 @@ func (d *desk) everyCommand(f oddFile) error {
 	if err := os.WriteFile(d.plist, f.doc, 0o644); err != nil {
 		return err
 	}
-	before, err := d.traces()
-	if err != nil {
-		return err
-	}
+	before := d.traces()
 	for _, args := range [][]string{{"fix", "--host", d.host}, {"fix", "-n", "--host", d.host}, {"rollback"}, {"rollback", "--json"}} {
 		if err := d.judgeRefusal(d.run(args...), before); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
@@ -269,10 +239,7 @@ func (d *desk) everyCommand(f oddFile) error {
 	}
 	for _, args := range [][]string{{"status", "--host", d.host}, {"status", "--json", "--host", d.host}, {"doctor", "--host", d.host}} {
 		o := d.run(args...)
-		after, err := d.traces()
-		if err != nil {
-			return err
-		}
+		after := d.traces()
 		if err := documented(o); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
@@ -285,29 +252,16 @@ func (d *desk) everyCommand(f oddFile) error {
 
 // fixEnvFile has a good property list beside an env file that may be none.
 func (d *desk) fixEnvFile(f oddFile) error {
-	err := d.clear(d.good)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(d.EnvFile()), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(d.EnvFile(), f.doc, 0o644)
-	}
+	err := errors.Join(d.clear(d.good),
+		os.MkdirAll(filepath.Dir(d.EnvFile()), 0o755),
+		os.WriteFile(d.EnvFile(), f.doc, 0o644))
 	if err != nil {
 		return err
 	}
-	before, err := d.traces()
-	if err != nil {
-		return err
-	}
+	before := d.traces()
 	o := d.run("fix", "--no-restart", "--host", d.host)
-	if !f.accepted {
-		return d.judgeRefusal(o, before)
-	}
-	if err := documented(o); err != nil {
+	if err := d.judge(f, o, before); err != nil || !f.accepted {
 		return err
-	}
-	if o.code != exitOK {
-		return fmt.Errorf("refused: exit %d: %.500s", o.code, o.stderr)
 	}
 	after, err := os.ReadFile(d.EnvFile())
 	if err != nil {
@@ -357,50 +311,42 @@ func truncated(t *testing.T) []oddFile {
 }
 
 func readFixture(t *testing.T, name string) []byte {
-	data, err := os.ReadFile(filepath.Join("..", "..", "fixtures", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Helper()
+	data, err := os.ReadFile(root("fixtures/" + name))
+	must(t, err)
 	return data
 }
 
-// lines returns a table's rows, cut into so many cells.
-func lines(t *testing.T, name string, cells int) [][]string {
-	var rows [][]string
-	for i, line := range strings.Split(strings.TrimSuffix(string(readFixture(t, name)), "\n"), "\n")[1:] {
+// tableOf are the files of a table of fixtures, with so many cells in a row; doc makes
+// one of them.
+func tableOf(t *testing.T, table string, cells int, prefix string, doc func(f []string) []byte) []oddFile {
+	var files []oddFile
+	for i, line := range strings.Split(strings.TrimSuffix(string(readFixture(t, table)), "\n"), "\n")[1:] {
 		f := strings.Split(line, "\t")
 		if len(f) != cells {
-			t.Fatalf("%s: row %d has %d cells", name, i+1, len(f))
+			t.Fatalf("%s: row %d has %d cells", table, i+1, len(f))
 		}
-		rows = append(rows, f)
+		files = append(files, oddFile{prefix + f[0], f[1] == "accepted", doc(f)})
 	}
-	return rows
+	return files
 }
 
 func theCorpus(t *testing.T) []oddFile {
-	var files []oddFile
-	for _, f := range lines(t, "plistfix/corpus.tsv", 5) {
-		files = append(files, oddFile{f[0], f[1] == "accepted", readFixture(t, "corpus/"+f[0]+".plist")})
-	}
-	return files
+	return tableOf(t, "plistfix/corpus.tsv", 5, "", func(f []string) []byte { return readFixture(t, "corpus/"+f[0]+".plist") })
 }
 
-// moreXML are the files of fixtures/corpus-more/xml.tsv; the README there
-// explains its notation.
+// The README of fixtures/corpus-more explains the notation of these.
+
 func moreXML(t *testing.T) []oddFile {
-	var files []oddFile
-	for _, f := range lines(t, "corpus-more/xml.tsv", 4) {
-		files = append(files, oddFile{"xml/" + f[0], f[1] == "accepted", encoded(t, written(t, f[3]), f[2])})
-	}
-	return files
+	return tableOf(t, "corpus-more/xml.tsv", 4, "xml/", func(f []string) []byte { return encoded(t, written(t, f[3]), f[2]) })
 }
 
 func moreEnvFiles(t *testing.T) []oddFile {
-	var files []oddFile
-	for _, f := range lines(t, "corpus-more/env.tsv", 3) {
-		files = append(files, oddFile{"env/" + f[0], f[1] == "accepted", written(t, f[2])})
-	}
-	return files
+	return tableOf(t, "corpus-more/env.tsv", 3, "env/", func(f []string) []byte { return written(t, f[2]) })
+}
+
+func moreBinary(t *testing.T) []oddFile {
+	return tableOf(t, "corpus-more/binary.tsv", 4, "binary/", func(f []string) []byte { return assembled(t, f[2], f[3]) })
 }
 
 var (
@@ -468,15 +414,6 @@ func encoded(t *testing.T, text []byte, encoding string) []byte {
 		out = order.AppendUint16(out, u)
 	}
 	return out
-}
-
-// moreBinary are the files of fixtures/corpus-more/binary.tsv.
-func moreBinary(t *testing.T) []oddFile {
-	var files []oddFile
-	for _, f := range lines(t, "corpus-more/binary.tsv", 4) {
-		files = append(files, oddFile{"binary/" + f[0], f[1] == "accepted", assembled(t, f[2], f[3])})
-	}
-	return files
 }
 
 var (
@@ -613,10 +550,3 @@ for path in sorted(glob.glob(folder + "/*.before")):
             verdict = "before+key" if canonical(before) == canonical(after) else "another difference"
         print("%s: %s\t%s" % (name, os.path.basename(stem), verdict))
 `
-
-func inode(info os.FileInfo) uint64 { return uint64(info.Sys().(*syscall.Stat_t).Ino) }
-
-func shortHash(data []byte) []byte {
-	sum := sha256.Sum256(data)
-	return sum[:8]
-}

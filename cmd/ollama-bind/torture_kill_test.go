@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +19,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
 func init() {
@@ -103,7 +103,7 @@ var canTrace = sync.OnceValue(func() error {
 	if trace == nil {
 		return errors.New("this system has no ptrace as Linux has it")
 	}
-	cmd := exec.Command(programPath(), "version")
+	cmd := exec.Command(sandbox.Program(name), "version")
 	cmd.Env = []string{}
 	_, err := trace(cmd, func(step, side) syscall.Signal { return 0 })
 	return err
@@ -122,7 +122,7 @@ type world map[string]thing
 
 type thing struct {
 	mode fs.FileMode // with the bit of a folder
-	data string
+	data string      // or where a link leads
 }
 
 func readWorld(dirs ...string) world {
@@ -136,8 +136,15 @@ func readWorld(dirs ...string) world {
 			if err != nil {
 				return nil
 			}
-			data, _ := os.ReadFile(path)
-			w[path] = thing{info.Mode(), string(data)}
+			one := thing{mode: info.Mode()}
+			switch {
+			case info.Mode().IsRegular() && info.Size() < 1<<20:
+				data, _ := os.ReadFile(path)
+				one.data = string(data)
+			case info.Mode()&fs.ModeSymlink != 0:
+				one.data, _ = os.Readlink(path)
+			}
+			w[path] = one
 			return nil
 		})
 	}
@@ -171,12 +178,7 @@ func (w world) restore(dirs ...string) error {
 }
 
 func pathsOf(w world) []string {
-	var all []string
-	for path := range w {
-		all = append(all, path)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(w))
 }
 
 func (w world) under(dir string) world {
@@ -234,11 +236,10 @@ func newTheatre(t *testing.T) *theatre {
 func (v *theatre) newCast(t *testing.T, envFile string) cast {
 	t.Helper()
 	if old, ok := v.casts[""]; ok {
-		demand(t, v.become(old.original))
+		must(t, v.become(old.original))
 	}
 	if envFile != "" {
-		demand(t, os.MkdirAll(filepath.Dir(v.envFile), 0o755))
-		demand(t, os.WriteFile(v.envFile, []byte(envFile), 0o644))
+		put(t, v.envFile, envFile)
 	}
 	c := cast{original: v.stage()}
 	start := time.Now()
@@ -264,13 +265,6 @@ func (v *theatre) fix() []string {
 
 func (v *theatre) rollback() []string { return []string{"rollback", "--timeout", enough.String()} }
 
-func demand(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (v *theatre) stage() stage { return stage{readWorld(v.dirs()...), v.now} }
 
 // Where the service listens.
@@ -280,44 +274,17 @@ const (
 	nowhere  = "nowhere"
 )
 
-// listensNow tries the port. Loopback alone is where nobody answers elsewhere.
-func (v *theatre) listensNow() string {
-	port := strconv.Itoa(v.Port)
-	for _, ip := range elsewhere() {
-		if dials(net.JoinHostPort(ip, port)) {
-			return outside
-		}
-	}
-	if dials(net.JoinHostPort("127.0.0.1", port)) {
-		return loopback
-	}
-	return nowhere
-}
-
-func dials(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
-}
-
 // become puts the Mac on a stage. The job is started anew only if it must.
 func (v *theatre) become(s stage) error {
 	if err := s.restore(v.dirs()...); err != nil {
 		return err
 	}
 	v.ResetLog()
-	if v.now == s.listens && v.Loaded(v.label) && v.listensNow() == s.listens {
+	if v.now == s.listens && v.Loaded(v.label) && v.reach() == s.listens {
 		return nil
 	}
 	v.now = ""
-	v.Launchctl("bootout", v.Domain()+"/"+v.label)
-	if err := v.WaitGone(v.label, 10*time.Second); err != nil {
-		return err
-	}
-	if err := v.StartService(v.label); err != nil {
+	if err := v.restart(); err != nil {
 		return err
 	}
 	v.now = s.listens
@@ -458,8 +425,8 @@ func (j judge) next(command string, thoroughly bool) error {
 	if err := j.arrived(want); err != nil {
 		return fmt.Errorf("after the next %s: %w", command, err)
 	}
-	if o := j.litter(); o != "" && !nothingKept {
-		return fmt.Errorf("after the next %s: %s is still there", command, o)
+	if err := j.litter(); err != nil && !nothingKept {
+		return fmt.Errorf("after the next %s: %w", command, err)
 	}
 	if thoroughly && command == "fix" {
 		if o := j.run("status", "--host", j.host); o.code != 0 {
@@ -476,38 +443,36 @@ func (j judge) arrived(want stage) error {
 	if path := w.differs(want.under(j.Home())); path != "" {
 		return fmt.Errorf("%s is not as it should be: %q, want %q", path, w[path].data, want.world[path].data)
 	}
-	if j.now = j.listensNow(); j.now != want.listens {
+	if j.now = j.reach(); j.now != want.listens {
 		return fmt.Errorf("the service listens %s, want %s", j.now, want.listens)
 	}
 	return nil
 }
 
-// litter is a leftover in the state folder.
-func (j judge) litter() string {
-	for path := range readWorld(j.state) {
-		if strings.HasPrefix(filepath.Base(path), ".unfinished-") {
-			return path
-		}
+// play runs the scene under the eyes of a watcher.
+func (j judge) play(w watcher) (traced, error) {
+	if err := j.become(j.before); err != nil {
+		return traced{}, err
 	}
-	return ""
+	j.now = ""
+	return trace(j.program(j.args()...), w)
 }
 
 // rehearse runs the scene to its end and returns its steps.
 func (j judge) rehearse(t *testing.T) []step {
 	t.Helper()
-	demand(t, j.become(j.before))
 	var steps []step
-	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+	r, err := j.play(func(s step, side side) syscall.Signal {
 		if side == afterIt {
 			steps = append(steps, s)
 		}
 		return 0
 	})
-	demand(t, err)
+	must(t, err)
 	if r.code != 0 {
 		t.Fatalf("%s: exit %d: %s", j.name, r.code, r.stderr)
 	}
-	demand(t, j.arrived(j.after))
+	must(t, j.arrived(j.after))
 	return steps
 }
 
@@ -560,15 +525,6 @@ func (s scene) points(steps []step) []point {
 	return points
 }
 
-// spread is a sample of n of the points, from all over.
-func spread(all []point, n int) []point {
-	var some []point
-	for i := range n {
-		some = append(some, all[(2*i+1)*len(all)/(2*n)])
-	}
-	return some
-}
-
 // company is the Macs that share the cases of a torture.
 type company []*theatre
 
@@ -582,16 +538,7 @@ func newCompany(t *testing.T, c *chamber) company {
 
 // perform tries all points.
 func (all company) perform(points []point, try func(judge, point)) {
-	var taken atomic.Int64
-	var wg sync.WaitGroup
-	for _, v := range all {
-		wg.Go(func() {
-			for i := taken.Add(1) - 1; i < int64(len(points)); i = taken.Add(1) - 1 {
-				try(points[i].on(v), points[i])
-			}
-		})
-	}
-	wg.Wait()
+	shareOut(all, points, func(v *theatre, p point) { try(p.on(v), p) })
 }
 
 func killAtSteps(t *testing.T, c *chamber) {
@@ -602,7 +549,7 @@ func killAtSteps(t *testing.T, c *chamber) {
 		steps := s.on(macs[0]).rehearse(t)
 		all := s.points(steps)
 		t.Logf("%s: %d steps, %d cases", s.name, len(steps), len(all))
-		points = append(points, spread(all, c.some(len(all), 6))...)
+		points = append(points, sample(c, all, 6)...)
 	}
 	macs.perform(points, func(j judge, p point) {
 		if hit, err := j.killAt(p); hit {
@@ -613,12 +560,8 @@ func killAtSteps(t *testing.T, c *chamber) {
 
 // killAt is one case. hit is false where the run had fewer steps this time.
 func (j judge) killAt(p point) (hit bool, err error) {
-	if err := j.become(j.before); err != nil {
-		return true, err
-	}
 	var where step
-	r, err := trace(j.program(j.args()...), p.watcher(&where))
-	j.now = ""
+	r, err := j.play(p.watcher(&where))
 	if err != nil || !r.killed {
 		return err != nil, err
 	}
@@ -648,7 +591,7 @@ func killAtRandom(t *testing.T, c *chamber) {
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("TORTURE_SEED"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
-		demand(t, err)
+		must(t, err)
 		seed = n
 	}
 	t.Logf("TORTURE_SEED=%d", seed)
@@ -693,7 +636,7 @@ func interruptAtSteps(t *testing.T, c *chamber) {
 	var points []point
 	for _, s := range scenes {
 		all := s.interruptions(s.on(macs[0]).rehearse(t))
-		points = append(points, spread(all, c.some(len(all), 3))...)
+		points = append(points, sample(c, all, 3)...)
 	}
 	macs.perform(points, func(j judge, p point) {
 		if hit, err := j.interruptAt(p); hit {
@@ -723,19 +666,15 @@ func (s scene) interruptions(steps []step) []point {
 // exits 130. Exit 0 is right only when launchctl and lsof were asked for nothing
 // more by then: the proof was complete, and there was nothing left to interrupt.
 func (j judge) interruptAt(p point) (hit bool, err error) {
-	if err := j.become(j.before); err != nil {
-		return true, err
-	}
 	var where step
 	var asked string
 	at := p.watcher(&where)
-	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+	r, err := j.play(func(s step, side side) syscall.Signal {
 		if where.verb != "" && side == afterIt && asksForProof.MatchString(s.path) {
 			asked = s.path
 		}
 		return at(s, side)
 	})
-	j.now = ""
 	if err != nil || where.verb == "" {
 		return err != nil, err
 	}
@@ -778,7 +717,7 @@ func meddleAtSteps(t *testing.T, c *chamber) {
 	for _, s := range []scene{scenes[0], scenes[3]} {
 		j := s.on(macs[0])
 		all := j.meddlings(j.rehearse(t))
-		points = append(points, spread(all, c.some(len(all), 1))...)
+		points = append(points, sample(c, all, 1)...)
 	}
 	macs.perform(points, func(j judge, p point) {
 		if hit, err := j.meddleAt(p); hit {
@@ -806,12 +745,9 @@ func (j judge) meddlings(steps []step) []point {
 const mine = "<!-- mine -->\n"
 
 func (j judge) meddleAt(p point) (hit bool, err error) {
-	if err := j.become(j.before); err != nil {
-		return true, err
-	}
 	var where step
 	at := p.watcher(&where)
-	r, err := trace(j.program(j.args()...), func(s step, side side) syscall.Signal {
+	r, err := j.play(func(s step, side side) syscall.Signal {
 		if before := where.verb; at(s, side) == 0 && where.verb != before {
 			if s.to == j.plist {
 				where = step{} // too late: the order of steps varies a little
@@ -821,7 +757,6 @@ func (j judge) meddleAt(p point) (hit bool, err error) {
 		}
 		return 0
 	})
-	j.now = ""
 	if err != nil || where.verb == "" {
 		return err != nil, err
 	}
@@ -829,7 +764,7 @@ func (j judge) meddleAt(p point) (hit bool, err error) {
 	switch {
 	case !strings.HasSuffix(now[j.plist].data, mine):
 		return true, fmt.Errorf("exit %d, and what somebody else wrote is lost", r.code)
-	case r.code == exitFailed && (now[j.envFile] != j.before.world[j.envFile] || j.listensNow() != j.before.listens):
+	case r.code == exitFailed && (now[j.envFile] != j.before.world[j.envFile] || j.reach() != j.before.listens):
 		return true, fmt.Errorf("exit 1, and something is left half done: %s", r.stderr)
 	case r.code != exitFailed && r.code != exitOK:
 		return true, fmt.Errorf("exit %d: %s", r.code, r.stderr)

@@ -52,21 +52,9 @@ func (v *victim) runRacer(r *racer) {
 		cmd = exec.Command(filepath.Join(v.Bin(), "brew"), r.args[1:]...)
 		cmd.Env = v.env
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
-	err := cmd.Start()
-	if err == nil {
+	r.outcome = ended(cmd)
+	if cmd.Process != nil {
 		r.pid = cmd.Process.Pid
-		err = cmd.Wait()
-	}
-	r.took, r.stdout, r.stderr = time.Since(start), stdout.String(), stderr.String()
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		r.code = exit.ExitCode()
-	case err != nil:
-		r.code, r.stderr = -1, err.Error()
 	}
 }
 
@@ -290,7 +278,7 @@ func (v *victim) againstBrew(t *testing.T, c *chamber, before []byte, round int)
 			if racers[0].code == exitFailed && !strings.Contains(racers[0].stderr, "ollama-bind: error: ") {
 				err = errors.Join(err, errors.New("it does not say what went wrong"))
 			}
-			v.Brew("services", "start", "ollama")
+			v.Run("brew", "services", "start", "ollama")
 			o := v.run(append(slices.Clone(fix), "--timeout", "20s")...)
 			if o.code != exitOK {
 				err = errors.Join(err, fmt.Errorf("the next fix: exit %d: %s", o.code, o.stderr))

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,13 +90,13 @@ func tellSecrets(t *testing.T, c *chamber, fault fault) {
 	v := newVictim(t, "brew-arm64-env")
 	must(t, v.SetBrew("6.0.21"))
 	plist := v.secretPlist(t)
-	must(t, v.StartEngine(sandbox.Engine{Product: sandbox.ProductLinux}))
+	must(t, v.StartEngine(sandbox.Engine{Product: "linux"}))
 	for i, env := range [][]string{
 		{"OLLAMA_BASE_URL=http://user:s3cr3t-userinfo@172.17.0.1:" + fmt.Sprint(v.Port), "TOKEN=s3cr3t-container"},
 		{"OLLAMA_HOST=http://localhost:" + fmt.Sprint(v.Port), "HTTP_PROXY=http://user:s3cr3t-httpproxy@127.0.0.1:9", "https_proxy=http://s3cr3t-lower@10.0.0.1:3128"},
 		{"OLLAMA_BASE_URL=http://172.17.0.1:" + fmt.Sprint(v.Port) + "/?key=s3cr3t-query", "ALL_PROXY=socks5://u:s3cr3t-socks@127.0.0.1:9"},
 	} {
-		must(t, v.RunContainer(sandbox.Container{Name: fmt.Sprintf("box%d", i), Image: "app:1", Env: env, Tools: []string{"curl"}}))
+		must(t, v.Docker.Run(sandbox.Container{Name: fmt.Sprintf("box%d", i), Image: "app:1", Env: env, Tools: []string{"curl"}}))
 	}
 	commands := [][]string{
 		{"status"}, {"status", "--host", v.host}, {"fix", "--dry-run", "--host", v.host}, {"fix", "--host", v.host, "--timeout", "6s"}, {"status", "--host", v.host},
@@ -104,10 +104,9 @@ func tellSecrets(t *testing.T, c *chamber, fault fault) {
 	}
 	v.afresh(t, plist)
 	v.env = append(v.env, "TOKEN=s3cr3t-shell", "HTTP_PROXY=http://u:s3cr3t-shellproxy@127.0.0.1:9", "OLLAMA_API_KEY=s3cr3t-shellkey")
-	must(t, os.MkdirAll(filepath.Dir(v.EnvFile()), 0o755))
-	must(t, os.WriteFile(v.EnvFile(), []byte("TOKEN=s3cr3t-env\nexport API=s3cr3t-export\n# s3cr3t-comment\n"), 0o644))
+	put(t, v.EnvFile(), "TOKEN=s3cr3t-env\nexport API=s3cr3t-export\n# s3cr3t-comment\n")
 	v.Launchctl("setenv", "HF_TOKEN", "s3cr3t-setenv")
-	v.restart(t)
+	must(t, v.restart())
 	log := filepath.Join(v.Prefix(), "var", "log", "ollama.log")
 	appendTo(log, "level=INFO source=routes.go msg=\"server config\" env=\"map[TOKEN:s3cr3t-logmap]\"\nError: bad key s3cr3t-plist and s3cr3t-setenv\n")
 	if fault.name != "" {
@@ -124,34 +123,29 @@ func tellSecrets(t *testing.T, c *chamber, fault fault) {
 			c.count(t, kindSecret, strings.Join(args, " ")+" with "+fault.name+" "+fault.arg, toldSecrets(v.run(args...)))
 		}
 	}
-	c.count(t, kindSecret, "what was written with "+fault.name+" "+fault.arg, errors.Join(v.keptSecrets(), v.sealed()))
+	c.count(t, kindSecret, "what was written with "+fault.name+" "+fault.arg, errors.Join(v.keptSecrets(), (&still{state: v.state}).private()))
 }
 
 // restart loads the service again, with what is in its file now.
-func (v *victim) restart(t *testing.T) {
-	t.Helper()
+func (v *victim) restart() error {
 	v.Launchctl("bootout", v.Domain()+"/"+v.label)
-	must(t, v.WaitGone(v.label, 10*time.Second))
-	must(t, v.StartService(v.label))
+	if err := v.WaitGone(v.label, 10*time.Second); err != nil {
+		return err
+	}
+	return v.StartService(v.label)
 }
 
 // keptSecrets looks for secrets in all that the program has written but the
 // files that it has saved.
 func (v *victim) keptSecrets() error {
-	var all error
-	filepath.WalkDir(v.state, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && d.Name() != "plist" && d.Name() != "env-file" {
-			if data, _ := os.ReadFile(path); bytes.Contains(data, []byte(canary)) {
-				all = errors.Join(all, fmt.Errorf("%s holds a secret", path))
-			}
+	for path, f := range readWorld(v.state) {
+		saved := slices.Contains([]string{"plist", "env-file"}, filepath.Base(path))
+		if !saved && strings.Contains(f.data, canary) {
+			return fmt.Errorf("%s holds a secret", path)
 		}
-		return nil
-	})
-	return all
+	}
+	return nil
 }
-
-// sealed wants the state folder to be for the owner's eyes alone.
-func (v *victim) sealed() error { return (&still{state: v.state}).private() }
 
 // malformations of a property list, around a secret.
 var malformations = []struct{ name, old, new string }{
@@ -203,8 +197,7 @@ func tortureMalformed(t *testing.T, c *chamber) {
 			continue
 		}
 		s.reset(t)
-		must(t, os.MkdirAll(filepath.Dir(s.env), 0o755))
-		must(t, os.WriteFile(s.env, []byte("A=s3cr3t-first\n"+line+"\n"), 0o644))
+		put(t, s.env, "A=s3cr3t-first\n"+line+"\n")
 		try(fmt.Sprintf("the env file line %q", line))
 	}
 }
@@ -295,15 +288,10 @@ var evil = []string{"\x1b[2J\x1b]0;pwned\x07", "\u202egnp.exe", "\u009b31m", "a\
 
 // tortureTerminal feeds such text in wherever any comes in.
 func tortureTerminal(t *testing.T, c *chamber) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	s := newStillOn(t, l.Addr().(*net.TCPAddr).Port)
 	version := ""
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newStillBeside(t, func(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(map[string]string{"version": version})
-	})}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
+	})
 	turn := 0 // an odd number of runs a text, so that all meet all
 	try := func(where, text string, all ...[]string) {
 		for _, args := range all {
@@ -342,8 +330,7 @@ func tortureTerminal(t *testing.T, c *chamber) {
 			try(place.name, text, []string{"status"}, []string{"doctor"}, []string{"fix", "--dry-run", "--plist", s.plist, "--host", s.wanted()}, []string{"fix", "--no-restart"}, []string{"doctor", "--json"})
 		}
 		s.reset(t)
-		must(t, os.MkdirAll(filepath.Dir(s.env), 0o755))
-		must(t, os.WriteFile(s.env, []byte("OLLAMA_HOST="+text+"\nexport OLLAMA_HOST=\""+text+"\"\n"), 0o644))
+		put(t, s.env, "OLLAMA_HOST="+text+"\nexport OLLAMA_HOST=\""+text+"\"\n")
 		try("the env file", text, []string{"status"}, []string{"doctor"}, []string{"fix", "--no-restart", "--host", s.wanted()}, []string{"fix", "--json", "--dry-run", "--host", s.wanted()})
 		s.reset(t)
 		for j, tool := range []string{"launchctl", "lsof", "docker", "podman"} {
@@ -432,8 +419,7 @@ func torturePlanted(t *testing.T, c *chamber) {
 				if command == "rollback" {
 					o = s.rollback("--force")
 				}
-				now := s.look()
-				err := errors.Join(decent(o), differ(map[string]seenFile{s.plist: was[s.plist], s.env: was[s.env]}, map[string]seenFile{s.plist: now[s.plist], s.env: now[s.env]}))
+				err := errors.Join(decent(o), s.same(was))
 				if o.code == exitOK {
 					err = errors.Join(err, errors.New("it was used"))
 				}

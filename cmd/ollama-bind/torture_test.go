@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -27,7 +26,6 @@ import (
 //	make torture, make torture-short
 //	go test -tags torture -run '^TestTorture$/^races$' ./cmd/ollama-bind
 func TestTorture(t *testing.T) {
-	schemas.start(t)
 	c := &chamber{short: testing.Short()}
 	for _, kind := range tortures {
 		t.Run(kind.name, func(t *testing.T) {
@@ -37,7 +35,7 @@ func TestTorture(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		c.print(os.Stdout)
+		fmt.Print(c.table())
 		if err := c.check(); err != nil {
 			t.Error(err)
 		}
@@ -117,29 +115,17 @@ type victim struct {
 func newVictim(t *testing.T, fixtureName string) *victim {
 	t.Helper()
 	dir := t.TempDir()
-	options := sandbox.Options{Caller: sandbox.CallerUser, BrewPause: 10 * time.Millisecond, Throttle: 200 * time.Millisecond, ExitTimeout: time.Second}
-	if runtime.GOOS == "linux" {
-		options.Lsof = sandbox.LsofStandIn // the machine's own, if there is one, takes five times as long
-	}
+	options := sandbox.Options{BrewPause: 10 * time.Millisecond, Throttle: 200 * time.Millisecond, ExitTimeout: time.Second}
 	m, err := sandbox.Start(filepath.Join(dir, "mac"), options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(m.Close)
 	v := &victim{Mac: m, test: t, dir: dir, label: "sh.brew.ollama", state: filepath.Join(dir, "state"), host: fmt.Sprintf("0.0.0.0:%d", m.Port)}
 	v.env = append(m.Env(),
 		"PATH="+m.Bin(), "DAEMONS="+m.Daemons(), "APP="+filepath.Join(dir, "Ollama.app"),
-		"OLLAMA_BIND_STATE_DIR="+v.state, "GORACE=atexit_sleep_ms=10")
-	data, err := os.ReadFile(fixture(fixtureName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.plist, err = m.Install(v.label, data); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.StartService(v.label); err != nil {
-		t.Fatal(err)
-	}
+		"OLLAMA_BIND_STATE_DIR="+v.state)
+	v.plist, err = m.Install(v.label, readFixture(t, "plists/"+fixtureName+".plist"))
+	must(t, err)
+	must(t, m.StartService(v.label))
 	return v
 }
 
@@ -155,39 +141,18 @@ type outcome struct {
 const longest = 2 * enough
 
 // program is a command that runs the program on the Mac, in a process group of
-// its own. It is the test binary under another name; see TestMain.
+// its own.
 func (v *victim) program(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
-	cmd := exec.CommandContext(ctx, programPath(), args...)
+	cmd := exec.CommandContext(ctx, sandbox.Program(name), args...)
 	cmd.Env = v.env
 	cmd.Cancel = func() error { defer cancel(); return cmd.Process.Kill() }
 	return cmd
 }
 
-// programPath is where testscript.Main has put the program.
-var programPath = sync.OnceValue(func() string {
-	path, err := exec.LookPath("ollama-bind")
-	if err != nil {
-		panic(err)
-	}
-	return path
-})
-
 // run runs the program to its end. Whatever happens to it, its JSON meets the schema.
 func (v *victim) run(args ...string) outcome {
-	cmd := v.program(args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
-	err := cmd.Run()
-	o := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		o.code = exit.ExitCode()
-	case err != nil:
-		o.code, o.stderr = -1, err.Error()
-	}
+	o := ended(v.program(args...))
 	if killed := o.code < 0; wantsJSON(args) && !killed {
 		if err := schemas.check(append([]string{name}, args...), o.code, o.stdout); err != nil {
 			v.test.Errorf("%s: %v", strings.Join(args, " "), err)
@@ -196,9 +161,19 @@ func (v *victim) run(args ...string) outcome {
 	return o
 }
 
-// print writes the table.
-func (c *chamber) print(w *os.File) { fmt.Fprint(w, c.table()) }
+// ended runs a command to its end.
+func ended(cmd *exec.Cmd) outcome {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	code := exitOf(cmd.Run())
+	if code < 0 {
+		fmt.Fprint(&stderr, cmd.ProcessState)
+	}
+	return outcome{code, stdout.String(), stderr.String(), time.Since(start)}
+}
 
+// table is all rows, and what they add up to.
 func (c *chamber) table() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

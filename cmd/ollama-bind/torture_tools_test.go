@@ -66,7 +66,7 @@ func sample[T any](c *chamber, all []T, few int) []T {
 func spaced[T any](all []T, n int) []T {
 	some := make([]T, n)
 	for i := range some {
-		some[i] = all[i*len(all)/n]
+		some[i] = all[(2*i+1)*len(all)/(2*n)]
 	}
 	return some
 }
@@ -74,12 +74,19 @@ func spaced[T any](all []T, n int) []T {
 // sideBySide runs a subtest for each case, some at a time. It is not bound to
 // the number of CPUs, as t.Parallel is: what hangs needs none.
 func sideBySide[T fmt.Stringer](t *testing.T, workers int, cases []T, try func(*testing.T, T)) {
+	shareOut(make([]struct{}, workers), cases, func(_ struct{}, k T) {
+		t.Run(k.String(), func(t *testing.T) { try(t, k) })
+	})
+}
+
+// shareOut gives each worker a case, and another when it is done with that.
+func shareOut[W, T any](workers []W, cases []T, do func(W, T)) {
 	queue := make(chan T)
 	var all sync.WaitGroup
-	for range workers {
+	for _, w := range workers {
 		all.Go(func() {
 			for k := range queue {
-				t.Run(k.String(), func(t *testing.T) { try(t, k) })
+				do(w, k)
 			}
 		})
 	}
@@ -99,7 +106,6 @@ type toolCase struct {
 	fault   string // what is wrong with it, for the name
 	script  string // what it does in its stead, for sh; without it the front folder lacks the tool
 	once    bool   // the first time only
-	old     bool   // launchctl knows the old verbs only
 
 	sandbox [2]string // the sandbox's fault that takes the script's place
 
@@ -172,7 +178,7 @@ func (k toolCase) prepare(v *victim) error {
 		if err := v.StartEngine(sandbox.Engine{Product: "desktop"}); err != nil {
 			return err
 		}
-		return v.RunContainer(sandbox.Container{Name: "app", Image: "app:1", Tools: []string{"curl"}, Network: "bridge",
+		return v.Docker.Run(sandbox.Container{Name: "app", Image: "app:1", Tools: []string{"curl"}, Network: "bridge",
 			Env: []string{fmt.Sprintf("OLLAMA_BASE_URL=http://host.docker.internal:%d", v.Port)}})
 	}
 	return nil
@@ -180,31 +186,23 @@ func (k toolCase) prepare(v *victim) error {
 
 func (k toolCase) arguments(v *victim) []string {
 	args := []string{k.command}
-	switch k.command {
-	case "fix":
-		args = append(args, "--host", v.host, "--timeout", k.timeout().String())
-	case "rollback":
+	if k.command == "fix" || k.command == "rollback" {
 		args = append(args, "--timeout", k.timeout().String())
-	case "status", "doctor", "probe":
+	}
+	if k.command != "rollback" {
 		args = append(args, "--host", v.host)
 	}
 	return args
 }
 
 func (k toolCase) run(v *victim) error {
-	before, err := v.look()
-	if err != nil {
-		return err
-	}
+	before := v.look()
 	wanted := before
 	switch k.command {
 	case "fix":
-		wanted, err = before.fixed(v.host)
+		wanted = before.fixed(v.host)
 	case "rollback":
-		wanted, err = before.unfixed()
-	}
-	if err != nil {
-		return err
+		wanted = before.unfixed()
 	}
 	front, err := k.breakTool(v)
 	if err != nil {
@@ -303,10 +301,7 @@ func (k toolCase) judgeMac(v *victim, o outcome, before, wanted sight) error {
 }
 
 func (k toolCase) judgeMended(v *victim, o outcome, before sight) error {
-	now, err := v.look()
-	if err != nil {
-		return err
-	}
+	now := v.look()
 	if now.plist != before.plist || now.envFile != before.envFile {
 		return fmt.Errorf("exit %d, and the files are not as before:\n%s", o.code, o.stderr)
 	}
@@ -317,32 +312,21 @@ func (k toolCase) judgeMended(v *victim, o outcome, before sight) error {
 	if again.code != exitOK {
 		return fmt.Errorf("exit %d:\n%sand with the tool as it was, fix does not mend it: exit %d:\n%s", o.code, o.stderr, again.code, again.stderr)
 	}
-	fixed, err := before.fixed(v.host)
-	if err != nil {
-		return err
-	}
-	return v.waitFor(fixed)
+	return v.waitFor(before.fixed(v.host))
 }
 
 // sight is what somebody sees of the service from outside the program.
 type sight struct {
 	plist, envFile string // bytes; "" where there is none
 	folder         string // the names in LaunchAgents
-	reach          string // from where it answers: "outside", "loopback" or "nowhere"
+	reach          string // from where it answers
 }
 
-func (v *victim) look() (sight, error) {
-	plist, err := os.ReadFile(v.plist)
-	if err != nil {
-		return sight{}, err
-	}
-	env, err := os.ReadFile(v.EnvFile())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return sight{}, err
-	}
-	names, err := filepath.Glob(filepath.Join(v.Agents(), "*"))
-	hidden, _ := filepath.Glob(filepath.Join(v.Agents(), ".*")) // the same pattern error, or none
-	return sight{string(plist), string(env), strings.Join(append(names, hidden...), " "), v.reach()}, err
+func (v *victim) look() sight {
+	plist, _ := os.ReadFile(v.plist)
+	env, _ := os.ReadFile(v.EnvFile())
+	names, _ := os.ReadDir(v.Agents())
+	return sight{string(plist), string(env), fmt.Sprint(names), v.reach()}
 }
 
 // reach asks the service itself.
@@ -352,40 +336,36 @@ func (v *victim) reach() string {
 		return err == nil
 	}
 	if v.JobPID(v.label) == 0 {
-		return "nowhere"
+		return nowhere
 	}
 	if slices.ContainsFunc(elsewhere(), answers) {
-		return "outside"
+		return outside
 	}
 	if answers("127.0.0.1") {
-		return "loopback"
+		return loopback
 	}
-	return "nowhere"
+	return nowhere
 }
 
 // fixed is what fix has to make of it.
-func (s sight) fixed(host string) (sight, error) {
-	plist, err := plistfix.SetEnv([]byte(s.plist), ollama.Variable, host)
-	s.plist, s.envFile, s.reach = string(plist), ollama.Variable+"="+host+"\n", "outside"
-	return s, err
+func (s sight) fixed(host string) sight {
+	plist, _ := plistfix.SetEnv([]byte(s.plist), ollama.Variable, host)
+	s.plist, s.envFile, s.reach = string(plist), ollama.Variable+"="+host+"\n", outside
+	return s
 }
 
 // unfixed is what rollback has to make of it.
-func (s sight) unfixed() (sight, error) {
-	plist, err := plistfix.UnsetEnv([]byte(s.plist), ollama.Variable)
-	s.plist, s.envFile, s.reach = string(plist), "", "loopback"
-	return s, err
+func (s sight) unfixed() sight {
+	plist, _ := plistfix.UnsetEnv([]byte(s.plist), ollama.Variable)
+	s.plist, s.envFile, s.reach = string(plist), "", loopback
+	return s
 }
 
 // waitFor gives a service that was started a moment to listen.
 func (v *victim) waitFor(want sight) error {
 	var now sight
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		var err error
-		if now, err = v.look(); err != nil {
-			return err
-		}
-		if now == want {
+		if now = v.look(); now == want {
 			return nil
 		}
 		if now.plist != want.plist || time.Now().After(end) {
@@ -454,9 +434,6 @@ func (k toolCase) breakTool(v *victim) (front string, err error) {
 func (k toolCase) writeScript(v *victim, path string) error {
 	var s strings.Builder
 	fmt.Fprintf(&s, "#!/bin/sh\nreal='%s/%s'\ncd '%s'\n", v.Bin(), k.tool, filepath.Dir(path))
-	if k.old {
-		s.WriteString("case \"$1\" in bootstrap|bootout|enable|kickstart|print|print-disabled) echo \"Unrecognized subcommand: $1\" >&2; exit 1;; esac\n")
-	}
 	condition := "[ \"$1\" = '" + k.verb + "' ]"
 	if k.verb == "" {
 		condition = "true"
@@ -631,12 +608,8 @@ var deaths = map[string]string{
 // failingTools gives every answer of fixtures/captures/stderr-messages.tsv to
 // every verb that it can come from.
 func failingTools(t *testing.T) []toolCase {
-	text, err := os.ReadFile(filepath.Join("..", "..", "fixtures", "captures", "stderr-messages.tsv"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []toolCase
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(readFixture(t, "captures/stderr-messages.tsv")) {
 		f := strings.Split(strings.TrimSuffix(string(line), "\n"), "\t")
 		if len(f) < 5 || f[0] == "situation" || f[2] == "<dump>" {
 			continue
@@ -656,7 +629,9 @@ func failingTools(t *testing.T) []toolCase {
 func comesFrom(argv string) []string {
 	words := strings.Fields(strings.TrimPrefix(argv, "sudo "))
 	switch words[0] {
-	case "bootstrap", "bootout", "enable", "load", "unload", "list":
+	case "load", "unload", "list":
+		return nil // the program runs none of them
+	case "bootstrap", "bootout", "enable":
 		return words[:1]
 	case "print", "kickstart":
 		if len(words) > 1 && words[1] != "foo" {
@@ -672,10 +647,9 @@ func failing(n int, situation, verb, stdout, stderr, code string) []toolCase {
 	script := say("", plain.Replace(stdout)) + say(" >&2", plain.Replace(stderr)) + "exit " + cmp.Or(leadingNumber.FindString(code), "1")
 	k := toolCase{row: toolFails, command: "fix", tool: "launchctl", verb: verb, script: script, once: true}
 	k.fault = strings.NewReplacer("/", " ", ",", " ").Replace(situation)
-	k.old = verb == "load" || verb == "unload" || verb == "list"
 	other := k
 	switch {
-	case n%8 < 2 && (verb == "print" || verb == "list"):
+	case n%8 < 2 && verb == "print":
 		other.command, other.once = "status", false
 	case n%8 < 2:
 		other.once = false

@@ -179,44 +179,46 @@ func (t *tracee) ask(s step, side side) {
 	}
 }
 
+// What is done to an open file, and to one or two paths.
+var (
+	toOpen = map[uint64]string{
+		syscall.SYS_WRITE: "write", syscall.SYS_PWRITE64: "write", syscall.SYS_WRITEV: "write",
+		syscall.SYS_FTRUNCATE: "truncate", syscall.SYS_FSYNC: "sync", syscall.SYS_FDATASYNC: "sync",
+		syscall.SYS_FLOCK: "flock", syscall.SYS_FCHMOD: "chmod", syscall.SYS_FCHOWN: "chown",
+	}
+	toPath = map[uint64]string{
+		syscall.SYS_OPENAT: "create", syscall.SYS_MKDIRAT: "mkdir", syscall.SYS_UNLINKAT: "unlink",
+		syscall.SYS_FCHMODAT: "chmod", syscall.SYS_FCHOWNAT: "chown",
+	}
+	toPaths = map[uint64]string{
+		syscall.SYS_RENAMEAT: "rename", sysRenameat2: "rename", syscall.SYS_LINKAT: "link",
+	}
+)
+
 // entering tells what a thread is about to do, nil if it changes nothing.
 func (t *tracee) entering(info *syscallInfo) *step {
 	a := info.args
-	switch info.number {
-	case syscall.SYS_OPENAT:
-		if a[2]&syscall.O_CREAT == 0 {
+	if verb, ok := toOpen[info.number]; ok {
+		return t.file(step{verb: verb, path: t.open(a[0]), fd: int(a[0])})
+	}
+	if verb, ok := toPaths[info.number]; ok {
+		return t.file(step{verb: verb, path: t.path(a[0], a[1]), to: t.path(a[2], a[3])})
+	}
+	if verb, ok := toPath[info.number]; ok {
+		s := step{verb: verb, path: t.path(a[0], a[1])}
+		switch {
+		case verb == "create" && a[2]&syscall.O_CREAT == 0:
 			return nil
+		case verb == "create":
+			s.emptied = a[2]&syscall.O_TRUNC != 0
+		case verb == "unlink" && a[2]&atRemoveDir != 0:
+			s.verb = "rmdir"
 		}
-		return t.file(step{verb: "create", path: t.path(a[0], a[1]), emptied: a[2]&syscall.O_TRUNC != 0})
-	case syscall.SYS_WRITE, syscall.SYS_PWRITE64, syscall.SYS_WRITEV:
-		return t.file(step{verb: "write", path: t.open(a[0]), fd: int(a[0])})
-	case syscall.SYS_FTRUNCATE:
-		return t.file(step{verb: "truncate", path: t.open(a[0]), fd: int(a[0])})
-	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
-		return t.file(step{verb: "sync", path: t.open(a[0])})
-	case syscall.SYS_FLOCK:
-		return t.file(step{verb: "flock", path: t.open(a[0])})
-	case syscall.SYS_FCHMOD:
-		return t.file(step{verb: "chmod", path: t.open(a[0])})
-	case syscall.SYS_FCHOWN:
-		return t.file(step{verb: "chown", path: t.open(a[0])})
-	case syscall.SYS_FCHMODAT:
-		return t.file(step{verb: "chmod", path: t.path(a[0], a[1])})
-	case syscall.SYS_FCHOWNAT:
-		return t.file(step{verb: "chown", path: t.path(a[0], a[1])})
-	case syscall.SYS_RENAMEAT, sysRenameat2:
-		return t.file(step{verb: "rename", path: t.path(a[0], a[1]), to: t.path(a[2], a[3])})
-	case syscall.SYS_LINKAT:
-		return t.file(step{verb: "link", path: t.path(a[0], a[1]), to: t.path(a[2], a[3])})
-	case syscall.SYS_MKDIRAT:
-		return t.file(step{verb: "mkdir", path: t.path(a[0], a[1])})
-	case syscall.SYS_UNLINKAT:
-		if a[2]&atRemoveDir != 0 {
-			return t.file(step{verb: "rmdir", path: t.path(a[0], a[1])})
-		}
-		return t.file(step{verb: "unlink", path: t.path(a[0], a[1])})
+		return t.file(s)
+	}
+	switch info.number {
 	case syscall.SYS_CLONE, sysClone3:
-		if flags := t.cloneFlags(info); flags&cloneVfork != 0 {
+		if t.cloneFlags(info)&cloneVfork != 0 {
 			return &step{verb: "start"}
 		}
 	case syscall.SYS_WAIT4:

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
+)
+
+var update = flag.Bool("update", false, "write what is generated into the docs and completions")
+
+// What is generated stands between a line that ends with "generated: NAME" and one that
+// ends with "end generated", in comments.
+var generated = regexp.MustCompile(`(?s)( generated: ([a-z ]+?)(?: -->)?\n)(.*?)([^\n]* end generated)`)
+
+// TestDocs wants the options in the man page, the README and the completions to be those
+// of the command tree, and the checks those of package doctor. make docs writes them.
+func TestDocs(t *testing.T) {
+	for _, file := range []string{
+		"README.md",
+		"docs/ollama-bind.1",
+		"cmd/ollama-bind/completions/ollama-bind.bash",
+		"cmd/ollama-bind/completions/_ollama-bind",
+		"cmd/ollama-bind/completions/ollama-bind.fish",
+	} {
+		was := readDoc(t, file)
+		is := generated.ReplaceAllStringFunc(was, func(old string) string {
+			match := generated.FindStringSubmatch(old)
+			return match[1] + generate(t, match[2]) + match[4]
+		})
+		if is == was {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s is stale: run make docs", file)
+		} else if err := os.WriteFile(root(file), []byte(is), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// generate writes one part, by the template of that name. The name of a command may
+// follow.
+func generate(t *testing.T, part string) string {
+	t.Helper()
+	commands := commandTree()
+	var data any = commands
+	switch {
+	case part == "readme options":
+		data = shared(commands)
+	case part == "man checks":
+		data = doctor.Checks()
+	case strings.HasPrefix(part, "man options"):
+		is := func(c command) bool { return strings.TrimSpace("man options "+c.Name) == part }
+		if i := slices.IndexFunc(commands, is); i >= 0 {
+			part, data = "man options", commands[i]
+		}
+	}
+	var text strings.Builder
+	if err := pieces.ExecuteTemplate(&text, part, data); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+// command is one of the program's, and the first, without a name, the program itself.
+type command struct {
+	Name, Usage string
+	Args        []string // the words that it takes
+	Options     []option
+}
+
+// option is a flag. Without an argument it is a switch.
+type option struct {
+	Long, Short, Usage, Argument, Default string
+
+	Again bool     // it can be given several times
+	Words []string // what it can be given, where that is known
+	Of    string   // the commands that share it, for the README
+}
+
+func commandTree() []command {
+	app := program{tell: newTeller(io.Discard, io.Discard)}.app()
+	app.Setup()
+	all := []command{{Options: optionsOf(app.Flags, nil)}}
+	help := command{Name: "help", Usage: "show the help for a command"}
+	for _, c := range app.Commands {
+		words := map[string][]string{
+			"host":    {"0.0.0.0:11434", "127.0.0.1:11434"},
+			"check":   checkIDs(),
+			"runtime": container.Tools(),
+		}
+		if c.Name == "url" {
+			words["runtime"] = sortedKeys(hostNames)
+		}
+		var args []string
+		if strings.Contains(c.ArgsUsage, "|") {
+			args = strings.Split(c.ArgsUsage, "|")
+		}
+		all = append(all, command{c.Name, c.Usage, args, optionsOf(append(c.Flags, cli.HelpFlag), words)})
+		help.Args = append(help.Args, c.Name)
+	}
+	all[0].Args = append(help.Args, help.Name)
+	return append(all, help)
+}
+
+func optionsOf(flags []cli.Flag, words map[string][]string) (all []option) {
+	for _, f := range flags {
+		doc, names := f.(cli.DocGenerationFlag), append(f.Names(), "")
+		usage := strings.Split(doc.GetUsage(), "`")
+		o := option{Long: names[0], Short: names[1], Usage: strings.Join(usage, "")}
+		if doc.TakesValue() {
+			o.Argument, o.Default, o.Words = usage[1], doc.GetValue(), words[o.Long]
+			_, o.Again = f.(*cli.StringSliceFlag)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func checkIDs() (all []string) {
+	for _, check := range doctor.Checks() {
+		all = append(all, check.ID)
+	}
+	return all
+}
+
+// shared has each option once.
+func shared(commands []command) (all []option) {
+	at := map[string]int{}
+	for _, c := range commands {
+		for _, o := range c.Options {
+			if i, known := at[o.Long+o.Usage]; known {
+				all[i].Of += ", " + c.Name
+				continue
+			}
+			o.Of, at[o.Long+o.Usage] = c.Name, len(all)
+			all = append(all, o)
+		}
+	}
+	for i, o := range all {
+		if strings.HasPrefix(o.Of, ", ") { // the program itself has it too
+			all[i].Of = "all"
+		}
+	}
+	return all
+}
+
+var pieces = template.Must(template.New("").Funcs(template.FuncMap{
+	"join":     strings.Join,
+	"code":     func(text string) string { return "`" + strings.TrimSpace(text) + "`" },
+	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + text[1:] },
+	"escape":   func(quote, text string) string { return strings.ReplaceAll(text, "'", quote) },
+	"colons":   func(text string) string { return strings.ReplaceAll(text, ":", `\:`) },
+}).Parse(`
+{{- define "readme options"}}| option | of | meaning |
+|---|---|---|
+{{range .}}| {{if .Short}}{{code (print "-" .Short)}}, {{end}}{{code (print "--" .Long " " .Argument)}} | {{or .Of "no command"}} | {{.Usage}}
+{{- if .Default}}; the default is {{code .Default}}{{end}} |
+{{end}}{{end}}
+
+{{- define "man synopsis"}}{{range .}}{{if and .Name .Options}}.Nm
+.Cm {{.Name}}
+{{range .Options}}{{if ne .Long "help"}}.Op {{template "mdoc" .}}
+{{end}}{{end}}{{if .Args}}.Cm {{join .Args " | "}}
+{{end}}{{end}}{{end}}{{end}}
+
+{{- define "mdoc"}}Fl Fl {{.Long}}{{if .Argument}} Ar {{.Argument}}{{end}}{{end}}
+
+{{- define "man options"}}{{range .Options}}.It {{if .Short}}Fl {{.Short}} , {{end}}{{template "mdoc" .}}
+{{sentence .Usage}}.
+{{if .Default}}The default is {{.Default}}.
+{{end}}{{end}}{{end}}
+
+{{- define "man checks"}}{{range .}}.It {{.ID}}
+{{sentence .Question}}
+{{end}}{{end}}
+
+{{- define "bash"}}{{range $c := .}}{{range .Options}}{{if .Argument}}	{{$c.Name}}:--{{.Long}})
+		{{if eq .Argument "FILE"}}_ollama_bind_files{{else}}_ollama_bind_offer{{range .Words}} {{.}}{{end}}{{end}} ;;
+{{end}}{{end}}	{{.Name}}:{{if .Args}}{{.Name}}{{else}}*{{end}})
+		_ollama_bind_offer{{range .Args}} {{.}}{{end}}
+		{{- range .Options}} --{{.Long}}{{if .Short}} -{{.Short}}{{end}}{{end}} ;;
+{{end}}{{end}}
+
+{{- define "zsh commands"}}{{range .}}{{if .Name}}    '{{.Name}}:{{escape "'\\''" .Usage}}'
+{{end}}{{end}}{{end}}
+
+{{- define "zsh options"}}{{range .}}    '{{.Name}}')
+      options=(
+{{range .Options}}        {{template "zsh option" .}}
+{{end}}{{if not .Name}}        '1: :{ _describe command commands }'
+{{else if .Args}}        '1: :({{join .Args " "}})'
+{{end}}      ) ;;
+{{end}}{{end}}
+
+{{- define "zsh option"}}
+{{- if .Again}}'*'
+{{- else if eq .Long "help" "version"}}'(- *)'
+{{- else if .Short}}'(-{{.Short}} --{{.Long}})'{{end}}
+{{- if .Short}}{-{{.Short}},--{{.Long}}}{{else}}--{{.Long}}{{end}}
+{{- if .Argument}}={{end}}'[{{escape "'\\''" .Usage}}]
+{{- if .Argument}}:{{.Argument}}:{{if eq .Argument "FILE"}}_files{{else if .Words}}({{colons (join .Words " ")}}){{else}} {{end}}{{end}}'
+{{- end}}
+
+{{- define "fish"}}{{range $c := .}}
+{{- if .Name}}complete -c ollama-bind -n __ollama_bind_first -a {{.Name}} -d '{{escape "\\'" .Usage}}'
+{{if .Args}}complete -c ollama-bind -n '__ollama_bind_second {{.Name}}' -a '{{join .Args " "}}'
+{{end}}{{end}}{{range .Options}}complete -c ollama-bind -n '
+{{- if $c.Name}}__ollama_bind_of {{$c.Name}}{{else}}__ollama_bind_first{{end}}' -l {{.Long}}
+{{- if .Short}} -s {{.Short}}{{end}}
+{{- if eq .Argument "FILE"}} -r -F{{else if .Argument}} -x -a '{{join .Words " "}}'{{end}} -d '{{escape "\\'" .Usage}}'
+{{end}}{{end}}{{end}}`))

@@ -1,7 +1,0 @@
-//go:build !linux && !darwin
-
-package pty
-
-import "errors"
-
-func open() (Pair, error) { return Pair{}, errors.ErrUnsupported }
