@@ -59,7 +59,7 @@ func (f *fleet) add(name string) *sandbox.Mac {
 	f.hosts[name] = map[string]any{
 		"ansible_connection":         "local",
 		"ansible_python_interpreter": "{{ ansible_playbook_python }}",
-		"ollama_bind_executable":     program(f.T),
+		"ollama_bind_executable":     sandbox.Program("ollama-bind"),
 		"ollama_bind_host":           wanted(mac),
 		"mac":                        environment(mac),
 	}
@@ -347,7 +347,7 @@ func TestPage(t *testing.T) {
 	site = strings.Replace(site, "- hosts: macs\n", "- hosts: macs\n  environment: \"{{ mac }}\"\n", 1)
 	f.playbook = filepath.Join(f.dir, "site.yml")
 	if err := errors.Join(os.WriteFile(f.playbook, []byte(site), 0o600), os.Mkdir(filepath.Join(f.dir, "bin"), 0o700),
-		os.Symlink(program(t), filepath.Join(f.dir, "bin/ollama-bind"))); err != nil {
+		os.Symlink(sandbox.Program("ollama-bind"), filepath.Join(f.dir, "bin/ollama-bind"))); err != nil {
 		t.Fatal(err)
 	}
 	wants := []struct {
@@ -373,7 +373,7 @@ func (f *fleet) socket(name string) string { return fmt.Sprintf("*:%d", f.macs[n
 // status asks each Mac without Ansible.
 func (f *fleet) status() {
 	for name, mac := range f.macs {
-		cmd := exec.Command(program(f.T), "status", "--host", wanted(mac))
+		cmd := exec.Command(sandbox.Program("ollama-bind"), "status", "--host", wanted(mac))
 		for key, value := range environment(mac) {
 			cmd.Env = append(cmd.Env, key+"="+value)
 		}

@@ -7,55 +7,23 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	sandbox.Main()
-	code := m.Run()
-	os.RemoveAll(built.dir)
-	os.Exit(code)
-}
-
-// built is the program under test, the same for all tests.
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func program(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "ollama-bind-contrib-"); built.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", built.dir, "../cmd/ollama-bind")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("building ollama-bind: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "ollama-bind")
-}
+func TestMain(m *testing.M) { sandbox.RunTests(m, "ollama-bind") }
 
 const label = "sh.brew.ollama"
 
 // newMac is a Mac in dir, without Ollama's service.
 func newMac(t *testing.T, dir string) *sandbox.Mac {
 	t.Helper()
-	mac, err := sandbox.Start(dir, sandbox.Options{Brew: "7.0.7", Caller: sandbox.CallerUser, Throttle: time.Second})
+	mac, err := sandbox.Start(dir, sandbox.Options{Brew: "7.0.7", Throttle: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

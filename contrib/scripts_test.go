@@ -45,7 +45,7 @@ func newManaged(t *testing.T) managed {
 	env["LAUNCHCTL"] = filepath.Join(mac.Bin(), "launchctl")
 	env["CONSOLE"] = "somebody"
 	env["CALLS"] = filepath.Join(dir, "calls")
-	env["OLLAMA_BIND"] = program(t)
+	env["OLLAMA_BIND"] = sandbox.Program("ollama-bind")
 	env["OLLAMA_BIND_HOST"] = wanted(mac)
 	return managed{t, mac, env}
 }
