@@ -26,12 +26,9 @@ demo: ## watch the real fix and rollback at work on a Mac in a folder
 shell: ## a shell on a Mac in a folder, to try things by hand
 	@$(GO) run ./internal/sandbox/demo -shell
 
-# What a test starts the most are stand-ins for launchctl and the like. They start
-# in a fifth of the time without the race detector, which they have no use for.
 .PHONY: test
 test: ## run all tests; needs no Mac, no root, no network but for Go modules
-	CGO_ENABLED=0 $(GO) build -o bin/standins ./internal/sandbox/standins
-	SANDBOX_STANDINS='$(CURDIR)/bin/standins' $(GO) test $(RACE) -parallel 8 ./...
+	$(GO) test $(RACE) -parallel 6 ./...
 
 .PHONY: e2e
 e2e: ## container stories on a real Docker Engine, which it installs and starts where it can (as root on Debian or Ubuntu)
@@ -49,8 +46,8 @@ build: ## build bin/ollama-bind
 install: ## install ollama-bind where go install puts programs
 	CGO_ENABLED=0 $(GO) install -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' ./cmd/ollama-bind
 
-# What only some tests are built with.
-TEST_TAGS = e2e,torture,fleet,integration
+# What only some tests are built with, or the program for them.
+TEST_TAGS = e2e,torture,fleet,integration,stories
 SCRIPTS = .ci/* contrib/munki/* contrib/jamf/*.sh cmd/ollama-bind/completions/ollama-bind.bash
 
 .PHONY: lint
@@ -83,6 +80,10 @@ torture-short: ## a sample of make torture, in half a minute
 # exceeded" for no reason (golang/go#75804). These take about three minutes for each.
 FUZZTIME ?= 2000000x
 
+.PHONY: advice
+advice: ## follow what is advised from every state that the stories set up: it has to lead out
+	$(GO) test ./cmd/ollama-bind -run '^TestAdvice$$' -parallel 8 -timeout 15m -args -every-state
+
 .PHONY: fuzz
 fuzz: ## look for inputs that break the parsers, FUZZTIME (2000000x) for each of them
 	@set -e; for package in $$($(GO) list ./...); do \
@@ -101,16 +102,16 @@ release-check: ## check .goreleaser.yaml, and build a release here without publi
 	@GO='$(GO)' .ci/release-check
 
 .PHONY: bench
-bench: ## measure it against other ways and its limits; writes the tables into docs/benchmarks.md
-	CGO_ENABLED=0 $(GO) run ./internal/bench -write docs/benchmarks.md
+bench: build ## measure how long Ollama does not answer during a fix, and by hand; prints docs/benchmarks.md's table
+	CGO_ENABLED=0 $(GO) run ./internal/bench
 
 .PHONY: golden
 golden: ## write the golden files anew after a wanted change; then read the diff
 	$(GO) test ./plistfix -update
 
-.PHONY: pictures
-pictures: ## draw the README's pictures anew, from a run on a Mac in a folder; then look at them
-	$(GO) test ./cmd/ollama-bind -run '^TestPictures$$' -count 1 -args -draw
+.PHONY: docs
+docs: ## write options and checks into the man page, the README and the completions
+	$(GO) test ./cmd/ollama-bind -run '^TestDocs$$' -count 1 -args -update
 
 .PHONY: clean
 clean: ## remove what was built
