@@ -71,7 +71,7 @@ func (m Machine) firstFile(candidates []Service, all []sighting, unclear error) 
 }
 
 // ErrNotInstalled says that there is a Homebrew, and no Ollama of its.
-var ErrNotInstalled = errors.New("Homebrew has not installed ollama")
+var ErrNotInstalled = errors.New("ollama is not installed with Homebrew")
 
 // EnvFileLayer is the layer of Homebrew's env file: its own override for the
 // service, which it merges into the property list whenever it writes that.
