@@ -5,7 +5,7 @@
 _ollama_bind() {
 	local command=${COMP_WORDS[1]-} before=${COMP_WORDS[COMP_CWORD-1]} word=${COMP_WORDS[COMP_CWORD]-}
 	COMPREPLY=()
-	if [ "$COMP_CWORD" -eq 1 ]; then command= before=; fi
+	if [ "$COMP_CWORD" -eq 1 ]; then command='' before=''; fi
 
 	# --flag=value is three words, but one in bash 3.2.
 	case $word in
