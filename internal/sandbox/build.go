@@ -5,8 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 )
 
 const module = "github.com/ollama-bind/ollama-bind/"
@@ -35,21 +33,15 @@ func RunTests(m interface{ Run() int }, commands ...string) {
 // places that HOME does not move from its environment.
 func Program(command string) string { return filepath.Join(built, command) }
 
-// build builds into dir. The race detector is in the programs if it is in this one: but
-// not in the stand-ins, which are started the most, and start in a fifth of the time
-// without it.
+// build builds into dir, without the race detector: what is started hundreds of times
+// starts in a fifth of the time without it.
 func build(dir string, commands ...string) error {
 	if err := goBuild(dir, "CGO_ENABLED=0", module+"internal/sandbox/standins"); err != nil {
 		return err
 	}
 	built = dir
-	args := []string{"-tags", "stories,urfave_cli_no_docs"}
-	cgo := "CGO_ENABLED=0"
-	if raced() {
-		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
-	}
 	for _, command := range commands {
-		if err := goBuild(dir, cgo, append(args, module+"cmd/"+command)...); err != nil {
+		if err := goBuild(dir, "CGO_ENABLED=0", "-tags", "stories,urfave_cli_no_docs", module+"cmd/"+command); err != nil {
 			return err
 		}
 	}
@@ -63,9 +55,4 @@ func goBuild(dir, cgo string, args ...string) error {
 		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
 	}
 	return nil
-}
-
-func raced() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -32,9 +32,13 @@ func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
 	var reason error
 	asked := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		before := asked
 		now, err := m.look(ctx, s, g, &asked)
-		if ctx.Err() == nil {
-			s, reason = now, err // a look that was cut short has nothing to say
+		if ctx.Err() == nil { // a look that was cut short has nothing to say
+			s = now
+			if reason == nil || now.Socket.APIErr == nil || asked != before { // launchd knows better why
+				reason = err
+			}
 		}
 		if reason == nil && ctx.Err() == nil || errors.Is(reason, errHopeless) {
 			return s, reason
