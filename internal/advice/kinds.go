@@ -65,9 +65,6 @@ const (
 	restartBrew = "brew services restart ollama"
 )
 
-// Start is the command that starts the service.
-func Start(s service.State) string { return words(s).start(s) }
-
 // badLasting is the ID of what is wrong with Homebrew's env file. A file that
 // Homebrew chokes on takes the whole service down at its next restart, so it is
 // said even where our own line would be fine.
