@@ -47,8 +47,9 @@ func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
 	return planFix(s, w.Goal, w.Restart, w.Refuse)
 }
 
-// still reports whether the files are what they were when the plan was made, and,
-// if it is about to be restarted, the job as well.
+// still reports whether the files and the job are what they were when the plan was
+// made. The job counts even where it is not to be restarted: a rollback that was
+// between the files and the restart made it look right.
 func (m Machine) still(ctx context.Context, p Plan) bool {
 	s := p.State
 	now := s
@@ -59,10 +60,7 @@ func (m Machine) still(ctx context.Context, p Plan) bool {
 			return false
 		}
 	}
-	switch {
-	case !p.Reload:
-		return true
-	case s.Service.Loaded:
+	if s.Service.Loaded {
 		job := m.job(ctx, s.Service.Target)
 		return job.Loaded && job.PID == s.Job.PID && Equivalent(job.Value(), s.Job.Value())
 	}
