@@ -80,9 +80,12 @@ torture-short: ## a sample of make torture, in half a minute
 # exceeded" for no reason (golang/go#75804). These take about three minutes for each.
 FUZZTIME ?= 2000000x
 
+# EVERY=5 takes a fifth of the states.
+EVERY ?= 1
+
 .PHONY: advice
 advice: ## follow what is advised from every state that the stories set up: it has to lead out
-	$(GO) test ./cmd/ollama-bind -run '^TestAdvice$$' -parallel 8 -timeout 15m -args -every-state
+	$(GO) test ./cmd/ollama-bind -run '^TestAdvice$$' -parallel 8 -timeout 20m -args -advice-every $(EVERY)
 
 .PHONY: fuzz
 fuzz: ## look for inputs that break the parsers, FUZZTIME (2000000x) for each of them
