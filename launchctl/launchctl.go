@@ -1,6 +1,6 @@
-// Package launchctl runs launchctl and lsof and reads their answers.
+// Package launchctl runs launchctl and reads its answers.
 //
-// [ParsePrint], [ParsePrintDisabled] and [ParseListeners] are pure: bytes in,
+// [ParsePrint] and [ParsePrintDisabled] are pure: bytes in,
 // values out. [Client] runs the programs through a [Runner];
 // [Exec] is the Runner for real ones. [Client.Load], [Client.Unload] and
 // [Client.Reload] hide that launchd answers a bootout before the job is gone
@@ -77,5 +77,5 @@ type Job struct {
 	LastExit string
 }
 
-// Client drives launchd, and asks lsof, through its Runner.
+// Client drives launchd through its Runner.
 type Client struct{ Runner Runner }

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
@@ -39,7 +39,7 @@ func on(system string, f change) change { return of(f, func(f *Facts) { f.System
 // TestHints is about the hints that depend on more than one thing being wrong.
 func TestHints(t *testing.T) {
 	none, noLaunchd := err(&service.Error{ID: service.NoService}), err(&service.Error{ID: "no-launchctl"})
-	taken := of(none, func(f *Facts) { f.State.Socket.Listeners = []launchctl.Listener{listener(7, "*:11434")} })
+	taken := of(none, func(f *Facts) { f.State.Socket.Listeners = []lsof.Listener{listener(7, "*:11434")} })
 	first := func(f Facts) string { return First(f).Hint }
 	notFound := func(f Facts) string { return NotFound(f).Hint }
 	isDown := func(f Facts) string { return Down(f, "nothing answers", false).Hint }

@@ -172,7 +172,7 @@ func Down(f Facts, what string, held bool) Advice {
 		}
 		return Advice{ID: "no-answer", Level: Fail, Message: what, Hint: command("status", f.Goal, f.State.Service)}
 	case held:
-		return Advice{ID: "no-answer", Level: Fail, Message: what, Hint: lsof(port)}
+		return Advice{ID: "no-answer", Level: Fail, Message: what, Hint: seeListeners(port)}
 	case service.Is(f.Err, "no-launchctl") && f.System == "linux":
 		return Advice{ID: "no-answer", Level: Fail, Message: what, Hint: "sudo systemctl start ollama || ollama serve"}
 	case service.Is(f.Err, "no-launchctl"):
@@ -181,7 +181,7 @@ func Down(f Facts, what string, held bool) Advice {
 	a := NotFound(f)
 	a.Message = what + ": " + a.Message
 	if len(f.State.Socket.Listeners) > 0 { // probe may well be what asks
-		a.Hint = lsof(port)
+		a.Hint = seeListeners(port)
 	}
 	return a
 }

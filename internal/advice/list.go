@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
@@ -158,7 +159,7 @@ var list = []item{
 		say: func(f Facts) string {
 			return fmt.Sprintf("looking for listeners on port %d: %v", f.Goal.Host.Port, f.State.Socket.Err)
 		},
-		next: func(f Facts) string { return lsof(f.Goal.Host.Port) }},
+		next: func(f Facts) string { return seeListeners(f.Goal.Host.Port) }},
 	{id: "port-held", level: Fail, check: "owner-is-job", trouble: true, blocks: anyRestart,
 		when: func(f Facts) bool {
 			return f.Found() && f.State.Job.Err == nil && f.State.Socket.Err == nil && f.State.Held(f.Goal.Host.Port)
@@ -348,7 +349,7 @@ func domain(s service.State) string {
 	return "gui/$(id -u)"
 }
 
-func lsof(port int) string { return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port) }
+func seeListeners(port int) string { return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port) }
 
 func held(f Facts) string {
 	port := f.Goal.Host.Port
@@ -362,11 +363,11 @@ func seeHolder(f Facts) string {
 	if foreign := f.State.Foreign(f.Goal.Host.Port); len(foreign) > 0 {
 		return seeWho(foreign[0])
 	}
-	return "sudo " + lsof(f.Goal.Host.Port)
+	return "sudo " + seeListeners(f.Goal.Host.Port)
 }
 
 // seeWho shows who a listener is.
-func seeWho(l launchctl.Listener) string {
+func seeWho(l lsof.Listener) string {
 	return fmt.Sprintf("ps -p %d -o pid,user,command", l.PID)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -87,14 +88,14 @@ func bound() *Facts {
 				Agent: plistfix.Agent{Label: brew.Label, StandardErrorPath: logPath}},
 		},
 		Job:    service.Job{Loaded: true, Job: launchctl.Job{PID: 6574, Path: plistPath, Runs: 1, LastExit: "(never exited)"}},
-		Socket: service.Socket{Port: 11434, Listeners: []launchctl.Listener{listener(6574, "*:11434")}, APIVersion: "0.36.0"},
+		Socket: service.Socket{Port: 11434, Listeners: []lsof.Listener{listener(6574, "*:11434")}, APIVersion: "0.36.0"},
 	}
 	setAll(f, value)
 	return f
 }
 
-func listener(pid int, address string) launchctl.Listener {
-	return launchctl.Listener{PID: pid, Command: "ollama", Address: address}
+func listener(pid int, address string) lsof.Listener {
+	return lsof.Listener{PID: pid, Command: "ollama", Address: address}
 }
 
 func env(host string) map[string]string {

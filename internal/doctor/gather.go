@@ -16,6 +16,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -38,7 +39,7 @@ type Seen struct {
 	advice.Facts
 	Report *container.Report // nil where no container was asked
 
-	listeners    []launchctl.Listener // whatever their port
+	listeners    []lsof.Listener // whatever their port
 	listenersErr error
 	answers      []answer
 	processes    map[int]process
@@ -76,7 +77,7 @@ func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 	launchd := q.Machine.Launchd
 	looks := []func(context.Context){
 		func(ctx context.Context) { s.Facts = q.observe(ctx) },
-		func(ctx context.Context) { s.listeners, s.listenersErr = launchd.Listeners(ctx) },
+		func(ctx context.Context) { s.listeners, s.listenersErr = lsof.Listeners(ctx, launchd.Runner) },
 		func(ctx context.Context) { s.getenv, s.getenvErr = launchd.Getenv(ctx, ollama.Variable) },
 		func(ctx context.Context) { s.firewall = Firewall(ctx, q.Machine.Launchd.Runner) },
 	}
@@ -249,7 +250,7 @@ func (s Seen) ollamas() []string {
 	return pids
 }
 
-func isOllama(l launchctl.Listener) bool { return strings.EqualFold(l.Command, "ollama") }
+func isOllama(l lsof.Listener) bool { return strings.EqualFold(l.Command, "ollama") }
 
 // ps shows processes, by their ID.
 func (q Question) ps(ctx context.Context, pids []string) (map[int]process, error) {

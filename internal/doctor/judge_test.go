@@ -13,6 +13,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -52,9 +53,9 @@ func at(ip, version string) answer {
 }
 
 // list are listeners: the first is the service's.
-func list(addresses ...string) (all []launchctl.Listener) {
+func list(addresses ...string) (all []lsof.Listener) {
 	for i, a := range addresses {
-		all = append(all, launchctl.Listener{PID: 6574 + i, Command: "ollama", User: "alice", Family: "IPv6", Address: a})
+		all = append(all, lsof.Listener{PID: 6574 + i, Command: "ollama", User: "alice", Family: "IPv6", Address: a})
 	}
 	return all
 }
@@ -108,7 +109,7 @@ func nowhere(s *Seen) {
 }
 
 func stranger(s *Seen) {
-	s.State.Socket.Listeners = []launchctl.Listener{{PID: 7, Command: "nginx", Address: "127.0.0.1:11434"}}
+	s.State.Socket.Listeners = []lsof.Listener{{PID: 7, Command: "nginx", Address: "127.0.0.1:11434"}}
 	s.listeners = s.State.Socket.Listeners
 }
 

@@ -8,22 +8,22 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 func listeners(s Seen) Finding {
 	port := port(s.Facts)
 	all := on(port, s.listeners)
 	_, answered := firstAnswer(s.answers)
-	switch lsof := fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port); {
+	switch see := fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port); {
 	case s.listenersErr != nil:
 		return withoutTool("lsof", s.listenersErr)
 	case len(all) == 0 && answered:
-		return warned(fmt.Sprintf("another user's process answers on port %d: lsof does not show it", port), "sudo "+lsof)
+		return warned(fmt.Sprintf("another user's process answers on port %d: lsof does not show it", port), "sudo "+see)
 	case len(all) == 0:
-		return failed(fmt.Sprintf("nothing listens on port %d", port), whyDown(s.Facts, s.answers).Hint, lsof)
-	case slices.ContainsFunc(all, launchctl.Listener.Wildcard):
+		return failed(fmt.Sprintf("nothing listens on port %d", port), whyDown(s.Facts, s.answers).Hint, see)
+	case slices.ContainsFunc(all, lsof.Listener.Wildcard):
 		return passed(fmt.Sprintf("*:%d, all interfaces, IPv4 and IPv6", port), said(all))
 	}
 	if s.loopbackWillDo() {
@@ -33,12 +33,12 @@ func listeners(s Seen) Finding {
 }
 
 // on are the listeners on a port.
-func on(port int, all []launchctl.Listener) []launchctl.Listener {
-	return slices.DeleteFunc(slices.Clone(all), func(l launchctl.Listener) bool { return l.Port() != port })
+func on(port int, all []lsof.Listener) []lsof.Listener {
+	return slices.DeleteFunc(slices.Clone(all), func(l lsof.Listener) bool { return l.Port() != port })
 }
 
 // said lists listeners, one on a line.
-func said(all []launchctl.Listener) string {
+func said(all []lsof.Listener) string {
 	var each []string
 	for _, l := range all {
 		each = append(each, fmt.Sprintf("%s (process %d of %s): %s %s", l.Command, l.PID, l.User, l.Family, l.Address))
@@ -114,7 +114,7 @@ func alone(s Seen, app string) Finding {
 // of one: an Ollama has children that run the models and listen on ports of their
 // own. Without a service, the one that holds the port is compared with. One on the
 // wanted port comes first.
-func (s Seen) otherOllamas() []launchctl.Listener {
+func (s Seen) otherOllamas() []lsof.Listener {
 	main := s.State.Job.PID
 	if main == 0 && (!s.Found() || s.State.Job.Err != nil || advice.Missing(s.State)) {
 		for _, l := range on(port(s.Facts), s.listeners) {
@@ -123,22 +123,22 @@ func (s Seen) otherOllamas() []launchctl.Listener {
 			}
 		}
 	}
-	others := slices.DeleteFunc(slices.Clone(s.listeners), func(l launchctl.Listener) bool {
+	others := slices.DeleteFunc(slices.Clone(s.listeners), func(l lsof.Listener) bool {
 		return !isOllama(l) || l.PID == main || s.isChild(l)
 	})
-	return append(on(port(s.Facts), others), slices.DeleteFunc(others, func(l launchctl.Listener) bool {
+	return append(on(port(s.Facts), others), slices.DeleteFunc(others, func(l lsof.Listener) bool {
 		return l.Port() == port(s.Facts)
 	})...)
 }
 
 // isChild reports whether a listener belongs to an Ollama that is listed itself.
 // Without ps, any on another port may be one.
-func (s Seen) isChild(l launchctl.Listener) bool {
+func (s Seen) isChild(l lsof.Listener) bool {
 	if s.processesErr != nil {
 		return l.Port() != port(s.Facts)
 	}
 	parent := s.processes[l.PID].parent
-	return slices.ContainsFunc(s.listeners, func(p launchctl.Listener) bool { return p.PID == parent && isOllama(p) })
+	return slices.ContainsFunc(s.listeners, func(p lsof.Listener) bool { return p.PID == parent && isOllama(p) })
 }
 
 // firstAnswer is the first address that Ollama answers on.

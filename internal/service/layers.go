@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // The layers below the settings.
@@ -157,11 +157,11 @@ func (s State) JudgeSocket(g Goal) Layer {
 }
 
 // Who names a listener's process.
-func Who(l launchctl.Listener) string { return fmt.Sprintf("%s (pid %d)", l.Command, l.PID) }
+func Who(l lsof.Listener) string { return fmt.Sprintf("%s (pid %d)", l.Command, l.PID) }
 
 // Listens reports whether one of the listeners has the address.
-func Listens(all []launchctl.Listener, h ollama.Host) bool {
-	return slices.ContainsFunc(all, func(l launchctl.Listener) bool {
+func Listens(all []lsof.Listener, h ollama.Host) bool {
+	return slices.ContainsFunc(all, func(l lsof.Listener) bool {
 		// A wildcard socket of either family will do: lsof shows the one that
 		// Ollama opens as IPv6, and it takes IPv4 as well.
 		return h.Wildcard() && l.Wildcard() && l.Port() == h.Port || l.Address == h.Socket()

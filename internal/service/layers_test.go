@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -25,7 +26,7 @@ func bound() State {
 		Job: Job{Loaded: true, Job: launchctl.Job{PID: 6574, Environment: env("0.0.0.0:11434")}},
 		Socket: Socket{
 			Port:       11434,
-			Listeners:  []launchctl.Listener{listener(6574, "IPv6", "*:11434")},
+			Listeners:  []lsof.Listener{listener(6574, "IPv6", "*:11434")},
 			APIVersion: "0.33.0",
 		},
 	}
@@ -35,8 +36,8 @@ func env(host string) map[string]string {
 	return map[string]string{"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_HOST": host}
 }
 
-func listener(pid int, family, address string) launchctl.Listener {
-	return launchctl.Listener{PID: pid, Command: "ollama", Family: family, Address: address}
+func listener(pid int, family, address string) lsof.Listener {
+	return lsof.Listener{PID: pid, Command: "ollama", Family: family, Address: address}
 }
 
 func TestLayers(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // apiPatience is how long one question to Ollama may take. It answers from
@@ -123,7 +123,7 @@ func missing(path string) bool {
 }
 
 func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
-	all, err := m.Launchd.Listeners(ctx, ports...)
+	all, err := lsof.Listeners(ctx, m.Launchd.Runner, ports...)
 	return Socket{Port: ports[0], Listeners: all, Err: err}
 }
 
@@ -158,15 +158,15 @@ func (s State) dial(g Goal) string {
 }
 
 // Own are the listeners of the service's process.
-func (s State) Own() []launchctl.Listener {
-	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
+func (s State) Own() []lsof.Listener {
+	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l lsof.Listener) bool {
 		return s.Job.PID == 0 || l.PID != s.Job.PID
 	})
 }
 
 // Foreign are the listeners on a port that are not the service's.
-func (s State) Foreign(port int) []launchctl.Listener {
-	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l launchctl.Listener) bool {
+func (s State) Foreign(port int) []lsof.Listener {
+	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l lsof.Listener) bool {
 		return l.Port() != port || s.Job.PID != 0 && l.PID == s.Job.PID
 	})
 }

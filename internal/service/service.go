@@ -18,6 +18,7 @@ import (
 	"net/netip"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -190,7 +191,7 @@ func lookup(env map[string]string) *string {
 // Socket is who listens on the port, and whether Ollama answers there.
 type Socket struct {
 	Port      int
-	Listeners []launchctl.Listener
+	Listeners []lsof.Listener
 	// Err says why lsof did not tell.
 	Err error
 	// APIVersion is what Ollama calls itself, empty if it did not answer.

@@ -1,4 +1,5 @@
-package launchctl
+// Package lsof asks lsof who listens on TCP ports.
+package lsof
 
 import (
 	"context"
@@ -7,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // Listener is one listening TCP socket.
@@ -47,12 +50,12 @@ func (l Listener) Wildcard() bool { return l.Host() == "*" }
 //
 // The address family is left open on purpose (-i, not -i4): a socket for both
 // families counts as IPv6.
-func (c Client) Listeners(ctx context.Context, ports ...int) ([]Listener, error) {
-	out, err := c.Runner.Run(ctx, "lsof",
+func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Listener, error) {
+	out, err := run.Run(ctx, "lsof",
 		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
 	var listeners []Listener
 	if err == nil || foundLess(out, err) {
-		listeners, err = ParseListeners(out)
+		listeners, err = Parse(out)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing listeners: %w", err)
@@ -77,18 +80,18 @@ func tcpPorts(ports []int) string {
 // when it found something for one port and nothing for another; a usage error
 // has the same exit status and a text on standard error.
 func foundLess(out []byte, err error) bool {
-	var exit *ExitError
+	var exit *launchctl.ExitError
 	return errors.As(err, &exit) && exit.Code == 1 && (len(out) > 0 || exit.Stderr == "")
 }
 
-// ParseListeners reads the answer of `lsof -F` with at least the fields p, f
+// Parse reads the answer of `lsof -F` with at least the fields p, f
 // and n. A line is one field: its first character says which. See OUTPUT FOR
 // OTHER PROGRAMS in lsof(8).
 //
 // Connections are left out: files with a state other than LISTEN, with a
 // protocol other than TCP, or with two addresses.
-func ParseListeners(out []byte) ([]Listener, error) {
-	r := lsofReader{pid: -1, file: map[byte]string{}}
+func Parse(out []byte) ([]Listener, error) {
+	r := reader{pid: -1, file: map[byte]string{}}
 	for line := range strings.Lines(string(out)) {
 		if line = strings.TrimSuffix(line, "\n"); line != "" {
 			r.field(line[0], line[1:])
@@ -101,9 +104,9 @@ func ParseListeners(out []byte) ([]Listener, error) {
 	return r.found, nil
 }
 
-// lsofReader collects fields: those of a process come first and are good for
+// reader collects fields: those of a process come first and are good for
 // all its files, those of a file end with the next file or process.
-type lsofReader struct {
+type reader struct {
 	found         []Listener
 	pid           int
 	command, user string
@@ -112,13 +115,13 @@ type lsofReader struct {
 }
 
 // field takes one field.
-func (r *lsofReader) field(id byte, value string) {
+func (r *reader) field(id byte, value string) {
 	switch id {
 	case 'p':
 		r.endFile()
 		pid, err := strconv.Atoi(value)
 		if err != nil {
-			r.err = fmt.Errorf("%w: no process id: %q", ErrFormat, value)
+			r.err = fmt.Errorf("%w: no process id: %q", launchctl.ErrFormat, value)
 		}
 		r.pid, r.command, r.user = pid, "", ""
 	case 'c':
@@ -137,7 +140,7 @@ func (r *lsofReader) field(id byte, value string) {
 }
 
 // endFile keeps the file that was being read, if it is a listener.
-func (r *lsofReader) endFile() {
+func (r *reader) endFile() {
 	file := r.file
 	r.file = map[byte]string{}
 	address := file['n']
@@ -145,7 +148,7 @@ func (r *lsofReader) endFile() {
 	case address == "", strings.Contains(address, "->"):
 	case file['P'] != "" && file['P'] != "TCP", file['T'] != "" && file['T'] != "LISTEN":
 	case r.pid < 0: // as in the beginning, or by lsof's word
-		r.err = fmt.Errorf("%w: a socket without a process", ErrFormat)
+		r.err = fmt.Errorf("%w: a socket without a process", launchctl.ErrFormat)
 	default:
 		r.found = append(r.found, Listener{r.pid, r.command, r.user, file['t'], address})
 	}

@@ -1,14 +1,33 @@
-package launchctl
+package lsof
 
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-func TestParseListeners(t *testing.T) {
+func capture(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "fixtures", "captures", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+type runnerFunc func(ctx context.Context, name string, args ...string) ([]byte, error)
+
+func (f runnerFunc) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return f(ctx, name, args...)
+}
+
+func TestParse(t *testing.T) {
 	tests := map[string][]Listener{
 		"lsof-F-pcLnPtT-loopback4-CONSTRUCTED.txt": {
 			{PID: 24901, Command: "ollama", User: "tester", Family: "IPv4", Address: "127.0.0.1:11434"},
@@ -27,7 +46,7 @@ func TestParseListeners(t *testing.T) {
 		},
 	}
 	for name, want := range tests {
-		got, err := ParseListeners(capture(t, name))
+		got, err := Parse(capture(t, name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -38,7 +57,7 @@ func TestParseListeners(t *testing.T) {
 	}
 }
 
-func TestParseListenersEdges(t *testing.T) {
+func TestParseEdges(t *testing.T) {
 	socket := Listener{PID: 1, Address: "*:80"}
 	tests := []struct {
 		name, text string
@@ -54,7 +73,7 @@ func TestParseListenersEdges(t *testing.T) {
 			[]Listener{{PID: 2, Command: "x", User: "y", Address: "*:81"}, socket}},
 	}
 	for _, tt := range tests {
-		got, err := ParseListeners([]byte(tt.text))
+		got, err := Parse([]byte(tt.text))
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -64,8 +83,8 @@ func TestParseListenersEdges(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"px\nf3\nn*:80\n", "p-1\nf3\nn*:80\n", "p-1\nf3\nn*:80\np1\nf3\nn*:80\n", "p\n", "f3\nn*:80\n"} {
-		if got, err := ParseListeners([]byte(text)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: %v, %v; want ErrFormat", text, got, err)
+		if got, err := Parse([]byte(text)); !errors.Is(err, launchctl.ErrFormat) {
+			t.Errorf("%q: %v, %v; want launchctl.ErrFormat", text, got, err)
 		}
 	}
 }
@@ -96,7 +115,7 @@ func TestListeners(t *testing.T) {
 	found := string(capture(t, "lsof-F-pcLnPtT-wildcard-CONSTRUCTED.txt"))
 	one := []Listener{{PID: 24901, Command: "ollama", User: "tester", Family: "IPv6", Address: "*:11434"}}
 	exit := func(code int, stderr string) error {
-		return &ExitError{Args: []string{"lsof"}, Code: code, Stderr: stderr}
+		return &launchctl.ExitError{Args: []string{"lsof"}, Code: code, Stderr: stderr}
 	}
 	tests := []struct {
 		name, out string
@@ -111,7 +130,7 @@ func TestListeners(t *testing.T) {
 		{"usage error", "", exit(1, "lsof: unknown protocol name (TCQ) in: -iTCQ"), nil, true},
 		{"killed", "", exit(-1, ""), nil, true},
 		{"another status", found, exit(2, ""), nil, true},
-		{"no lsof", "", ErrNoTool, nil, true},
+		{"no lsof", "", launchctl.ErrNoTool, nil, true},
 		{"no process id", "px\n", nil, nil, true},
 	}
 	for _, tt := range tests {
@@ -120,7 +139,7 @@ func TestListeners(t *testing.T) {
 			got = append([]string{name}, args...)
 			return []byte(tt.out), tt.err
 		})
-		listeners, err := Client{runner}.Listeners(t.Context(), 11434, 80)
+		listeners, err := Listeners(t.Context(), runner, 11434, 80)
 		if (err != nil) != tt.failed || tt.err != nil && tt.failed && !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -137,15 +156,15 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-func FuzzParseListeners(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, name := range []string{
 		"lsof-F-pcLnPtT-loopback4-CONSTRUCTED.txt", "lsof-F-pcLnPtT-two-procs-CONSTRUCTED.txt", "lsof-F-pcnT-metalguard.txt",
 	} {
 		f.Add(capture(f, name))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		listeners, err := ParseListeners(data)
-		if err != nil && (len(listeners) > 0 || !errors.Is(err, ErrFormat)) {
+		listeners, err := Parse(data)
+		if err != nil && (len(listeners) > 0 || !errors.Is(err, launchctl.ErrFormat)) {
 			t.Errorf("%v beside %v", err, listeners)
 		}
 		for _, l := range listeners {
