@@ -36,7 +36,7 @@ func Program(command string) string { return filepath.Join(built, command) }
 // build builds into dir, without the race detector: what is started hundreds of times
 // starts in a fifth of the time without it.
 func build(dir string, commands ...string) error {
-	if err := goBuild(dir, "CGO_ENABLED=0", module+"internal/sandbox/standins"); err != nil {
+	if err := goBuild(dir, "CGO_ENABLED=0", module+"internal/sandbox/standins", module+"internal/sandbox/askers"); err != nil {
 		return err
 	}
 	built = dir

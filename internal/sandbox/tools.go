@@ -2,13 +2,10 @@ package sandbox
 
 import (
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
-	"syscall"
 
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/asking"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/brew"
-	"github.com/ollama-bind/ollama-bind/internal/sandbox/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
@@ -16,29 +13,13 @@ import (
 // Main plays the part that the executable's name asks for, launchctl, ollama, lsof,
 // brew or docker, and exits. Under any other name it returns.
 func Main() {
-	parts := map[string]func(args []string) int{
-		"launchctl": launchctlMain, "lsof": lsof.Main, "ollama": ollama.Main,
-		"brew": brew.Main, "docker": dockerMain,
+	asking.Main()
+	switch filepath.Base(os.Args[0]) {
+	case "ollama":
+		os.Exit(ollama.Main(os.Args[1:]))
+	case "brew":
+		os.Exit(brew.Main(os.Args[1:]))
 	}
-	part, ok := parts[filepath.Base(os.Args[0])]
-	if !ok {
-		return
-	}
-	os.Exit(part(os.Args[1:]))
-}
-
-func launchctlMain(args []string) int {
-	a, _ := standin.Ask("launchctl", args) // the answer tells of an error
-	return a.Print()
-}
-
-func dockerMain(args []string) int {
-	if len(args) > 0 && slices.Contains([]string{"start", "exec"}, args[0]) {
-		// The real one passes them on, and a container's program does not mind them.
-		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
-	}
-	a, _ := standin.Ask("docker", args)
-	return a.Print()
 }
 
 // installTools puts the stand-ins in place.
@@ -51,7 +32,7 @@ func (m *Mac) installTools() error {
 			return err
 		}
 	}
-	self, err := executable()
+	self, err := executable("ollama")
 	if err != nil {
 		return err
 	}
@@ -60,17 +41,20 @@ func (m *Mac) installTools() error {
 
 // installTool puts one stand-in there.
 func installTool(path string) error {
-	self, err := executable()
+	self, err := executable(filepath.Base(path))
 	if err != nil {
 		return err
 	}
 	return standin.LinkOrCopy(self, path)
 }
 
-// executable is what the stand-ins are links to: what RunTests has built, or else the
-// running program.
-func executable() (string, error) {
-	if built != "" {
+// executable is what the stand-in of a tool is a link to: what RunTests has built, or
+// else the running program.
+func executable(tool string) (string, error) {
+	switch {
+	case built != "" && asking.Plays(tool):
+		return Program("askers"), nil
+	case built != "":
 		return Program("standins"), nil
 	}
 	self, err := os.Executable()

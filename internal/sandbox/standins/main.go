@@ -1,5 +1,5 @@
-// Command standins is the sandbox's launchctl, lsof, ollama, brew and docker, each
-// under its own name. Tests have it built.
+// Command standins is the sandbox's ollama and brew, each under its own name. Tests have
+// it built.
 package main
 
 import (
