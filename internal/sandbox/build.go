@@ -49,7 +49,7 @@ func build(dir string, commands ...string) error {
 }
 
 func goBuild(dir, cgo string, args ...string) error {
-	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", dir}, args...)...)
+	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir}, args...)...)
 	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
