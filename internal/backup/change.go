@@ -22,11 +22,22 @@ type Change struct {
 	Folders []string
 }
 
+// Clean is [filepath.Clean] for a path that may lead through links: where the
+// folder is there, ".." behind a link leads to where it leads the system.
+func Clean(path string) string {
+	if i := strings.LastIndex(path+"/", "/../"); i >= 0 {
+		if real, err := filepath.EvalSymlinks(path[:i+len("/..")]); err == nil {
+			path = real + path[i+len("/.."):]
+		}
+	}
+	return filepath.Clean(path)
+}
+
 // MissingFolders lists those of path's folders that are not there, the outermost
 // first: whoever makes the file has to make them.
 func MissingFolders(path string) []string {
 	var missing []string
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}

@@ -31,19 +31,39 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600),
 		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK))
-	got, err := lock.TryLock()
-	if err == nil && !got {
-		waiting(holder(path))
-		_, err = lock.TryLockContext(ctx, 50*time.Millisecond)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("waiting for another run of ollama-bind: %w", err)
+	if err := take(ctx, lock, func() { waiting(holder(path)) }); err != nil {
+		return nil, err
 	}
 	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("signing the lock: %w", err)
 	}
 	return func() { lock.Close() }, nil
+}
+
+// LockFolder keeps runs with another state folder from changing anything in the
+// folder that path lies in. It leaves nothing there: it is the folder itself that
+// is locked. One that is not there, or cannot be locked, is let pass.
+func LockFolder(ctx context.Context, path string, waiting func(pid int)) (unlock func(), err error) {
+	lock := flock.New(filepath.Dir(path), flock.SetFlag(os.O_RDONLY|syscall.O_NONBLOCK))
+	err = take(ctx, lock, func() { waiting(0) })
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	return func() { lock.Close() }, nil
+}
+
+// take waits for a lock until ctx ends, and tells that it has to.
+func take(ctx context.Context, lock *flock.Flock, waiting func()) error {
+	got, err := lock.TryLock()
+	if err == nil && !got {
+		waiting()
+		_, err = lock.TryLockContext(ctx, 50*time.Millisecond)
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for another run of ollama-bind: %w", err)
+	}
+	return nil
 }
 
 func holder(path string) (pid int) {

@@ -51,6 +51,8 @@ type Receipt struct {
 	Domain        string    `json:"domain"`        // where launchd held the job; empty if nowhere
 	SocketBefore  string    `json:"socket_before"` // where the job listened; empty if nowhere
 	WasUp         bool      `json:"was_up"`        // whether the service answered
+	Disabled      bool      `json:"disabled"`      // whether launchd was told not to load the job
+	Started       bool      `json:"started"`       // whether the change loads a job that was not loaded
 	Undoes        string    `json:"undoes"`        // ID of the backup that a rollback went back to
 	Supersedes    string    `json:"supersedes"`    // ID of a backup that this one has taken over
 	Files         []Saved   `json:"files"`
@@ -59,7 +61,7 @@ type Receipt struct {
 	Done bool `json:"-"`
 	// Void is set when a rollback has found nothing left of the change.
 	Void bool `json:"-"`
-	// Err is set, and all but ID empty, when the receipt could not be read.
+	// Err is set, and all but ID and Created empty, when the receipt could not be read.
 	Err error `json:"-"`
 }
 
@@ -72,6 +74,18 @@ type Saved struct {
 	Before  string      `json:"sha256_before"`
 	After   string      `json:"sha256_after"`
 	Folders []string    `json:"folders,omitempty"` // that came or went with it, the outermost first
+}
+
+// Saved is what a receipt says of the change.
+func (c Change) Saved() Saved {
+	s := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
+	if !c.File.Absent {
+		s.Before = Sum(c.File.Data)
+	}
+	if c.After != nil {
+		s.After = Sum(c.After)
+	}
+	return s
 }
 
 // Created is set when the change has made the file.
@@ -128,20 +142,13 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	}
 	r.SchemaVersion = receiptVersion
 	r.Created = time.Now().UTC().Truncate(time.Millisecond)
-	r.ID = newID(r.Created)
+	r.ID = newID(s.after(r.Created))
 	r.Files = nil
 	for _, c := range changes {
 		if !utf8.ValidString(c.File.Path) { // in JSON it would become another one
 			return Receipt{}, fmt.Errorf("a path that is not UTF-8 cannot be written down: %q", c.File.Path)
 		}
-		file := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
-		if !c.File.Absent {
-			file.Before = Sum(c.File.Data)
-		}
-		if c.After != nil {
-			file.After = Sum(c.After)
-		}
-		r.Files = append(r.Files, file)
+		r.Files = append(r.Files, c.Saved())
 	}
 	if err := s.write(r, changes); err != nil {
 		return Receipt{}, fmt.Errorf("writing the backup: %w", err)
@@ -149,11 +156,43 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	return r, nil
 }
 
+// after is t, or just behind the newest backup where the clock has been put back
+// since: IDs tell which one came later, whatever the clock says.
+func (s Store) after(t time.Time) time.Time {
+	newest := time.Time{}
+	for _, id := range s.ids() {
+		newest = timeOf(id)
+	}
+	if t.After(newest) {
+		return t
+	}
+	return newest.Add(time.Millisecond)
+}
+
+// ids are those of all backups, the oldest first: ReadDir sorts by name.
+func (s Store) ids() (all []string) {
+	entries, _ := os.ReadDir(s.backups())
+	for _, e := range entries {
+		if idForm.MatchString(e.Name()) {
+			all = append(all, e.Name())
+		}
+	}
+	return all
+}
+
+const idTime = "20060102T150405.000Z"
+
+// timeOf is the time in an ID, the zero time where it is none.
+func timeOf(id string) time.Time {
+	t, _ := time.Parse(idTime, id[:len(idTime)])
+	return t
+}
+
 // newID sorts by time, and does not collide when two are made at once.
 func newID(t time.Time) string {
 	var random [4]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program first
-	return t.Format("20060102T150405.000Z") + "-" + hex.EncodeToString(random[:])
+	return t.Format(idTime) + "-" + hex.EncodeToString(random[:])
 }
 
 var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
@@ -215,7 +254,7 @@ func (s Store) List() ([]Receipt, error) {
 		}
 		r, err := s.Load(e.Name())
 		if err != nil {
-			r = Receipt{ID: e.Name(), Err: err}
+			r = Receipt{ID: e.Name(), Created: timeOf(e.Name()), Err: err}
 		}
 		all = append(all, r)
 	}
@@ -240,6 +279,9 @@ func (s Store) load(id string) (r Receipt, err error) {
 	}
 	folder := filepath.Join(s.backups(), id)
 	f, err := Read(filepath.Join(folder, receiptName))
+	if errors.Is(err, fs.ErrNotExist) && exists(folder) {
+		return r, fmt.Errorf("%w: it has no receipt", ErrDamaged)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -249,10 +291,13 @@ func (s Store) load(id string) (r Receipt, err error) {
 	if r.SchemaVersion != receiptVersion || r.ID != id || len(r.Files) == 0 {
 		return r, fmt.Errorf("%w: its receipt is not in a form that this version writes", ErrDamaged)
 	}
-	_, notDone := os.Lstat(filepath.Join(folder, doneName))
-	_, notVoid := os.Lstat(filepath.Join(folder, voidName))
-	r.Done, r.Void = notDone == nil, notVoid == nil
+	r.Done, r.Void = exists(filepath.Join(folder, doneName)), exists(filepath.Join(folder, voidName))
 	return r, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // Finish notes that the change of a backup was carried out to its end, so that a
@@ -301,7 +346,15 @@ func (s Store) prepare() error {
 	return nil
 }
 
-// Remove drops a backup that turned out not to be needed.
+// Remove drops a backup that is not needed. It is gone in one step, and what is
+// left of it when the program is killed is litter.
 func (s Store) Remove(id string) error {
-	return os.RemoveAll(filepath.Join(s.backups(), id))
+	aside := filepath.Join(s.backups(), fmt.Sprintf(".unfinished-%d", time.Now().UnixNano()))
+	if err := os.Rename(filepath.Join(s.backups(), id), aside); err != nil {
+		return err
+	}
+	if err := syncDir(s.backups()); err != nil {
+		return err
+	}
+	return os.RemoveAll(aside)
 }

@@ -68,10 +68,7 @@ func TestListNewestFirst(t *testing.T) {
 		t.Errorf("an empty store lists %v, %v", all, err)
 	}
 	first := save(t, s, "one")
-	for time.Now().UTC().Truncate(time.Millisecond).Equal(first.Created) {
-		time.Sleep(time.Millisecond) // IDs sort by the millisecond
-	}
-	second := save(t, s, "two")
+	second := save(t, s, "two") // in the same millisecond, it may be
 	damaged := filepath.Join(s.backups(), second.ID, receiptName)
 	if err := os.WriteFile(damaged, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,6 +86,65 @@ func TestListNewestFirst(t *testing.T) {
 	if all[1].ID != first.ID || all[1].Err != nil {
 		t.Errorf("the older one: %v", all[1])
 	}
+}
+
+// TestClockPutBack: the backup that was made last is the newest, whatever the clock
+// has said.
+func TestClockPutBack(t *testing.T) {
+	s := Store{t.TempDir()}
+	first := save(t, s, "one")
+	ahead := "20990101T000000.000Z" + first.ID[len(idTime):]
+	if err := os.Rename(filepath.Join(s.backups(), first.ID), filepath.Join(s.backups(), ahead)); err != nil {
+		t.Fatal(err)
+	}
+	second := save(t, s, "two")
+	if second.ID <= ahead || time.Since(second.Created) > time.Minute {
+		t.Errorf("%s, created %s, after %s", second.ID, second.Created, ahead)
+	}
+}
+
+// TestRemove leaves nothing that could be taken for a backup, even where it is cut
+// short, and does not follow what is no backup.
+func TestRemove(t *testing.T) {
+	s := Store{t.TempDir()}
+	r := save(t, s, "old")
+	if err := os.Mkdir(filepath.Join(s.backups(), r.ID, "kept"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(r.ID); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(s.backups()); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	gone := save(t, s, "old")
+	if err := os.Remove(filepath.Join(s.backups(), gone.ID, receiptName)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.List()
+	if err != nil || len(all) != 1 || !errors.Is(all[0].Err, ErrDamaged) || time.Since(all[0].Created) > time.Minute {
+		t.Errorf("without a receipt: %v, %v", all, err)
+	}
+}
+
+func TestLockFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.plist")
+	unlock, err := LockFolder(t.Context(), path, func(int) { t.Error("nobody to wait for") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := false
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := LockFolder(ctx, path, func(int) { waited = true }); !errors.Is(err, context.DeadlineExceeded) || !waited {
+		t.Errorf("a second lock: %v, waited %t", err, waited)
+	}
+	unlock()
+	again, err := LockFolder(t.Context(), filepath.Join(path, "gone", "b"), func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
 }
 
 func TestLoadRefuses(t *testing.T) {
