@@ -36,6 +36,9 @@ var (
 	ErrStillLoaded = errors.New("job is still loaded")
 	// ErrOtherPath: the label is taken by a job from another plist, which launchd keeps.
 	ErrOtherPath = errors.New("another plist is loaded under this label")
+	// ErrNotStarted: the plist is loaded, and kickstart did not say that the job
+	// runs. It may: a job that is to run at load needs no kickstart.
+	ErrNotStarted = errors.New("job was not seen to be started")
 	// ErrFormat: a program's answer is not in a known layout.
 	ErrFormat = errors.New("answer not understood")
 
@@ -60,6 +63,12 @@ var (
 		36: ErrInProgress, // the process is still dying
 	}
 )
+
+// notStarted is an error of kickstart.
+type notStarted struct{ error }
+
+func (e notStarted) Unwrap() error        { return e.error }
+func (e notStarted) Is(target error) bool { return target == ErrNotStarted }
 
 // ExitError is a program that ran and failed.
 type ExitError struct {

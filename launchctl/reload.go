@@ -58,7 +58,8 @@ type reload struct {
 //
 // Between bootout and bootstrap the job is gone. If Reload fails there, the
 // caller has to load something again. One command without an answer is no
-// failure: it may have done its work, and is given again if not.
+// failure: it may have done its work, and is given again if not. An ErrNotStarted
+// leaves open whether the job runs.
 func (c Client) Reload(ctx context.Context, t Target, job Job, plist string, progress func(Step)) error {
 	r := reload{c, t, plist, progress}
 	// First, because enable starts and stops nothing, and what it takes is
@@ -190,13 +191,17 @@ func (r reload) bootstrap(ctx context.Context) error {
 // at load is sometimes not started. To ask twice does no harm. There is no -k: that
 // restarts the process without reading the plist again.
 func (r reload) kickstart(ctx context.Context) error {
-	return r.again(ctx, "starting", stepCeiling, func(ctx context.Context) (over bool, err error) {
+	err := r.again(ctx, "starting", stepCeiling, func(ctx context.Context) (over bool, err error) {
 		err = r.tell(ctx, StepKickstart, "starting")
 		if errors.Is(err, ErrInProgress) {
 			return true, nil
 		}
 		return !errors.Is(err, ErrNoAnswer), err
 	})
+	if err != nil {
+		return notStarted{err}
+	}
+	return nil
 }
 
 // again tries until a try says that it is over, or until the time is. What that

@@ -20,6 +20,11 @@ func (c Client) Disabled(ctx context.Context, d Domain) (map[string]bool, error)
 	return ask(ctx, c, op, ParsePrintDisabled, "print-disabled", string(d))
 }
 
+// Disable tells launchd not to load a job from now on. It lasts, and stops nothing.
+func (c Client) Disable(ctx context.Context, t Target) error {
+	return c.tell(ctx, "disabling", "disable", t)
+}
+
 // ask runs a verb that prints something, and parses that.
 func ask[T any](ctx context.Context, c Client, op string, parse func([]byte) (T, error), args ...string) (T, error) {
 	out, err := c.launchctl(ctx, op, args...)
