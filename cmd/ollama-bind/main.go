@@ -42,7 +42,7 @@ func (p program) run(args []string) int {
 	// A reader that went away must not end the program between writing a file
 	// and reloading the service.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT)
 	defer stop()
 	if wantsJSON(args) {
 		p.tell = p.tell.plain()
@@ -114,13 +114,21 @@ func (p program) machine() (service.Machine, error) {
 	return service.Machine{
 		Launchd:   launchctl.Client{Runner: launchctl.Exec{}},
 		Store:     store,
-		Home:      home,
+		Home:      backup.Clean(home),
 		Daemons:   daemons,
-		EnvFile:   homebrew.EnvFile(home, os.Getenv),
+		EnvFile:   envFile(home),
 		Prefixes:  homebrew.Prefixes(os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: doctor.Addresses,
 	}, nil
+}
+
+// envFile is Homebrew's, written plainly.
+func envFile(home string) string {
+	if path := homebrew.EnvFile(home, os.Getenv); path != "" {
+		return backup.Clean(path)
+	}
+	return ""
 }
 
 // steps are what the spinner says while launchd is told something.
@@ -133,6 +141,9 @@ var steps = map[launchctl.Step]string{
 // watch lets the spinner say what m does until done is called. When ctx ends, m takes
 // things back.
 func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watched service.Machine, done func()) {
+	// Ctrl-Z, or a terminal that stops what writes to it from the background, must
+	// not stop a run while the service is down.
+	signal.Ignore(syscall.SIGTSTP, syscall.SIGTTOU)
 	switch {
 	case quiet:
 		m.Waiting = func(int) {}

@@ -90,6 +90,8 @@ func (p program) printRollback(r report, plan service.Plan, loaded bool) {
 		p.tell.say(good, "the files were not as the fix left them: what they had before it was put into them, and nothing else was touched")
 	case plan.Unset:
 		p.tell.say(good, "the files were not as the fix left them: the setting was taken out of them, and nothing else was touched")
+	case plan.Unload:
+		p.tell.say(good, "restored; the service is not loaded, as before the fix")
 	case !loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return

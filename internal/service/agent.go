@@ -29,7 +29,7 @@ func (agent) find(ctx context.Context, m Machine, subject Subject) (Service, Job
 // kind's. A list that cannot be understood has no label; that is reported when it
 // is read for its own sake.
 func (m Machine) findNamed(ctx context.Context, subject Subject, ours func(label string) bool) (Service, Job, error) {
-	path, err := filepath.Abs(subject.Plist)
+	path, err := filepath.Abs(backup.Clean(subject.Plist))
 	if err != nil {
 		return Service{}, Job{}, err
 	}

@@ -41,8 +41,16 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	if err := p.enoughTime(ctx); err != nil {
 		return out, err
 	}
+	disabled := p.Reload && m.disabled(ctx, p)
 	if len(p.Edits) > 0 {
-		receipt, err := m.Store.Save(p.receipt(), p.Edits)
+		r := p.receipt()
+		r.Disabled = disabled
+		for _, e := range p.Edits { // what rollback would not believe is not done
+			if err := m.believable(r, e.Saved()); err != nil {
+				return out, fail("backup-failed", e.File.Path, "this could not be taken back: %w; nothing was changed", err)
+			}
+		}
+		receipt, err := m.Store.Save(r, p.Edits)
 		if err != nil {
 			return out, fail("backup-failed", m.Home, "%w; nothing was changed", err)
 		}
@@ -51,7 +59,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	attempt, cancel := keepTimeToUndo(ctx)
 	defer cancel()
 	mark := markLog(p.State)
-	t := transaction{machine: m, plan: p}
+	t := transaction{machine: m, plan: p, disabled: disabled}
 	state, err := t.do(attempt)
 	if err == nil {
 		out.State, out.Changed = state, true
@@ -69,6 +77,13 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	out.State = m.lookAgain(p)
 	out.RolledBack = undoErr == nil && (t.written > 0 || t.told)
 	return out, t.explain(ctx, out.State, err, undoErr, log)
+}
+
+// disabled reports whether launchd was told not to load the job: before it is loaded
+// again, that is lifted. Where launchd does not tell, it is taken to be as usual.
+func (m Machine) disabled(ctx context.Context, p Plan) bool {
+	all, _ := m.Launchd.Disabled(ctx, p.target().Domain)
+	return all[p.target().Label]
 }
 
 // enoughTime refuses to stop a job that may not be gone before ctx ends: launchd
@@ -118,7 +133,7 @@ func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (p Plan) receipt() backup.Receipt {
 	s := p.State.Service
-	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: string(s.Target.Domain)}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: string(s.Target.Domain), Started: p.Reload && !s.Loaded}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
@@ -162,10 +177,14 @@ type transaction struct {
 	plan    Plan
 	written int  // edits that may be on disk
 	told    bool // launchd was told something that ends or starts the job
+
+	disabled bool // launchd was told not to load the job
+	enabled  bool // that was lifted
 }
 
 // progress notes a step, and passes it on.
 func (t *transaction) progress(step launchctl.Step) {
+	t.enabled = t.enabled || step == launchctl.StepEnable
 	t.told = t.told || step != launchctl.StepEnable && step != launchctl.StepWait
 	if t.machine.Progress != nil {
 		t.machine.Progress(step)
@@ -180,18 +199,44 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	if t.written > 0 {
 		s.read(t.machine)
 	}
+	if t.plan.Unload {
+		return t.unload(ctx, s)
+	}
 	if !t.plan.Reload {
-		return s, nil
+		return s, t.disable(ctx, t.plan.Disable)
 	}
 	target, err := s.Service.kind.reload(ctx, t)
+	if err != nil && !errors.Is(err, launchctl.ErrNotStarted) {
+		return s, err
+	}
+	notStarted := err // which the proof decides about
+	s.Service.Loaded, s.Service.Target, s.Service.Label = true, target, target.Label
+	if t.plan.Unproved {
+		return t.machine.hope(ctx, s, t.plan.Goal), t.disable(ctx, t.plan.Disable)
+	}
+	if s, err = t.machine.prove(ctx, s, t.plan.Goal); err != nil {
+		return s, errors.Join(err, notStarted)
+	}
+	return s, t.disable(ctx, t.plan.Disable)
+}
+
+// unload ends a service that did not run before a fix has started it.
+func (t *transaction) unload(ctx context.Context, s State) (State, error) {
+	err := t.machine.Launchd.Unload(ctx, s.Service.Target, s.Job.ExitTimeout, t.progress)
 	if err != nil {
 		return s, err
 	}
-	s.Service.Loaded, s.Service.Target, s.Service.Label = true, target, target.Label
-	if t.plan.Unproved {
-		return t.machine.hope(ctx, s, t.plan.Goal), nil
+	s.Job, s.Service.Loaded = Job{}, false
+	s.Socket = t.machine.listeners(ctx, t.plan.Goal.Host.Port)
+	return s, t.disable(ctx, t.plan.Disable)
+}
+
+// disable tells launchd again not to load the job, if it was told so before.
+func (t *transaction) disable(ctx context.Context, was bool) error {
+	if !was {
+		return nil
 	}
-	return t.machine.prove(ctx, s, t.plan.Goal)
+	return t.machine.Launchd.Disable(ctx, t.plan.target())
 }
 
 func (t *transaction) write() error {
@@ -225,13 +270,16 @@ func (t *transaction) undo(ctx context.Context) error {
 	defer cancel()
 	filesErr := t.putBack()
 	if !t.told {
-		return filesErr
+		return errors.Join(filesErr, t.disable(ctx, t.disabled && t.enabled))
 	}
 	err := t.plan.State.Service.kind.restore(ctx, t)
+	if errors.Is(err, launchctl.ErrNotStarted) {
+		err = nil // the proof decides
+	}
 	if before, wasUp := t.plan.before(); err == nil && wasUp && t.plan.State.Service.Loaded {
 		_, err = t.machine.prove(ctx, t.plan.State, before)
 	}
-	return errors.Join(filesErr, err)
+	return errors.Join(filesErr, err, t.disable(ctx, t.disabled))
 }
 
 // putBack restores the files in the opposite order.

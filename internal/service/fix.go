@@ -2,9 +2,12 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 )
 
 // Want is what fix is asked for.
@@ -24,7 +27,7 @@ func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() && len(m.litter(p.State)) == 0 {
 		return p, Outcome{State: p.State}, err
 	}
-	unlock, lockErr := m.lock(ctx)
+	unlock, lockErr := m.lock(ctx, lockedFile(p.State))
 	if lockErr != nil {
 		return p, Outcome{State: p.State}, lockErr
 	}
@@ -36,6 +39,7 @@ func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 		}
 	}
 	out, err := m.apply(ctx, p)
+	m.prune()
 	return p, out, err
 }
 
@@ -72,6 +76,15 @@ func (m Machine) still(ctx context.Context, p Plan) bool {
 	return true
 }
 
+// lockedFile is the one that stands for the whole service: all runs lock where it is.
+func lockedFile(s State) string {
+	if len(s.Settings) == 0 {
+		return ""
+	}
+	f := s.Settings[len(s.Settings)-1].File
+	return cmp.Or(f.Real, f.Path)
+}
+
 // litter lists what runs that were killed have left.
 func (m Machine) litter(s State) []string {
 	var paths []string
@@ -97,16 +110,29 @@ func fleeting(err error) bool {
 	return Is(err, "port-held") || Is(err, "launchctl-failed") || Is(err, "lsof-failed")
 }
 
-// lock waits until no other run is changing anything.
-func (m Machine) lock(ctx context.Context) (unlock func(), err error) {
-	unlock, err = m.Store.Lock(ctx, m.Waiting)
+// lock waits until no other run is changing anything: none that keeps its backups
+// in the same place, and none that is at work on the same file.
+func (m Machine) lock(ctx context.Context, path string) (unlock func(), err error) {
+	first, err := m.Store.Lock(ctx, m.Waiting)
+	if err != nil || path == "" {
+		return first, m.notLocked(ctx, err)
+	}
+	second, err := backup.LockFolder(ctx, path, m.Waiting)
+	if err != nil {
+		first()
+		return nil, m.notLocked(ctx, err)
+	}
+	return func() { second(); first() }, nil
+}
+
+func (m Machine) notLocked(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
-		return unlock, nil
+		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fail("locked", "", "%w; nothing was changed", err)
+		return fail("locked", "", "%w; nothing was changed", err)
 	case errors.Is(err, context.Canceled):
-		return nil, cutShort(ctx)
+		return cutShort(ctx)
 	}
-	return nil, fail("state-folder", m.Store.Dir, "%w; nothing was changed", err)
+	return fail("state-folder", m.Store.Dir, "%w; nothing was changed", err)
 }

@@ -51,16 +51,25 @@ func standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged err
 	return fixes, damaged
 }
 
-// fixedOn is when the newest of the fixes was made.
-func (f first) fixedOn() time.Time {
-	newest := f.Created
-	for _, r := range f.fixes {
-		if r.Created.After(newest) {
-			newest = r.Created
-		}
+// spareBackups is how many backups are kept that no rollback needs any more: those of
+// fixes that are taken back, and those that rollbacks have made.
+const spareBackups = 20
+
+// prune removes older ones, the oldest first. The backup of a fix that is in effect
+// stays, however old it is. The caller holds the lock.
+func (m Machine) prune() {
+	all, _ := m.Store.List()
+	undone := takenBack(all)
+	spare := slices.DeleteFunc(all, func(r backup.Receipt) bool {
+		return r.Err != nil || r.Command == "fix" && !undone[r.ID]
+	})
+	for _, r := range slices.Backward(spare[min(len(spare), spareBackups):]) {
+		m.Store.Remove(r.ID) // what cannot be removed does no harm
 	}
-	return newest
 }
+
+// fixedOn is when the newest of the fixes was made.
+func (f first) fixedOn() time.Time { return f.fixes[len(f.fixes)-1].Created }
 
 // LastFix is the newest fix of the service that is not taken back, nil if there is
 // none.

@@ -140,7 +140,7 @@ func (f found) service() Service {
 	s := f.best.Service
 	s.Loaded, s.Target = true, f.best.target
 	if filepath.IsAbs(f.best.job.Path) {
-		s.Plist = f.best.job.Path
+		s.Plist = backup.Clean(f.best.job.Path)
 	}
 	if f.rival != nil {
 		s.Rival = &Rival{Target: f.rival.target}

@@ -21,6 +21,11 @@ type Plan struct {
 	Edits   []backup.Change // in the order in which they are written
 	// Reload is set when launchd has to read the property list again.
 	Reload bool
+	// Unload is set when a rollback leads back to a service that was not loaded.
+	Unload bool
+	// Disable is set when a rollback leads back to one that launchd was told not to
+	// load.
+	Disable bool
 	// Held is set when launchd ought to, and was told by a flag not to.
 	Held bool
 	// Undoes is the oldest backup that a rollback goes back to.
@@ -34,7 +39,7 @@ type Plan struct {
 }
 
 // Changes reports whether there is anything to do.
-func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload }
+func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload || p.Unload }
 
 // planFix says what has to be done so that the goal is reached, or why it cannot
 // be: refuse is asked first. With restart false the running job is left alone.
@@ -101,21 +106,31 @@ func (p Plan) Steps() []string {
 			steps = append(steps, "chmod go-w "+shell.Quote(e.File.Path))
 		}
 	}
-	if !p.Reload {
-		return steps
+	s, target := p.State.Service, p.target()
+	if p.Reload {
+		steps = append(steps, "launchctl enable "+target.String())
 	}
-	s := p.State.Service
-	target := s.Target
-	if !s.Loaded {
-		target = launchctl.Target{Domain: p.domains()[0], Label: s.Label}
-	}
-	steps = append(steps, "launchctl enable "+target.String())
-	if s.Loaded {
+	if p.Unload || p.Reload && s.Loaded {
 		steps = append(steps, "launchctl bootout "+target.String())
 	}
-	return append(steps,
-		fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
-		"launchctl kickstart "+target.String())
+	if p.Reload {
+		steps = append(steps,
+			fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
+			"launchctl kickstart "+target.String())
+	}
+	if p.Disable {
+		steps = append(steps, "launchctl disable "+target.String())
+	}
+	return steps
+}
+
+// target is the job, or where it will be first tried to load it.
+func (p Plan) target() launchctl.Target {
+	s := p.State.Service
+	if s.Loaded {
+		return s.Target
+	}
+	return launchctl.Target{Domain: p.domains()[0], Label: s.Label}
 }
 
 // domains are where the job can be loaded, best first.

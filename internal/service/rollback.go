@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -25,19 +26,20 @@ type Back struct {
 // Rollback brings back what fixes have replaced: of each file, what it held
 // before the first fix that no rollback has taken back. ctx must have a deadline.
 func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
-	if _, err := m.originals(w.To); err != nil {
+	first, err := m.originals(w.To)
+	if err != nil {
 		if _, _, none := m.find(ctx, Subject{}); Is(none, "no-launchctl") {
 			err = none // there is no Mac here on which anything could have been changed
 		}
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
 	}
-	unlock, err := m.lock(ctx)
+	plist, _ := first.plist()
+	unlock, err := m.lock(ctx, resolved(plist.Path))
 	if err != nil {
 		return Plan{}, Outcome{}, err
 	}
 	defer unlock()
-	first, err := m.originals(w.To)
-	if err != nil {
+	if first, err = m.originals(w.To); err != nil {
 		return Plan{}, Outcome{}, err
 	}
 	p, err := m.planRollback(ctx, first, w)
@@ -54,6 +56,7 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 			m.Store.Void(r.ID)
 		}
 	}
+	m.prune()
 	for _, o := range first.files { // a fix that was killed may have made no more than them
 		backup.DropFolders(o.Path, o.Folders)
 	}
@@ -75,7 +78,7 @@ type first struct {
 	backup.Receipt                  // the oldest of them
 	kind           kind             // of the service
 	hosts          []string         // that the fixes have set
-	fixes          []backup.Receipt // that are taken back, newest first
+	fixes          []backup.Receipt // that are taken back, oldest first
 	files          []original
 	taken          bool // a rollback has taken it back before
 }
@@ -159,8 +162,9 @@ func (f first) plist() (original, bool) {
 // collect adds a later fix of the same service.
 func (m Machine) collect(f *first, r backup.Receipt) error {
 	for _, saved := range r.Files {
-		if !placeOf(saved.Layer, saved.Path) || !plausible(r, saved) {
-			return fail("backup-damaged", "", "backup %q: %w: %q is no place for the %s", r.ID, backup.ErrDamaged, saved.Path, saved.Layer)
+		saved.Path = backup.Clean(saved.Path) // earlier versions kept it as the environment had it
+		if err := m.believable(r, saved); err != nil {
+			return fail("backup-damaged", "", "backup %q: %w: %w", r.ID, backup.ErrDamaged, err)
 		}
 		data, err := m.Store.Bytes(r, saved)
 		if err != nil {
@@ -168,7 +172,9 @@ func (m Machine) collect(f *first, r backup.Receipt) error {
 		}
 		f.files = f.joined(original{Saved: saved, data: data, last: saved.After})
 	}
-	f.hosts, f.fixes = append(f.hosts, r.Host), append(f.fixes, r)
+	if f.fixes = append(f.fixes, r); !slices.Contains(f.hosts, r.Host) {
+		f.hosts = append(f.hosts, r.Host)
+	}
 	return nil
 }
 
@@ -196,31 +202,37 @@ func (f first) ours(one Setting) bool {
 	return one.Value != nil && slices.ContainsFunc(f.hosts, func(host string) bool { return Equivalent(one.Value, &host) })
 }
 
-// placeOf reports whether path is one where that layer may be: a receipt says
-// what gets overwritten, or removed.
-func placeOf(layer, path string) bool {
-	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
-		return false
+// believable is the rule for what a receipt says: it tells what gets overwritten or
+// removed, and somebody may have edited it. A fix is judged by it before it writes.
+func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
+	if !m.placeOf(r, f) {
+		return fmt.Errorf("%q is no place for the %s", f.Path, f.Layer)
 	}
-	switch layer {
-	case EnvFileLayer:
-		return strings.HasSuffix(path, homebrew.EnvFileEnding)
-	case PlistLayer, oldPlistLayer:
-		return filepath.Ext(path) == ".plist"
-	}
-	return false
-}
-
-// plausible reports whether a fix could have left such an entry: the receipt may
-// have been edited. It makes only folders that the file lies in, and takes a
-// property list only where there is one that launchd would load.
-func plausible(r backup.Receipt, f backup.Saved) bool {
 	for _, dir := range f.Folders {
 		if !strings.HasPrefix(f.Path, strings.TrimSuffix(dir, "/")+"/") {
-			return false
+			return fmt.Errorf("%q is not in the folder %q", f.Path, dir)
 		}
 	}
-	return f.Layer != PlistLayer || r.Command != "fix" || !f.Created() && f.Mode&WritableByOthers == 0
+	// It takes a property list only where there is one that launchd would load.
+	if f.Layer == PlistLayer && r.Command == "fix" && (f.Created() || f.Mode&WritableByOthers != 0) {
+		return fmt.Errorf("%q had the mode %04o", f.Path, f.Mode)
+	}
+	return nil
+}
+
+// placeOf reports whether the file's path is one where that layer may be: where the
+// program would look for it now, or where it can be seen that it did.
+func (m Machine) placeOf(r backup.Receipt, f backup.Saved) bool {
+	if !filepath.IsAbs(f.Path) {
+		return false
+	}
+	switch f.Layer {
+	case EnvFileLayer:
+		return f.Path == m.EnvFile || strings.HasSuffix(f.Path, homebrew.EnvFileEnding)
+	case PlistLayer, oldPlistLayer:
+		return filepath.Ext(f.Path) == ".plist" || r.Label != "" && readPlist(f.Path).Agent.Label == r.Label
+	}
+	return false
 }
 
 // noBackup is why there is nothing to go back to.
@@ -259,7 +271,10 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	m.sweep(s)
 	p := Plan{Command: "rollback", State: s, Goal: f.completed(g, s), Undoes: f.ID, Unproved: !f.WasUp}
 	editErr := f.edits(&p, w.Force)
-	p.Reload = f.reload(p)
+	p.Disable = f.Disabled && !f.taken
+	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
+		p.Reload = f.reload(p)
+	}
 	if refused := w.Refuse(p); refused != nil {
 		return p, refused
 	}
@@ -412,6 +427,12 @@ func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, erro
 	}
 	p.Unset = true
 	return f.kind.set(one, was)
+}
+
+// off reports whether the service was not loaded before the first of the fixes, and
+// one of them has started it.
+func (f first) off() bool {
+	return f.Domain == "" && slices.ContainsFunc(f.fixes, func(r backup.Receipt) bool { return r.Started })
 }
 
 // reload reports whether launchd has to read the property list again. A job that

@@ -169,3 +169,26 @@ func TestTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// TestPrune keeps what a rollback needs, and of the rest the newest.
+func TestPrune(t *testing.T) {
+	f := newFixed(t)
+	f.fix("0.0.0.0:1")
+	oldest, _ := f.Backups()
+	f.fix("0.0.0.0:2")
+	for range spareBackups + 5 {
+		r, err := f.Store.Save(backup.Receipt{Command: "fix", Host: "0.0.0.0:3", Label: "sh.brew.ollama"}, []backup.Change{{Layer: PlistLayer, File: readPlist(f.plist).File}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Store.Void(r.ID)
+	}
+	f.prune()
+	all, err := f.Backups()
+	if err != nil || len(all) != spareBackups+2 || all[len(all)-1].ID != oldest[0].ID {
+		t.Errorf("%d backups, %v", len(all), err)
+	}
+	if plan, id := f.rollback(Back{}); id != "" || string(plan.Edits[0].After) != plistWith("A", "1") {
+		t.Errorf("%s: %+v", id, plan.Edits)
+	}
+}
