@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -11,9 +12,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 )
 
 // Everything that a person gets to see goes through this file, by these rules:
@@ -34,7 +38,10 @@ type teller struct {
 }
 
 func newTeller(stdout, stderr io.Writer) teller {
-	home, _ := os.UserHomeDir() // "" where there is none: nothing gets shortened then
+	home, _ := os.UserHomeDir()
+	if home != "" { // where there is none, nothing gets shortened
+		home = backup.Clean(home)
+	}
 	return teller{
 		out:  newStream(stdout, isTerminal(stdout), os.Getenv),
 		err:  newStream(stderr, isTerminal(stderr), os.Getenv),
@@ -162,10 +169,28 @@ func (t teller) note(kind, text string) {
 
 // json writes the one object of --json.
 func (t teller) json(v any) {
-	e := json.NewEncoder(t.out)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	e.Encode(v) // fails only if stdout is gone, and nobody is left to tell
+	e.Encode(v)                                // cannot fail: all of it is ours
+	io.WriteString(t.out, escaped(b.String())) // fails only if stdout is gone, and nobody is left to tell
+}
+
+// escaped writes in JSON what printable would escape as JSON has it: who reads it
+// gets the same, and a terminal that it is shown on does nothing.
+func escaped(doc string) string {
+	var b strings.Builder
+	for _, r := range doc {
+		if unicode.IsPrint(r) || r == '\n' {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 func (t teller) warnings(all []warning) {
