@@ -351,10 +351,10 @@ func (s *scanner) value(t tag, r role, key string) (string, error) {
 func (s *scanner) leaf(t tag) (string, error) {
 	switch t.name {
 	case "true", "false":
-		if !t.empty {
-			return "", s.refuse(t.start, "<%s> is not closed in its own tag", t.name)
+		if t.empty || s.take("</"+t.name+">") { // as other XML writers have it
+			return "", nil
 		}
-		return "", nil
+		return "", s.refuse(t.start, "<%s> is not closed at once", t.name)
 	case "string", "integer", "real", "date", "data":
 	default:
 		return "", s.refuse(t.start, "unknown element %.64q", t.name)
