@@ -3,6 +3,7 @@ package launchd
 import (
 	"os"
 	"slices"
+	"syscall"
 
 	"howett.net/plist"
 )
@@ -55,8 +56,24 @@ func (def Definition) program() string {
 // startsAtLoad: a job that is kept alive starts without RunAtLoad as well.
 func (def Definition) startsAtLoad() bool { return def.RunAtLoad || def.keepsAlive() }
 
-// keepsAlive takes conditions for none.
-func (def Definition) keepsAlive() bool { return def.KeepAlive == true }
+// keepsAlive: a condition on how it ended starts the job as well (launchd.plist(5)).
+func (def Definition) keepsAlive() bool {
+	conditions, _ := def.KeepAlive.(map[string]any)
+	_, successful := conditions["SuccessfulExit"]
+	_, crashed := conditions["Crashed"]
+	return def.KeepAlive == true || successful || crashed
+}
+
+// keepsAliveAfter reports whether a job that has ended so is started again. Conditions
+// on anything but that are taken for none.
+func (def Definition) keepsAliveAfter(status syscall.WaitStatus) bool {
+	conditions, ok := def.KeepAlive.(map[string]any)
+	if !ok {
+		return def.KeepAlive == true
+	}
+	return conditions["SuccessfulExit"] == (status == 0) ||
+		conditions["Crashed"] == status.Signaled()
+}
 
 // allowedIn reports whether the job may be loaded into the domain: without
 // LimitLoadToSessionType an agent is for a session at the screen.

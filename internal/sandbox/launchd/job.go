@@ -202,7 +202,7 @@ func (l *Launchd) exited(j *job, status syscall.WaitStatus) {
 // afterExit starts the job again if it is to be kept alive, at the earliest when it
 // has had its minimum runtime. Locked.
 func (l *Launchd) afterExit(j *job) {
-	if !j.keepsAlive() || l.ctx.Err() != nil {
+	if !j.keepsAliveAfter(j.lastExit.status) || l.ctx.Err() != nil {
 		j.state = "not running"
 		return
 	}
