@@ -1,6 +1,6 @@
 // Package sandbox is a Mac in a folder, for tests and the demo: a home folder, a
-// Homebrew prefix and stand-ins for launchctl, brew, ollama, lsof and docker, real
-// executables on a PATH of their own, which really start, stop and inspect processes. A
+// Homebrew prefix and stand-ins for launchctl, brew, ollama, Ollama.app, lsof, ps and
+// docker, real executables on a PATH of their own, which really start, stop and inspect processes. A
 // program under test that finds its tools on PATH runs against it unchanged, on any
 // system. Each tool has a room, a package below this one that says what it knows;
 // package fault lists what can be broken. The state is in memory, in the process that
@@ -12,10 +12,12 @@
 // and the TestMain of every test that does, calls [Main] first.
 //
 //	DIR/home                   HOME, with Library/LaunchAgents
-//	DIR/bin                    the PATH: launchctl, brew, lsof, and docker if wanted
+//	DIR/bin                    the PATH: launchctl, brew, lsof, ps, open and so on
 //	DIR/opt/homebrew           Homebrew's prefix and repository, with var/log
 //	  Cellar/ollama/VERSION    the keg: bin/ollama and the keg's copy of the plist
 //	  opt/ollama               a link to the keg
+//	DIR/Applications           Ollama.app, if wanted
+//	DIR/Library/LaunchAgents   plists for every user's domain
 //	DIR/Library/LaunchDaemons  plists of the system domain
 //	DIR/launchd.log            what launchd says about its jobs
 //
@@ -61,6 +63,7 @@ type Options struct {
 	OwnLsof     bool          // the machine's own lsof if it has one; always so on macOS
 	Brew        string        // version of Homebrew; "" means 6.0.18
 	BrewPause   time.Duration // between two bootouts of brew services; 0 means 1 s
+	AppSecond   time.Duration // what stands for a second in Ollama.app; 0 means 100 ms
 }
 
 // withDefaults fills in what the caller left out.
@@ -70,6 +73,7 @@ func (o Options) withDefaults() Options {
 	o.ExitTimeout = cmp.Or(o.ExitTimeout, 5*time.Second)
 	o.Brew = cmp.Or(o.Brew, "6.0.18")
 	o.BrewPause = cmp.Or(o.BrewPause, time.Second)
+	o.AppSecond = cmp.Or(o.AppSecond, 100*time.Millisecond)
 	return o
 }
 
@@ -89,6 +93,8 @@ type Mac struct {
 
 	mu       sync.Mutex
 	homebrew brew.Homebrew
+	bundle   string // of the app that registered its login item last
+	opened   int    // how often an app was
 }
 
 // Start builds a Mac in dir, which must exist or be creatable and should be empty, and
@@ -138,7 +144,9 @@ func (m *Mac) start() (err error) {
 
 func (m *Mac) makeFolders() error {
 	logs := filepath.Join(m.Prefix(), "var", "log")
-	for _, d := range []string{m.Agents(), m.Daemons(), m.tmp(), logs} {
+	for _, d := range []string{
+		m.Agents(), m.Daemons(), m.sharedAgents(), m.Applications(), m.tmp(), logs,
+	} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
@@ -165,6 +173,12 @@ func (m *Mac) Agents() string {
 
 // Daemons stands for /Library/LaunchDaemons.
 func (m *Mac) Daemons() string { return filepath.Join(m.dir, "Library", "LaunchDaemons") }
+
+// sharedAgents stands for /Library/LaunchAgents.
+func (m *Mac) sharedAgents() string { return filepath.Join(m.dir, "Library", "LaunchAgents") }
+
+// Applications stands for /Applications.
+func (m *Mac) Applications() string { return filepath.Join(m.dir, "Applications") }
 
 func (m *Mac) tmp() string { return filepath.Join(m.dir, "tmp") }
 
@@ -196,6 +210,8 @@ func (m *Mac) toolEnv() []string {
 	env := []string{
 		standin.EnvServer + "=" + m.server.address(),
 		standin.EnvPort + "=" + strconv.Itoa(m.Port),
+		standin.EnvSQLite + "=" + OwnSQLite(),
+		standin.EnvSecond + "=" + m.options.AppSecond.String(),
 	}
 	if own := m.ownLsof(); own != "" {
 		env = append(env, standin.EnvLsof+"="+own)
@@ -287,8 +303,7 @@ func (m *Mac) startHolder(host string) (*launchd.Process, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(m.Prefix(), "opt", "ollama", "bin", "ollama"), "serve")
-	cmd.Env = append(m.Env(), "OLLAMA_HOST="+host,
-		standin.EnvParent+"="+strconv.Itoa(os.Getpid()))
+	cmd.Env = append(m.Env(), "OLLAMA_HOST="+host)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := m.StartOutside(cmd)
 	if err != nil {

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
@@ -44,9 +47,15 @@ func (s *server) accept() {
 
 func (s *server) converse(conn net.Conn) {
 	defer conn.Close()
-	defer context.AfterFunc(s.mac.ctx, func() { _ = conn.Close() })()
+	hangUp := context.AfterFunc(s.mac.ctx, func() { _ = conn.Close() })
+	defer hangUp()
 	var r standin.Request
 	if json.NewDecoder(conn).Decode(&r) != nil || r.Password != s.password {
+		return
+	}
+	if r.Tool == standin.Alive {
+		hangUp()
+		s.outlive(conn, r.Args)
 		return
 	}
 	ctx, cancel := context.WithCancel(s.mac.ctx)
@@ -59,6 +68,17 @@ func (s *server) converse(conn net.Conn) {
 	if ctx.Err() == nil {
 		_ = json.NewEncoder(conn).Encode(a) // a client that was killed needs no answer
 	}
+}
+
+// outlive kills a process when the Mac is closed, and returns when it has gone. As long
+// as it holds the connection the number is its own.
+func (s *server) outlive(conn net.Conn, args []string) {
+	pid, err := strconv.Atoi(strings.Join(args, ""))
+	if err != nil || pid <= 1 {
+		return
+	}
+	defer context.AfterFunc(s.mac.ctx, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })()
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 // close expects that the Mac's context is done, which ends the conversations.
@@ -86,6 +106,8 @@ func (m *Mac) answer(ctx context.Context, r standin.Request) standin.Answer {
 	switch r.Tool {
 	case "launchctl":
 		return m.Answer(r.Args, r.Dir, m.options.Root)
+	case "open":
+		return m.open(r.Args, r.Dir)
 	case "docker":
 		return m.Docker.Answer(ctx, r.Args)
 	case "brew":

@@ -4,14 +4,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/app"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/asking"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/brew"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// Main plays the part that the executable's name asks for, launchctl, ollama, lsof,
-// brew or docker, and exits. Under any other name it returns.
+// Main plays the part that the executable's name asks for, a tool on the Mac's PATH or a
+// program in Ollama.app, and exits. Under any other name it returns.
 func Main() {
 	asking.Main()
 	switch filepath.Base(os.Args[0]) {
@@ -19,16 +20,28 @@ func Main() {
 		os.Exit(ollama.Main(os.Args[1:]))
 	case "brew":
 		os.Exit(brew.Main(os.Args[1:]))
+	case "Ollama":
+		os.Exit(app.Main(os.Args[1:]))
+	case "Squirrel":
+		os.Exit(app.SquirrelMain())
 	}
 }
 
 // installTools puts the stand-ins in place.
 func (m *Mac) installTools() error {
-	for _, tool := range []string{
-		filepath.Join(m.Bin(), "launchctl"), filepath.Join(m.Bin(), "brew"),
-		filepath.Join(m.Bin(), "lsof"), filepath.Join(m.Prefix(), "bin", "brew"),
+	tools := []string{filepath.Join(m.Prefix(), "bin", "brew")}
+	for _, name := range []string{
+		"launchctl", "brew", "lsof", "ps", "pgrep", "pkill", "open", "osascript",
 	} {
+		tools = append(tools, filepath.Join(m.Bin(), name))
+	}
+	for _, tool := range tools {
 		if err := installTool(tool); err != nil {
+			return err
+		}
+	}
+	if own := OwnSQLite(); own != "" {
+		if err := os.Symlink(own, filepath.Join(m.Bin(), "sqlite3")); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// names are all faults. VERB is a verb of launchctl, or lsof, brew or docker. A fault of
+// names are all faults. VERB is a verb of launchctl, or lsof, ps, open, brew or docker. A fault of
 // ollama holds for the processes that launchd starts while it is on.
 //
 //	name              argument          what happens
@@ -30,6 +30,9 @@ import (
 //	slow-start        duration          ollama listens only after the duration
 //	wrong-bind                          ollama listens on 127.0.0.1 whatever it is told
 //	ignore-term                         ollama does not end on SIGTERM
+//	app-ignore-term                     Ollama.app does not end on SIGTERM
+//	app-comes-back    duration          opened again so long after it has ended
+//	open-600          count             the next opens fail with -600, as while an app ends
 //	hang-exec                           programs in containers do nothing until killed
 //	exec-floods       bytes             programs in containers print that many bytes
 //	docker-no-permission                the engine's socket is not for this user
@@ -37,11 +40,13 @@ var names = []string{
 	"slow-bootout", "bootstrap-eio", "bootstrap-37", "never-spawn", "drop-environment",
 	"hang", "garbage", "exit-code",
 	"exit-at-once", "deaf", "slow-start", "wrong-bind", "ignore-term",
+	"app-ignore-term", "app-comes-back", "open-600",
 	"hang-exec", "exec-floods", "docker-no-permission",
 }
 
-// ofOllama are passed on to the ollama stand-in.
-var ofOllama = []string{"exit-at-once", "deaf", "slow-start", "wrong-bind", "ignore-term"}
+// ofOllama are passed on to the ollama stand-in, and to Ollama.app.
+var ofOllama = []string{"exit-at-once", "deaf", "slow-start", "wrong-bind", "ignore-term",
+	"app-ignore-term"}
 
 // Set is the faults that are on. The zero value has none. Its methods may be called
 // from several goroutines.
@@ -55,9 +60,9 @@ type Set struct {
 func (s *Set) Add(name, arg string) {
 	var err error
 	switch name {
-	case "slow-bootout", "slow-start":
+	case "slow-bootout", "slow-start", "app-comes-back":
 		_, err = time.ParseDuration(arg)
-	case "bootstrap-eio", "bootstrap-37", "exec-floods":
+	case "bootstrap-eio", "bootstrap-37", "open-600", "exec-floods":
 		_, err = strconv.Atoi(arg)
 	}
 	if err != nil || !slices.Contains(names, name) {

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -32,6 +31,7 @@ type job struct {
 	proc     *Process
 	respawn  *time.Timer
 	killer   *time.Timer
+	opened   bool // goes with its process
 	removing bool
 	restart  bool // kickstart -k waits for the process to end
 }
@@ -176,9 +176,7 @@ func (l *Launchd) environment(j *job) []string {
 		list = append(list, k+"="+env[k])
 	}
 	list = append(list, l.toolEnv...)
-	return append(list,
-		standin.EnvParent+"="+strconv.Itoa(os.Getpid()),
-		standin.EnvFaults+"="+l.faults.ForOllama())
+	return append(list, standin.EnvFaults+"="+l.faults.ForOllama())
 }
 
 // exited takes note of a job's end. Locked.
@@ -189,7 +187,7 @@ func (l *Launchd) exited(j *job, status syscall.WaitStatus) {
 	}
 	j.lastExit = exit{ended: true, status: status}
 	switch {
-	case j.removing:
+	case j.removing, j.opened:
 		l.forget(j)
 	case j.restart:
 		j.restart = false

@@ -88,6 +88,9 @@ func dumpHead(j *job) string {
 	if j.domain.kind == "system" {
 		kind = "LaunchDaemon"
 	}
+	if j.path == submitted {
+		kind = "Submitted"
+	}
 	s := fmt.Sprintf("\tactive count = %d\n\tpath = %s\n\ttype = %s\n\tstate = %s\n\n",
 		active, j.path, kind, j.state)
 	s += fmt.Sprintf("\tprogram = %s\n", j.program()) + block("arguments", j.argv()...)

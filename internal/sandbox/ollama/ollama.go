@@ -1,6 +1,6 @@
 // Package ollama is the Mac's ollama: a real server with two models that cannot run,
 // which listens where OLLAMA_HOST says and logs and fails as Ollama does. It ends with
-// the process that started it. Its faults come in its environment.
+// the Mac. Its faults come in its environment.
 package ollama
 
 import (
@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +34,7 @@ func Main(args []string) int {
 	}
 }
 
-// serve returns when the server could not start, was told to end, or has lost its parent.
+// serve returns when the server could not start, was told to end, or has lost its Mac.
 func serve() int {
 	faults, _ := url.ParseQuery(os.Getenv(standin.EnvFaults)) // launchd wrote it
 	if faults.Has("exit-at-once") {
@@ -44,7 +43,10 @@ func serve() int {
 	}
 	end := make(chan int, 1)
 	watchSignals(end, faults.Has("ignore-term"))
-	go watchParent(end)
+	go func() {
+		standin.Outlive()
+		end <- 1
+	}()
 	go listenAndServe(end, faults)
 	return <-end
 }
@@ -62,19 +64,6 @@ func watchSignals(end chan<- int, ignoreTerm bool) {
 		<-signals
 		end <- 0
 	}()
-}
-
-// watchParent ends when the process that started this one has died. launchd says who
-// that is, since it may have died already.
-func watchParent(end chan<- int) {
-	parent, err := strconv.Atoi(os.Getenv(standin.EnvParent))
-	if err != nil {
-		parent = os.Getppid()
-	}
-	for os.Getppid() == parent {
-		time.Sleep(200 * time.Millisecond)
-	}
-	end <- 1
 }
 
 func listenAndServe(end chan<- int, faults url.Values) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -21,8 +22,9 @@ const (
 	EnvServer = "SANDBOX_SERVER" // the Mac's address, a slash, and the password
 	EnvPort   = "SANDBOX_PORT"   // the port that stands for 11434
 	EnvLsof   = "SANDBOX_LSOF"   // the machine's own lsof, when that is to be used
-	EnvParent = "SANDBOX_PARENT" // pid of the process that ollama must not outlive
-	EnvFaults = "SANDBOX_FAULTS" // ollama's faults, as a URL query
+	EnvSQLite = "SANDBOX_SQLITE" // the machine's own sqlite3, where it has one
+	EnvSecond = "SANDBOX_SECOND" // what stands for a second in Ollama.app, as a duration
+	EnvFaults = "SANDBOX_FAULTS" // the faults of ollama and of Ollama.app, as a URL query
 )
 
 // Request is what a stand-in sends to the Mac.
@@ -63,22 +65,44 @@ func Ask(tool string, args []string) (a Answer, err error) {
 			a = Fail(1, "%s: no sandbox: %v", tool, err)
 		}
 	}()
-	address, password, ok := strings.Cut(os.Getenv(EnvServer), "/")
-	if !ok {
-		return a, fmt.Errorf("%s is not set", EnvServer)
-	}
-	conn, err := net.Dial("tcp", address)
+	conn, err := send(tool, args)
 	if err != nil {
 		return a, err
 	}
 	defer conn.Close()
-	dir, _ := os.Getwd() // "" serves as well for absolute paths
-	err = json.NewEncoder(conn).Encode(Request{password, tool, args, dir})
-	if err != nil {
-		return a, err
-	}
 	err = json.NewDecoder(conn).Decode(&a)
 	return a, err
+}
+
+// send sends the request.
+func send(tool string, args []string) (net.Conn, error) {
+	address, password, ok := strings.Cut(os.Getenv(EnvServer), "/")
+	if !ok {
+		return nil, fmt.Errorf("%s is not set", EnvServer)
+	}
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	dir, _ := os.Getwd() // "" serves as well for absolute paths
+	if err := json.NewEncoder(conn).Encode(Request{password, tool, args, dir}); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Alive is the tool that a process asks for that must not outlive the Mac; its argument
+// is the pid. There is no answer: the Mac kills it when it is closed.
+const Alive = "alive"
+
+// Outlive returns when there is no Mac, or no longer: however it ended, its end of the
+// connection goes with it.
+func Outlive() {
+	conn, err := send(Alive, []string{strconv.Itoa(os.Getpid())})
+	if err == nil {
+		_, _ = io.Copy(io.Discard, conn)
+	}
 }
 
 // LinkOrCopy makes an executable under a second name, and the folder for it. A hard
