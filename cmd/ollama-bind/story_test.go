@@ -26,7 +26,7 @@ import (
 
 // The commands that stories have beside testscript's own, with their arguments.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"mac":        cmdMac,        // [flags]: a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS
+	"mac":        cmdMac,        // [flags]: a Mac with a running service; sets $HOST, $PORT, $PLIST, $AGENTS, $APP, $OLLAMA
 	"fault":      cmdFault,      // NAME [ARG]: switches a fault of the sandbox on
 	"exits":      cmdExits,      // CODE PROGRAM…: runs it; --json has to meet its schema
 	"json":       cmdJSON,       // PATH VALUE of the JSON on stdout: layers.plist.state ok
@@ -61,6 +61,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"engine":     cmdEngine,     // PRODUCT [-down]: desktop, linux or rancher (see internal/sandbox/docker)
 	"container":  cmdContainer,  // NAME [flags]: runs one
 	"containers": cmdContainers, // NAMES: these and no others are there
+	"app":        cmdApp,        // VERB [ARG]: Ollama.app; see internal/sandbox/app
+	"agent":      cmdAgent,      // LABEL [flags] COMMAND…: a hand-written plist, loaded; sets $PLIST, $LABEL
+	"reboot":     cmdReboot,     // waits for Ollama to answer again
 
 	"release": func(ts *testscript.TestScript, neg bool, args []string) { tale(ts).release() },
 	"waitlistening": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -70,7 +73,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		eventually(ts, "the service is down", func() bool { return theMac(ts).JobPID(tale(ts).label) == 0 })
 	},
 	"localise": func(ts *testscript.TestScript, neg bool, args []string) { // FROM TO, as it stands on this Mac
-		ts.Check(os.WriteFile(args[1], theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), theMac(ts).Localise([]byte(ts.ReadFile(args[0]))), 0o644))
 	},
 	"setbrew": func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(theMac(ts).SetBrew(args[0])) },
 	"heal":    func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ClearFaults() },
@@ -118,7 +121,8 @@ func refusingTools(work string) (dir string, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, tool := range []string{"launchctl", "lsof", "brew", "socketfilterfw", "docker", "podman", "nerdctl"} {
+	for _, tool := range []string{"launchctl", "lsof", "brew", "socketfilterfw", "docker", "podman", "nerdctl",
+		"ps", "pgrep", "pkill", "open", "osascript", "sqlite3"} {
 		script := "#!/bin/sh\necho this story has no Mac >&2\nexit 1\n"
 		if err := os.WriteFile(filepath.Join(dir, tool), []byte(script), 0o755); err != nil {
 			return "", err
@@ -129,6 +133,7 @@ func refusingTools(work string) (dir string, err error) {
 
 var conditions = map[string]func() bool{
 	"root":              func() bool { return os.Geteuid() == 0 },
+	"sqlite3":           hasApp,
 	"default-port-free": func() bool { return sandbox.IsFree(11434) },
 	"mounts":            func() bool { return false }, // where nobody knows how
 }
@@ -182,6 +187,9 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv("PATH", m.Bin()+string(filepath.ListSeparator)+path)
 	ts.Setenv("DAEMONS", m.Daemons())
+	ts.Setenv("APP", filepath.Join(m.Applications(), "Ollama.app"))
+	ts.Setenv("BUNDLE", ts.Getenv("APP"))
+	ts.Setenv("OLLAMA", filepath.Join(m.Prefix(), "opt", "ollama", "bin", "ollama"))
 	ts.Setenv("PORT", strconv.Itoa(m.Port))
 	ts.Setenv("HOST", fmt.Sprintf("0.0.0.0:%d", m.Port))
 	ts.Setenv("AGENTS", m.Agents())
