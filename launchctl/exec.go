@@ -40,6 +40,9 @@ type Exec struct {
 	// Deadline bounds each program; 0 means 5 seconds. A program that takes
 	// longer is an ErrNoAnswer. A context that ends earlier wins.
 	Deadline time.Duration
+	// Ran, if set, is called with each program that was started, after it has
+	// ended, from the goroutine that called Run.
+	Ran func(Ran)
 }
 
 // Run finds the program with [Lookup] and runs it without a shell, with an
@@ -77,7 +80,48 @@ func (e Exec) Run(ctx context.Context, name string, args ...string) ([]byte, err
 		took := time.Since(start).Round(time.Millisecond)
 		err = fmt.Errorf("%s: stopped after %s: %w", quoteArgs(argv), took, whyEnded(ctx, bounded))
 	}
+	if e.Ran != nil {
+		e.Ran(Ran{argv, stdout.buf.Bytes(), strings.TrimSpace(stderr.buf.String()), err, time.Since(start)})
+	}
 	return stdout.buf.Bytes(), err
+}
+
+// Ran is a program that was run to its end.
+type Ran struct {
+	Args   []string // the program's name and its arguments
+	Stdout []byte
+	Stderr string // the first 8 KiB, trimmed
+	Err    error  // what Run returned
+	Took   time.Duration
+}
+
+// String is one line: the command, how it ended, the time it took, and the
+// first line of standard error.
+func (r Ran) String() string {
+	text := fmt.Sprintf("%s (%s, %d ms)", quoteArgs(r.Args), r.ending(), r.Took.Milliseconds())
+	if said := firstLines(r.Stderr, 1); said != "" {
+		text += ": " + said
+	}
+	return text
+}
+
+func (r Ran) ending() string {
+	var exit *ExitError
+	switch {
+	case r.Err == nil:
+		return "exit 0"
+	case errors.As(r.Err, &exit) && exit.Signal != 0:
+		return fmt.Sprintf("signal %d", int(exit.Signal))
+	case errors.As(r.Err, &exit):
+		return fmt.Sprintf("exit %d", exit.Code)
+	case errors.Is(r.Err, ErrNoAnswer), errors.Is(r.Err, context.DeadlineExceeded):
+		return "killed, no answer"
+	case errors.Is(r.Err, context.Canceled):
+		return "killed, interrupted"
+	case errors.Is(r.Err, ErrTooMuch):
+		return "killed, too much output"
+	}
+	return "failed"
 }
 
 // command is a program that is ready to be started, in a group of its own, which

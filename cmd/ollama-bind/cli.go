@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,21 +35,19 @@ const name = "ollama-bind"
 
 // app builds the command tree, fresh for each run: cli keeps state in it.
 func (p program) app() *cli.App {
+	commands := []*cli.Command{
+		p.fixCommand(), p.statusCommand(), p.rollbackCommand(), p.doctorCommand(),
+		p.probeCommand(), p.urlCommand(), p.completionCommand(), p.versionCommand(),
+	}
+	for _, c := range commands {
+		p.tame(c)
+	}
 	return &cli.App{
 		Name:      name,
 		Usage:     "make the Ollama that Homebrew runs on this Mac reachable from containers",
 		UsageText: name + " COMMAND [OPTIONS]",
-		Version:   versionLine(),
-		Commands: []*cli.Command{
-			tame(p.fixCommand()),
-			tame(p.statusCommand()),
-			tame(p.rollbackCommand()),
-			tame(p.doctorCommand()),
-			tame(p.probeCommand()),
-			tame(p.urlCommand()),
-			tame(p.completionCommand()),
-			tame(p.versionCommand()),
-		},
+		Version:   builtFrom().String(),
+		Commands:              commands,
 		Action:                rootAction,
 		HideHelpCommand:       true,
 		OnUsageError:          onUsageError,
@@ -77,8 +76,11 @@ func rootAction(c *cli.Context) error {
 }
 
 // tame gives a command the behaviour that it does not inherit from the app.
-func tame(c *cli.Command) *cli.Command {
+func (p program) tame(c *cli.Command) {
 	action := c.Action
+	if !slices.Contains([]string{"completion", "version"}, c.Name) { // which run nothing
+		c.Flags = append(c.Flags, verboseFlag())
+	}
 	c.HideHelpCommand = true
 	c.OnUsageError = onUsageError
 	c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + exitStatus
@@ -91,9 +93,9 @@ func tame(c *cli.Command) *cli.Command {
 		if c.ArgsUsage == "" && ctx.Args().Present() {
 			return strayArgument(c.Name, ctx.Args().First())
 		}
+		p.tell.trace.loud = ctx.Bool("verbose") || wantsTrace()
 		return action(ctx)
 	}
-	return c
 }
 
 func strayArgument(command, arg string) error {

@@ -38,6 +38,7 @@ func (p program) doctorCommand() *cli.Command {
 // doctorReport is what doctor has to say, as data.
 type doctorReport struct {
 	head
+	Versions versions      `json:"versions"`
 	Verdict  *string       `json:"verdict"`
 	Checks   []checkRow    `json:"checks"`
 	Advice   *adviceObject `json:"advice"`
@@ -45,8 +46,35 @@ type doctorReport struct {
 	Error    *errorObject  `json:"error"`
 }
 
+// versions are what a report about this program has to begin with; null for what is not
+// there or does not say.
+type versions struct {
+	OllamaBind string  `json:"ollama_bind"`
+	MacOS      *string `json:"macos"`
+	Homebrew   *string `json:"homebrew"`
+	Ollama     *string `json:"ollama"`
+	Docker     *string `json:"docker"` // the container engine, whichever it is
+}
+
+func newVersions(v doctor.Versions) versions {
+	return versions{builtFrom().short(), text(v.MacOS), text(v.Homebrew), text(v.Ollama), text(v.Engine)}
+}
+
+func (v versions) String() string {
+	line := name + " " + v.OllamaBind
+	for _, part := range []struct {
+		name    string
+		version *string
+	}{{"macOS", v.MacOS}, {"Homebrew", v.Homebrew}, {"Ollama", v.Ollama}, {"", v.Docker}} {
+		if part.version != nil {
+			line += ", " + strings.TrimSpace(part.name+" "+*part.version)
+		}
+	}
+	return line
+}
+
 func emptyDoctorReport() doctorReport {
-	r := doctorReport{head: newHead("doctor"), Checks: []checkRow{}, Warnings: []warning{}}
+	r := doctorReport{head: newHead("doctor"), Versions: newVersions(doctor.Versions{}), Checks: []checkRow{}, Warnings: []warning{}}
 	r.OK = true
 	return r
 }
@@ -77,6 +105,7 @@ func (p program) doctor(c *cli.Context) error {
 		p.listChecks(c, checks)
 		return nil
 	}
+	question.Runner = p.runner(runtimeDeadline)
 	m, err := p.machine()
 	if err != nil {
 		return err
@@ -157,6 +186,7 @@ func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) do
 		})
 		r.OK = r.OK && f.Status != doctor.Fail
 	}
+	r.Versions = newVersions(seen.Versions())
 	if seen.Report != nil {
 		r.Verdict = text(seen.Report.Worst())
 	}
@@ -174,6 +204,8 @@ var statusMarks = map[string]piece{
 }
 
 func (p program) printDoctor(r doctorReport) {
+	p.tell.printf("%s", r.Versions)
+	p.tell.printf("")
 	count := map[string]int{}
 	var rows []row
 	for _, check := range r.Checks {

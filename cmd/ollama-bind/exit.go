@@ -45,6 +45,8 @@ func exitCode(err error) int {
 	var usage *usageError
 	var p *service.Error
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errNotWanted):

@@ -63,6 +63,7 @@ func (p program) fix(c *cli.Context) error {
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
 	plan, out, err := watched.Fix(ctx, w)
 	done()
+	p.keepLog(m, out, err)
 	return p.reportFix(ctx, c, m, w, plan, out, err)
 }
 

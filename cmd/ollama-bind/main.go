@@ -28,12 +28,13 @@ import (
 var daemons, ownApp = homebrew.Daemons, "/Applications/Ollama.app"
 
 func main() {
-	os.Exit(program{newTeller(os.Stdout, os.Stderr)}.run(os.Args))
+	os.Exit(program{tell: newTeller(os.Stdout, os.Stderr)}.run(os.Args))
 }
 
 // program is one run.
 type program struct {
 	tell teller
+	args []string // as they were typed, without the program's name
 }
 
 // run turns whatever the command returns into an exit code, and an error into
@@ -42,6 +43,7 @@ func (p program) run(args []string) int {
 	// A reader that went away must not end the program between writing a file
 	// and reloading the service.
 	signal.Ignore(syscall.SIGPIPE)
+	p.args = args[1:]
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT)
 	defer stop()
 	if wantsJSON(args) {
@@ -53,13 +55,13 @@ func (p program) run(args []string) int {
 	if err == nil {
 		err = out.err
 	}
-	if err == nil {
-		return exitOK
-	}
-	if wantsJSON(args) && !out.used {
+	if err != nil && wantsJSON(args) && !out.used {
 		p.tell.json(errorReport(commandName(args), p.tell, err))
 	}
 	p.tell.error(err)
+	if kept := p.tell.trace.kept; kept != "" && (err != nil || p.tell.verbose()) {
+		p.tell.note("note", "what was run is in "+p.tell.tilde(kept))
+	}
 	return exitCode(err)
 }
 
@@ -112,7 +114,7 @@ func (p program) machine() (service.Machine, error) {
 		return service.Machine{}, &service.Error{ID: "state-folder", Hint: "unset " + backup.StateDirVariable, Err: err}
 	}
 	return service.Machine{
-		Launchd:   launchctl.Client{Runner: launchctl.Exec{}},
+		Launchd:   launchctl.Client{Runner: p.runner(0)},
 		Store:     store,
 		Home:      backup.Clean(home),
 		Daemons:   daemons,
@@ -120,6 +122,7 @@ func (p program) machine() (service.Machine, error) {
 		Prefixes:  homebrew.Prefixes(os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: doctor.Addresses,
+		Secret:    p.tell.trace.hide,
 	}, nil
 }
 
@@ -148,7 +151,7 @@ func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watch
 	case quiet:
 		m.Waiting = func(int) {}
 		return m, func() {}
-	case !t.err.lively:
+	case !t.err.lively || t.verbose():
 		m.Waiting = func(pid int) { t.note("note", otherRun(pid)) }
 		return m, func() {}
 	}

@@ -71,6 +71,7 @@ func (p program) probe(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	question.Runner = p.runner(runtimeDeadline)
 	m, err := p.machine()
 	if err != nil {
 		return err
@@ -111,7 +112,6 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 	}
 	tools, err := readTools(c)
 	return container.Probe{
-		Runner:   launchctl.Exec{Deadline: runtimeDeadline},
 		Tools:    tools,
 		Names:    c.StringSlice("container"),
 		URL:      c.String("url"),

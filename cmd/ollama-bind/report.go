@@ -55,6 +55,7 @@ type errorObject struct {
 	Message string   `json:"message"`
 	Hint    string   `json:"hint"`
 	Log     []string `json:"log,omitempty"`
+	LogFile string   `json:"log_file,omitempty"` // what was run
 }
 
 func (o *errorObject) advice() *adviceObject { return &adviceObject{o.ID, o.Message, o.Hint} }
@@ -226,6 +227,8 @@ func errorReport(command string, t teller, err error) any {
 		r := emptyDoctorReport()
 		r.OK, r.Error = false, o
 		return r
+	case "version":
+		return versionReport{newHead(command), builtFrom(), o}
 	case "probe":
 		return newProbeReport(t, container.Report{}, advice.Local{}, err)
 	case "url":
@@ -242,12 +245,13 @@ func errorReport(command string, t teller, err error) any {
 func newErrorObject(t teller, err error) *errorObject {
 	var p *service.Error
 	var usage *usageError
-	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(err.Error()))}
+	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.trace.maskValues(err.Error())))}
 	switch {
 	case errors.As(err, &usage):
 		o.ID, o.Hint = "usage", usage.hint
 	case errors.As(err, &p):
 		o.ID, o.Hint, o.Log = p.ID, p.Hint, p.Log
+		o.LogFile = t.trace.kept
 	}
 	return o
 }

@@ -51,6 +51,7 @@ func (p program) rollback(c *cli.Context) error {
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
 	plan, out, err := watched.Rollback(ctx, service.Back{To: c.String("to"), Force: c.Bool("force"), Refuse: refuse(m)})
 	done()
+	p.keepLog(m, out, err)
 	return p.reportRollback(c, m, plan, out, err)
 }
 

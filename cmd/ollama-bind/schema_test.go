@@ -263,7 +263,7 @@ func TestSchemas(t *testing.T) {
 // other. No story has them all.
 func TestFields(t *testing.T) {
 	prints, known := map[string]bool{}, map[string]bool{}
-	for _, answer := range []any{report{}, listing{}, doctorReport{}, probeReport{}, urlReport{}} {
+	for _, answer := range []any{report{}, listing{}, doctorReport{}, probeReport{}, urlReport{}, versionReport{}} {
 		addPrinted(prints, reflect.TypeOf(answer))
 	}
 	files, err := filepath.Glob("../../docs/schema/*.json")

@@ -18,7 +18,7 @@ const (
 // waits: a terminal can be stopped, and the service must not be down for as long.
 // The cursor stays as it is, so there is nothing to restore however the program ends.
 func (t teller) spin(doing string) (say func(text string), done func()) {
-	if !t.err.lively {
+	if !t.err.lively || t.verbose() {
 		return func(string) {}, func() {}
 	}
 	var text atomic.Pointer[string]

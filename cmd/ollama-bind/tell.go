@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -35,6 +36,7 @@ import (
 type teller struct {
 	out, err stream
 	home     string
+	trace    *runLog
 }
 
 func newTeller(stdout, stderr io.Writer) teller {
@@ -43,9 +45,10 @@ func newTeller(stdout, stderr io.Writer) teller {
 		home = backup.Clean(home)
 	}
 	return teller{
-		out:  newStream(stdout, isTerminal(stdout), os.Getenv),
-		err:  newStream(stderr, isTerminal(stderr), os.Getenv),
-		home: home,
+		out:   newStream(stdout, isTerminal(stdout), os.Getenv),
+		err:   newStream(stderr, isTerminal(stderr), os.Getenv),
+		home:  home,
+		trace: &runLog{began: time.Now()},
 	}
 }
 
@@ -209,7 +212,7 @@ func otherRun(pid int) string {
 
 // error says what went wrong and what to type next.
 func (t teller) error(err error) {
-	if errors.Is(err, errNotWanted) {
+	if err == nil || errors.Is(err, errNotWanted) {
 		return // the answer is on stdout
 	}
 	o := newErrorObject(t, err)

@@ -103,7 +103,7 @@ func tellSecrets(t *testing.T, c *chamber, fault fault) {
 		{"doctor"}, {"probe", "--timeout", "8s"}, {"url"}, {"rollback", "--list"}, {"rollback", "--timeout", "6s"}, {"rollback", "--force", "--timeout", "6s"}, {"version"},
 	}
 	v.afresh(t, plist)
-	v.env = append(v.env, "TOKEN=s3cr3t-shell", "HTTP_PROXY=http://u:s3cr3t-shellproxy@127.0.0.1:9", "OLLAMA_API_KEY=s3cr3t-shellkey")
+	v.env = append(v.env, verboseVariable+"=1", "TOKEN=s3cr3t-shell", "HTTP_PROXY=http://u:s3cr3t-shellproxy@127.0.0.1:9", "OLLAMA_API_KEY=s3cr3t-shellkey")
 	put(t, v.EnvFile(), "TOKEN=s3cr3t-env\nexport API=s3cr3t-export\n# s3cr3t-comment\n")
 	v.Launchctl("setenv", "HF_TOKEN", "s3cr3t-setenv")
 	must(t, v.restart())

@@ -13,7 +13,6 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // urlTime bounds url, which asks the runtimes who they are.
@@ -95,7 +94,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 		}
 		return host, nil
 	}
-	runner := launchctl.Exec{Deadline: runtimeDeadline}
+	runner := p.runner(runtimeDeadline)
 	found := container.Probe{Runner: runner}.Find(ctx)
 	if ctx.Err() != nil {
 		return "", cutShort(ctx, name+" url --runtime docker")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -14,27 +15,52 @@ var version string
 
 func (p program) versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "version",
-		Usage: "print version, commit, date and Go version",
-		Action: func(*cli.Context) error {
-			p.tell.printf("%s version %s", name, versionLine())
-			return nil
-		},
+		Name:   "version",
+		Usage:  "print version, commit, date and Go version",
+		Flags:  []cli.Flag{jsonFlag()},
+		Action: p.version,
 	}
 }
 
-// versionLine is what a report about this program has to begin with.
-func versionLine() string {
+// versionReport is what version has to say, as data.
+type versionReport struct {
+	head
+	build
+	Error *errorObject `json:"error"`
+}
+
+func (p program) version(c *cli.Context) error {
+	b := builtFrom()
+	if c.Bool("json") {
+		r := versionReport{newHead("version"), b, nil}
+		r.OK = true
+		p.tell.json(r)
+		return nil
+	}
+	p.tell.printf("%s version %s", name, b)
+	return nil
+}
+
+// build says where a binary comes from.
+type build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Date    string `json:"date"`
+	Go      string `json:"go"`
+	System  string `json:"system"` // as GOOS/GOARCH
+}
+
+func builtFrom() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = new(debug.BuildInfo)
 	}
-	return build(version, info) + ", " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+	return newBuild(version, info)
 }
 
-// build says where a binary comes from, by what the Go tool has left in it. `go install
-// MODULE@VERSION` leaves the version only.
-func build(version string, info *debug.BuildInfo) string {
+// newBuild goes by what the Go tool has left in the binary. `go install MODULE@VERSION`
+// leaves the version only.
+func newBuild(version string, info *debug.BuildInfo) build {
 	vcs := map[string]string{}
 	for _, s := range info.Settings {
 		vcs[s.Key] = s.Value
@@ -44,6 +70,18 @@ func build(version string, info *debug.BuildInfo) string {
 	if vcs["vcs.modified"] == "true" {
 		commit += " (modified)"
 	}
-	return cmp.Or(version, info.Main.Version, "(devel)") + ", commit " + commit +
-		", date " + cmp.Or(vcs["vcs.time"], "unknown")
+	return build{
+		Version: cmp.Or(version, info.Main.Version, "(devel)"),
+		Commit:  commit,
+		Date:    cmp.Or(vcs["vcs.time"], "unknown"),
+		Go:      runtime.Version(),
+		System:  runtime.GOOS + "/" + runtime.GOARCH,
+	}
 }
+
+func (b build) String() string {
+	return fmt.Sprintf("%s, commit %s, date %s, %s %s", b.Version, b.Commit, b.Date, b.Go, b.System)
+}
+
+// short is for a line that names other versions as well.
+func (b build) short() string { return fmt.Sprintf("%s (commit %s)", b.Version, b.Commit) }

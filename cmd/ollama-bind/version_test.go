@@ -28,18 +28,18 @@ func TestBuildOf(t *testing.T) {
 		{"half a commit", &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "01234"}}},
 			"(devel), commit 01234, date unknown"},
 	}
-	if got, want := build("v1.2.3", &debug.BuildInfo{Main: debug.Module{Version: "v0.0.1"}}), "v1.2.3, "; !strings.HasPrefix(got, want) {
+	if got, want := newBuild("v1.2.3", &debug.BuildInfo{Main: debug.Module{Version: "v0.0.1"}}).String(), "v1.2.3, "; !strings.HasPrefix(got, want) {
 		t.Errorf("what the build was told counts more: %q", got)
 	}
 	for _, tt := range tests {
-		if got := build("", tt.info); got != tt.want {
+		if got := newBuild("", tt.info).String(); !strings.HasPrefix(got, tt.want+", go1") {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
 
 func TestVersionLine(t *testing.T) {
-	got := versionLine()
+	got := builtFrom().String()
 	if !regexp.MustCompile(`^\S+, commit .+, date \S+, go1\S+ \w+/\w+$`).MatchString(got) {
 		t.Errorf("%q", got)
 	}

@@ -48,6 +48,8 @@ type Seen struct {
 	getenvErr    error
 	disabledErr  error
 	firewall     string
+	macOS        string // its version
+	homebrew     string // its version
 	interfaces   map[netip.Addr]string // their names
 	others       []homebrew.Candidate  // files of Homebrew's besides the service's own
 	app          string                // Ollama's own application, "" where it is not
@@ -80,6 +82,8 @@ func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 		func(ctx context.Context) { s.listeners, s.listenersErr = lsof.Listeners(ctx, launchd.Runner) },
 		func(ctx context.Context) { s.getenv, s.getenvErr = launchd.Getenv(ctx, ollama.Variable) },
 		func(ctx context.Context) { s.firewall = Firewall(ctx, q.Machine.Launchd.Runner) },
+		func(ctx context.Context) { s.macOS = q.firstLine(ctx, "sw_vers", "-productVersion") },
+		func(ctx context.Context) { s.homebrew = q.brewVersion(ctx) },
 	}
 	inside := slices.ContainsFunc(checks, func(c Check) bool { return c.inside })
 	if inside {

@@ -27,6 +27,9 @@ func Main() {
 	}
 }
 
+// macOS is what sw_vers -productVersion says.
+const macOS = "27.0"
+
 // installTools puts the stand-ins in place.
 func (m *Mac) installTools() error {
 	tools := []string{filepath.Join(m.Prefix(), "bin", "brew")}
@@ -44,6 +47,10 @@ func (m *Mac) installTools() error {
 		if err := os.Symlink(own, filepath.Join(m.Bin(), "sqlite3")); err != nil {
 			return err
 		}
+	}
+	script := "#!/bin/sh\necho " + macOS + "\n"
+	if err := os.WriteFile(filepath.Join(m.Bin(), "sw_vers"), []byte(script), 0o755); err != nil {
+		return err
 	}
 	self, err := executable("ollama")
 	if err != nil {

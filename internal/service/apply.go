@@ -18,6 +18,7 @@ type Outcome struct {
 	Changed    bool
 	Backup     string // ID of the backup that holds what was there before
 	RolledBack bool   // everything was undone after a failure
+	Tried      bool   // something was changed, or was about to be
 }
 
 // How the time is shared out.
@@ -42,6 +43,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 		return out, err
 	}
 	disabled := p.Reload && m.disabled(ctx, p)
+	out.Tried = true
 	if len(p.Edits) > 0 {
 		r := p.receipt()
 		r.Disabled = disabled

@@ -53,6 +53,13 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 // read takes in what the files say.
 func (s *State) read(m Machine) {
 	s.Settings = s.Service.kind.settings(m, *s)
+	if m.Secret != nil {
+		m.Secret(s.Job.Environment)
+		m.Secret(s.Job.InheritedEnvironment)
+		for _, one := range s.Settings {
+			m.Secret(one.Agent.EnvironmentVariables)
+		}
+	}
 	s.NoProgram = missing(s.Program())
 	s.NotOllama = s.Plist().Err == nil && notOllama(s.Plist().Agent.ProgramArguments)
 }

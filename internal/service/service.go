@@ -41,6 +41,9 @@ type Machine struct {
 	Waiting func(pid int)
 	// Progress is told what launchd is told; nil for nobody.
 	Progress func(launchctl.Step)
+	// Secret is told the environments that were read, whose values are nobody's
+	// business; nil for nobody.
+	Secret func(environment map[string]string)
 }
 
 // Goal is what all layers have to agree on.

@@ -25,19 +25,19 @@ _ollama_bind() {
 	fix:--timeout)
 		_ollama_bind_offer ;;
 	fix:*)
-		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout --json --quiet -q --help -h ;;
+		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout --json --quiet -q --verbose -v --help -h ;;
 	status:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
 	status:--plist)
 		_ollama_bind_files ;;
 	status:*)
-		_ollama_bind_offer --host --plist --json --help -h ;;
+		_ollama_bind_offer --host --plist --json --verbose -v --help -h ;;
 	rollback:--to)
 		_ollama_bind_offer ;;
 	rollback:--timeout)
 		_ollama_bind_offer ;;
 	rollback:*)
-		_ollama_bind_offer --list --to --force --timeout --json --quiet -q --help -h ;;
+		_ollama_bind_offer --list --to --force --timeout --json --quiet -q --verbose -v --help -h ;;
 	doctor:--container)
 		_ollama_bind_offer ;;
 	doctor:--runtime)
@@ -49,7 +49,7 @@ _ollama_bind() {
 	doctor:--plist)
 		_ollama_bind_files ;;
 	doctor:*)
-		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json --help -h ;;
+		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json --verbose -v --help -h ;;
 	probe:--container)
 		_ollama_bind_offer ;;
 	probe:--image)
@@ -65,17 +65,17 @@ _ollama_bind() {
 	probe:--timeout)
 		_ollama_bind_offer ;;
 	probe:*)
-		_ollama_bind_offer --container --image --runtime --url --origin --host --timeout --json --help -h ;;
+		_ollama_bind_offer --container --image --runtime --url --origin --host --timeout --json --verbose -v --help -h ;;
 	url:--from)
 		_ollama_bind_offer ;;
 	url:--runtime)
 		_ollama_bind_offer docker host lima podman rancher ;;
 	url:*)
-		_ollama_bind_offer --from --runtime --json --help -h ;;
+		_ollama_bind_offer --from --runtime --json --verbose -v --help -h ;;
 	completion:completion)
 		_ollama_bind_offer bash zsh fish --help -h ;;
 	version:*)
-		_ollama_bind_offer --help -h ;;
+		_ollama_bind_offer --json --help -h ;;
 	help:help)
 		_ollama_bind_offer fix status rollback doctor probe url completion version ;;
 	# end generated

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
+	"github.com/ollama-bind/ollama-bind/launchctl"
+)
+
+// verboseVariable is --verbose for those who cannot give a flag.
+const verboseVariable = "OLLAMA_BIND_VERBOSE"
+
+func verboseFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show on stderr each program that is run, and how it ended"}
+}
+
+// runLog remembers each program that was run, for --verbose and for the log that fix and
+// rollback keep. Of environments it shows OLLAMA_HOST alone: the values of all other
+// variables that were read become ***, wherever they are met.
+type runLog struct {
+	loud bool   // --verbose
+	kept string // where the log is, once there is one
+
+	mu      sync.Mutex
+	began   time.Time
+	ran     []ranAt
+	secrets map[string]bool
+}
+
+type ranAt struct {
+	at time.Time
+	launchctl.Ran
+}
+
+// runner runs programs, and has each remembered.
+func (p program) runner(deadline time.Duration) launchctl.Exec {
+	return launchctl.Exec{Deadline: deadline, Ran: p.tell.ran}
+}
+
+// ran keeps one program, and shows it with --verbose.
+func (t teller) ran(r launchctl.Ran) {
+	if line := t.trace.add(r); t.trace.loud {
+		t.note("ran", t.tilde(line))
+	}
+}
+
+func (t teller) verbose() bool { return t.trace != nil && t.trace.loud }
+
+// add returns what there is to show.
+func (t *runLog) add(r launchctl.Ran) string {
+	if slices.Contains(r.Args, "inspect") { // of a container
+		t.hide(variables(r.Stdout))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.Stdout = nil
+	t.ran = append(t.ran, ranAt{time.Now(), r})
+	return t.masked(r).String()
+}
+
+// listed is how JSON lists environments: "NAME=value".
+var listed = regexp.MustCompile(`"[A-Za-z_]\w*=(?:[^"\\]|\\.)*"`)
+
+func variables(json []byte) map[string]string {
+	found := map[string]string{}
+	for _, quoted := range listed.FindAllString(string(json), -1) {
+		text, err := strconv.Unquote(quoted)
+		if err != nil {
+			text = strings.Trim(quoted, `"`)
+		}
+		variable, value, _ := strings.Cut(text, "=")
+		found[variable] = value
+	}
+	return found
+}
+
+// public are the variables whose values are no secret, and are all over the place.
+var public = regexp.MustCompile(`^(` + ollama.Variable + `|HOME|LANG|LC_\w+|LOGNAME|PATH|PWD|SHELL|TMPDIR|USER|XPC_\w+|OSLogRateLimit)$`)
+
+// shortest is the length from which on a value is looked for by itself. A shorter one,
+// such as 1, is all over the place.
+const shortest = 4
+
+// hide takes in an environment.
+func (t *runLog) hide(environment map[string]string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.secrets == nil {
+		t.secrets = map[string]bool{}
+	}
+	for variable, value := range environment {
+		for line := range strings.Lines(value) { // of an error only the first may be shown
+			if line = strings.TrimSpace(line); len(line) >= shortest && !public.MatchString(variable) {
+				t.secrets[line] = true
+			}
+		}
+	}
+}
+
+// masked is r without the values that were read, and without what looks like one.
+func (t *runLog) masked(r launchctl.Ran) launchctl.Ran {
+	r.Args = slices.Clone(r.Args)
+	for i, arg := range r.Args {
+		r.Args[i] = t.mask(arg)
+	}
+	r.Stderr = t.mask(r.Stderr)
+	return r
+}
+
+var (
+	assignment = regexp.MustCompile(`\b([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|\S+)`)
+	userinfo   = regexp.MustCompile(`://[^/@\s]+@`)
+)
+
+// mask takes out the values that were read, and what stands where one would.
+func (t *runLog) mask(text string) string {
+	text = userinfo.ReplaceAllString(t.maskValues(text), "://***@")
+	return assignment.ReplaceAllStringFunc(text, func(found string) string {
+		if variable, _, _ := strings.Cut(found, "="); !public.MatchString(variable) {
+			return variable + "=***"
+		}
+		return found
+	})
+}
+
+// maskValues takes the longest out first: a shorter one may be a part of it.
+func (t *runLog) maskValues(text string) string {
+	longestFirst := slices.SortedFunc(maps.Keys(t.secrets), func(a, b string) int {
+		return cmp.Compare(len(b), len(a))
+	})
+	for _, secret := range longestFirst {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// log is all of it, a line a program, by what is known to be secret by now.
+func (t *runLog) log(args []string, ending string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	line := func(at time.Time, text string) {
+		fmt.Fprintf(&b, "%s %s\n", at.UTC().Format("2006-01-02T15:04:05.000Z"), text)
+	}
+	line(t.began, name+" "+builtFrom().String())
+	words := []string{name}
+	for _, arg := range args {
+		words = append(words, shell.Quote(t.mask(arg)))
+	}
+	line(t.began, strings.Join(words, " "))
+	for _, s := range t.ran {
+		line(s.at, t.masked(s.Ran).String())
+	}
+	line(time.Now(), t.mask(ending))
+	return b.String()
+}
+
+// keepLog keeps what a run that changed something, or failed to, has run. Where that
+// cannot be written the run is what it was.
+func (p program) keepLog(m service.Machine, out service.Outcome, err error) {
+	if !out.Tried {
+		return
+	}
+	ending := "done"
+	if err != nil {
+		ending = "error: " + plainWords(err.Error())
+	}
+	path, err := m.Store.KeepLog(out.Backup, p.tell.trace.log(p.args, printable(p.tell.tilde(ending))))
+	if err == nil {
+		p.tell.trace.kept = path
+	}
+}
+
+// wantsTrace is set by the variable.
+func wantsTrace() bool {
+	on, _ := strconv.ParseBool(os.Getenv(verboseVariable))
+	return on
+}

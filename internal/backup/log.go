@@ -1,0 +1,25 @@
+package backup
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// KeepLog writes what a run did beside the receipt of its backup, or, for a run that
+// has left no backup, into the state folder in place of the one before. It returns the
+// path.
+func (s Store) KeepLog(id, text string) (string, error) {
+	if err := s.prepare(); err != nil {
+		return "", err
+	}
+	path := filepath.Join(s.Dir, "failed.log")
+	if id != "" {
+		path = filepath.Join(s.backups(), id, "log")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return path, writeSynced(path, []byte(text))
+}
