@@ -57,10 +57,14 @@ var (
 		125: ErrNoDomain,   // Domain does not support specified action: no login of that kind
 	}
 	// 37 from bootout is unverified, and taken for 36: Unload looks at the job,
-	// whatever bootout says.
-	bootoutExitMeans = map[int]error{
-		3:  ErrNotLoaded,  // No such process: not loaded, by label
-		36: ErrInProgress, // the process is still dying
+	// whatever bootout says. So is 36 from kickstart, launchd's own number for a start
+	// that it holds back.
+	verbExitMeans = map[string]map[int]error{
+		"bootout": {
+			3:  ErrNotLoaded,  // No such process: not loaded, by label
+			36: ErrInProgress, // the process is still dying
+		},
+		"kickstart": {36: ErrInProgress},
 	}
 )
 
@@ -84,8 +88,7 @@ func (e *ExitError) Is(target error) bool {
 	if len(e.Args) < 2 || e.Args[0] != "launchctl" {
 		return false
 	}
-	return exitMeans[e.Code] == target ||
-		e.Args[1] == "bootout" && bootoutExitMeans[e.Code] == target
+	return exitMeans[e.Code] == target || verbExitMeans[e.Args[1]][e.Code] == target
 }
 
 // Error names the command, how it ended, and its first lines of standard

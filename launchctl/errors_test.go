@@ -156,7 +156,7 @@ func TestMeaningOfVerb(t *testing.T) {
 		from []string
 	}{
 		3:  {ErrNotLoaded, verbs[:1]},
-		36: {ErrInProgress, verbs[:1]},
+		36: {ErrInProgress, []string{"bootout", "kickstart"}},
 		37: {ErrInProgress, verbs},
 	}
 	for code, tt := range tests {
@@ -165,6 +165,28 @@ func TestMeaningOfVerb(t *testing.T) {
 			if got := errors.Is(err, tt.is); got != slices.Contains(tt.from, verb) {
 				t.Errorf("%d from %s: %t", code, verb, got)
 			}
+		}
+	}
+}
+
+// TestPublishedErrors is about error texts as Macs have printed them: what counts is the
+// exit status, and the text becomes one line.
+func TestPublishedErrors(t *testing.T) {
+	for name, want := range map[string]struct {
+		code int
+		is   error
+	}{
+		"enable-125-no-gui.stderr.txt":            {125, ErrNoDomain},
+		"bootstrap-125.stderr.txt":                {125, ErrNoDomain},
+		"bootout-125-nixos-redis.stderr.txt":      {125, ErrNoDomain},
+		"bootout-1-system-as-user.stderr.txt":     {1, nil},
+		"print-no-gui-domain.stderr.txt":          {112, ErrNoDomain},
+		"print-missing-system-macos27.stderr.txt": {113, ErrNotLoaded},
+	} {
+		verb, _, _ := strings.Cut(name, "-")
+		err := &ExitError{Args: []string{"launchctl", verb}, Code: want.code, Stderr: string(capture(t, name))}
+		if want.is != nil && !errors.Is(err, want.is) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -203,6 +203,7 @@ func (w *capped) Write(p []byte) (int, error) {
 var places = map[string]string{
 	"launchctl": "/bin/launchctl",
 	"lsof":      "/usr/sbin/lsof",
+	"netstat":   "/usr/sbin/netstat",
 }
 
 // Lookup finds a program: on PATH first, then where macOS keeps it. A name

@@ -58,6 +58,15 @@ type Job struct {
 	Path    string
 	State   string // "running", "not running", "spawn scheduled", "SIGTERMed", …
 	Program string
+	// JobState is a second word on how the job stands, "spawn failed" where launchd
+	// could not start the program. Most jobs have none.
+	JobState string
+	// Pended is why launchd keeps back a start that nobody has asked for
+	// ("speculative", "inefficient", "semaphore"), "" if it does not. A kickstart
+	// is not kept back.
+	Pended string
+	// Properties are flags of the job: "keepalive", "needs LWCR update", …
+	Properties []string
 
 	StderrPath string
 	// Environment holds the plist's variables and those that launchd adds
@@ -66,13 +75,17 @@ type Job struct {
 	// InheritedEnvironment holds the variables of the domain, those of
 	// `launchctl setenv` among them.
 	InheritedEnvironment map[string]string
+	// Doubled are the names of variables that one of the environments has twice.
+	// The last value is the one that is kept; launchd's own choice is unverified.
+	Doubled []string
 
 	PID         int           // 0: no live process
 	ExitTimeout time.Duration // from SIGTERM to SIGKILL; 0: unknown
 	Runs        int           // how often the job was started
 
 	// LastExit says how the previous run ended, in launchctl's words:
-	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15". It stands
+	// "0", "78: EX_CONFIG", "(never exited)", "Terminated: 15",
+	// "OS_REASON_CODESIGNING". It stands
 	// beside a PID too, and is then about the run before.
 	LastExit string
 }

@@ -19,8 +19,9 @@ import (
 // breaks. A line break in an argument or a variable can then forge what comes
 // after it: another variable, or the end of the block and any key of the job, a
 // pid among them. Refused with ErrFormat is only what does not add up: a brace
-// too many, or a key or variable that is there twice. An innocent line break
-// stays part of its value. So the answer is as good as the word of those who can
+// too many, or a key that is there twice. A variable may be: launchd prints those
+// that it adds beside the plist's own, so it is for the caller to say whether one in
+// [Job.Doubled] matters. An innocent line break stays part of its value. So the answer is as good as the word of those who can
 // write the plist or set the domain's variables; what it says about a process is
 // to be checked against the process.
 func ParsePrint(out []byte) (Job, error) {
@@ -32,6 +33,8 @@ func ParsePrint(out []byte) (Job, error) {
 		Path:                 d.value("path"),
 		State:                d.value("state"),
 		Program:              d.value("program"),
+		JobState:             d.value("job state"),
+		Pended:               d.value("pended nondemand spawn"),
 		StderrPath:           d.value("stderr path"),
 		Environment:          d.environment("environment"),
 		InheritedEnvironment: d.environment("inherited environment"),
@@ -42,13 +45,17 @@ func ParsePrint(out []byte) (Job, error) {
 		LastExit: cmp.Or(d.value("last exit code"), d.value("last terminating signal"),
 			d.value("last exit reason")),
 	}
+	if properties := d.value("properties"); properties != "" {
+		job.Properties = strings.Split(properties, " | ")
+	}
+	job.Doubled = d.doubled
 	switch {
 	case job.State == "": // an answer about a domain looks the same but for this key
 		d.fail("no state")
 	case job.PID == 0 && d.value("pid") != "": // which is not to be read as "no process"
 		d.fail("\"pid\" is no process id")
-	case job.Environment == nil: // launchd gives every job XPC_SERVICE_NAME
-		d.fail("no environment")
+	case job.Environment == nil && (job.PID != 0 || job.State == "running"):
+		d.fail("no environment") // launchd gives every process XPC_SERVICE_NAME
 	}
 	if d.err != nil {
 		return Job{}, d.err
@@ -60,8 +67,9 @@ func ParsePrint(out []byte) (Job, error) {
 type dump struct {
 	// values holds the rest of a key's line, or the lines of its block. A key has
 	// as many as the answer has of it: more than one is refused when it is asked for.
-	values map[string][]string
-	err    error // the first reason not to trust the answer
+	values  map[string][]string
+	doubled []string // variables
+	err     error    // the first reason not to trust the answer
 }
 
 // readDump cuts an answer of print at its lines with one TAB.
@@ -148,8 +156,7 @@ func (d *dump) environment(key string) map[string]string {
 			continue
 		}
 		if _, twice := env[name]; twice {
-			// The name may be part of somebody's secret: it is not shown.
-			d.fail("a variable is there twice in %q", key)
+			d.doubled = append(d.doubled, name)
 		}
 		env[name], last = value, name
 	}
@@ -166,8 +173,12 @@ func variable(line string) (name, value string, ok bool) {
 
 // ParsePrintDisabled reads the answer of `launchctl print-disabled DOMAIN`:
 // which labels have an override, and whether it disables them. Since macOS 13
-// the words are "enabled" and "disabled", before that "false" and "true".
+// the words are "enabled" and "disabled", before that "false" and "true". An
+// account without any override has no block.
 func ParsePrintDisabled(out []byte) (map[string]bool, error) {
+	if strings.Contains(string(out), "disabled services = (no disabled services)") {
+		return map[string]bool{}, nil
+	}
 	_, block, ok := strings.Cut(string(out), "disabled services = {\n")
 	if !ok {
 		return nil, fmt.Errorf("%w: no disabled services", ErrFormat)

@@ -46,6 +46,7 @@ func TestParsePrint(t *testing.T) {
 			ExitTimeout:          5 * time.Second,
 			Runs:                 103,
 			LastExit:             "Terminated: 15",
+			Properties:           []string{"keepalive", "runatload", "inferred program"},
 		},
 		// A job of an app has no plist, and an exit code beside a live pid.
 		"print-running-managed-smd.txt": {
@@ -62,6 +63,8 @@ func TestParsePrint(t *testing.T) {
 			ExitTimeout:          30 * time.Second,
 			Runs:                 3,
 			LastExit:             "1",
+			JobState:             "running",
+			Properties:           []string{"partial import", "runatload", "resolve program", "has LWCR"},
 		},
 		"print-notrunning-retention.txt": {
 			Path:                 "/Users/user/Library/LaunchAgents/com.motherboard.snapshot.retention.plist",
@@ -73,6 +76,7 @@ func TestParsePrint(t *testing.T) {
 			ExitTimeout:          5 * time.Second,
 			Runs:                 3,
 			LastExit:             "0",
+			Properties:           []string{"runatload", "inferred program", "managed LWCR", "has LWCR"},
 		},
 		"print-spawnscheduled-CONSTRUCTED.txt": {
 			Path:       "/Users/tester/Library/LaunchAgents/homebrew.mxcl.ollama.plist",
@@ -88,6 +92,7 @@ func TestParsePrint(t *testing.T) {
 			ExitTimeout:          5 * time.Second,
 			Runs:                 4,
 			LastExit:             "1",
+			Properties:           []string{"keepalive", "runatload", "inferred program"},
 		},
 	}
 	for name, want := range tests {
@@ -100,6 +105,40 @@ func TestParsePrint(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What there is to know of a job that does not run, or has not always: in the words of
+// state, pid, runs, last exit; job state; pended; doubled variables.
+func TestParsePrintMore(t *testing.T) {
+	for name, want := range map[string]string{
+		"print-lwcr-stuck-78.txt":                          `not running 0 27 78: EX_CONFIG "" "" [] needs`,
+		"print-reloaded-needs-lwcr-macos27.txt":            `not running 0 0 (never exited) "" "" [] needs`,
+		"print-btm-spawn-failed-78.txt":                    `spawn scheduled 0 54 78: EX_CONFIG "spawn failed" "" []`,
+		"print-codesigning-refused.txt":                    `spawn scheduled 0 153 OS_REASON_CODESIGNING "spawn failed" "" []`,
+		"print-pended-inefficient-macos27-PARTIAL.txt":     `not running 0 1 0 "" "inefficient" []`,
+		"print-pended-speculative-PARTIAL.txt":             `not running 0 0 (never exited) "" "speculative" []`,
+		"print-env-variable-twice-ipados18.txt":            `running 283 1 (never exited) "" "" [MallocMaxMagazines]`,
+		"print-extension-env-twice-ipados18.txt":           `not running 0 0 (never exited) "uninitialized" "" []`,
+		"print-gh-runner-macos14-watchpaths-throttled.txt": `spawn scheduled 0 2 1 "" "" []`,
+		"print-inefficient-second-run-macos26.txt":         `running 3268 2 0 "" "" []`,
+		"print-interval-agent.txt":                         `not running 0 2 0 "" "" []`,
+		"print-daemon-akd-exponential-throttling.txt":      `running 928 1 (never exited) "running" "" []`,
+		"print-daemon-endpoints-macos26.txt":               `running 573 1 (never exited) "" "" []`,
+		"print-daemon-never-started-macos26.txt":           `not running 0 0 (never exited) "" "" []`,
+		"print-last-exit-reason-jetsam-ipados18.txt":       `running 1493 6 JETSAM_REASON_MEMORY_PERPROCESSLIMIT "running" "" []`,
+		"print-loginitem-btm-successful-exit.txt":          `not running 0 1 0 "exited" "" []`,
+		"print-resource-limits-ipados18.txt":               `running 112 1 (never exited) "running" "" []`,
+		"print-sshd-sockets-macos26.5-cut.txt":             `not running 0 0 (never exited) "" "" []`,
+	} {
+		j, err := ParsePrint(capture(t, name))
+		got := fmt.Sprintf("%s %d %d %s %q %q %v", j.State, j.PID, j.Runs, j.LastExit, j.JobState, j.Pended, j.Doubled)
+		if slices.Contains(j.Properties, "needs LWCR update") {
+			got += " needs"
+		}
+		if got != want || err != nil {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, want)
+		}
 	}
 }
 
@@ -202,17 +241,29 @@ func TestParsePrintLineBreaks(t *testing.T) {
 	}
 }
 
+// TestParsePrintTwice is about variables that launchd adds to those that a plist has.
+func TestParsePrintTwice(t *testing.T) {
+	text := "gui/501/l = {\n\tstate = running\n\tenvironment = {\n\t\tA => 1\n\t\tB => 3\n\t\tA => 2\n\t}\n}\n"
+	got, err := ParsePrint([]byte(text))
+	want := Job{State: "running", Environment: map[string]string{"A": "2", "B": "3"}, Doubled: []string{"A"}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestParsePrintRefuses(t *testing.T) {
 	tests := map[string]string{
-		"empty":               "",
-		"an error text":       string(capture(t, "print-missing.stderr.txt")),
-		"a domain":            string(capture(t, "print-domain-gui501-head.txt")),
-		"an answer of list":   string(capture(t, "list-label-homebrew.mxcl.ollama.txt")),
-		"no environment":      "gui/501/l = {\n\tstate = running\n}\n",
-		"cut short":           "gui/501/l = {\n\tstate = running\n",
-		"cut short in block":  "gui/501/l = {\n\tstate = running\n\targuments = {\n}\n",
-		"pid in another form": "gui/501/l = {\n\tstate = running\n" + someEnvironment + "\tpid = 0x10\n}\n",
-		"variable twice":      "gui/501/l = {\n\tstate = running\n\tenvironment = {\n\t\tA => 1\n\t\tA => 2\n\t}\n}\n",
+		"empty":                "",
+		"an error text":        string(capture(t, "print-missing.stderr.txt")),
+		"a domain":             string(capture(t, "print-domain-gui501-head.txt")),
+		"a running job's part": string(capture(t, "print-killed9-lwcr-block.txt")),
+		"the system domain":    string(capture(t, "print-domain-system-sLaunchctl-trimmed.txt")),
+		"an answer of list":    string(capture(t, "list-label-homebrew.mxcl.ollama.txt")),
+		"no environment":       "gui/501/l = {\n\tstate = running\n}\n",
+		"cut short":            "gui/501/l = {\n\tstate = running\n",
+		"cut short in block":   "gui/501/l = {\n\tstate = running\n\targuments = {\n}\n",
+		"pid in another form":  "gui/501/l = {\n\tstate = running\n" + someEnvironment + "\tpid = 0x10\n}\n",
+		"every key twice":      "gui/501/l = {\n\tstate = running\n\tstate = running\n\tpid = 7\n\tpid = 7\n" + someEnvironment + someEnvironment + "}\n",
 	}
 	for name, text := range tests {
 		if job, err := ParsePrint([]byte(text)); !errors.Is(err, ErrFormat) {
@@ -268,8 +319,11 @@ func TestParsePrintDisabled(t *testing.T) {
 		"print-disabled-gui501.txt": "Ciaobot ai.openclaw.gateway com.apple.FolderActionsDispatcher " +
 			"com.apple.ManagedClientAgent.enrollagent com.apple.ScriptMenuApp " +
 			"com.apple.appleseed.seedusaged.postinstall com.ciao.menubar of 15",
-		"print-disabled-macos27-trimmed.txt":   "com.flint.grow com.flint.retrain of 4",
-		"print-disabled-with-associations.txt": " of 1",
+		"print-disabled-macos27-trimmed.txt":          "com.flint.grow com.flint.retrain of 4",
+		"print-disabled-with-associations.txt":        " of 1",
+		"print-disabled-none.txt":                     " of 0",
+		"print-disabled-system.txt":                   "com.apple.AEServer com.apple.ftpd com.apple.mdmclient.daemon.runatboot com.apple.screensharing of 6",
+		"print-disabled-macos26.6.2-associations.txt": "com.apple.ftpd of 2",
 	} {
 		all, err := ParsePrintDisabled(capture(t, name))
 		var disabled []string

@@ -21,6 +21,9 @@ const (
 	// stepCeiling bounds the tries to bootstrap and to kickstart. launchd was
 	// seen to refuse a bootstrap for 3 to 5 seconds after a bootout.
 	stepCeiling = 15 * time.Second
+	// refusedFor is how long launchd refuses a plist before StepRefused: mostly
+	// longer than it is busy with the previous instance, and a small part of the step.
+	refusedFor = 3 * time.Second
 	// bootoutEvery is the pace of Homebrew/brew services/cli.rb.
 	bootoutEvery = time.Second
 
@@ -42,6 +45,9 @@ const (
 	StepBootout   Step = "bootout"   // stop the job and forget it
 	StepWait      Step = "wait"      // until launchd has done what it was told, or will do it
 	StepBootstrap Step = "bootstrap" // load the plist
+	// StepRefused is reported once, where launchd goes on refusing the plist although
+	// no job is in the way. Whoever hears of it may mend the file: it is tried again.
+	StepRefused   Step = "refused"
 	StepKickstart Step = "kickstart" // start the job, if it does not run yet
 )
 
@@ -70,10 +76,8 @@ func (c Client) Reload(ctx context.Context, t Target, job Job, plist string, pro
 	if err := r.unload(ctx, job.ExitTimeout); err != nil {
 		return err
 	}
-	if err := r.bootstrap(ctx); err != nil {
-		return err
-	}
-	return r.kickstart(ctx)
+	_, err := r.start(ctx)
+	return err
 }
 
 // Load makes launchd load a plist and start its job: in the first of the
@@ -89,8 +93,9 @@ func (c Client) Load(ctx context.Context, domains []Domain, label, plist string,
 	err := fmt.Errorf("loading %s: %w", label, ErrNoDomain)
 	for _, r.target.Domain = range domains {
 		enableErr := r.enable(ctx)
-		if err = r.bootstrap(ctx); err == nil {
-			return r.target, r.kickstart(ctx)
+		var loaded bool
+		if loaded, err = r.start(ctx); loaded {
+			return r.target, err
 		}
 		elsewhere := errors.Is(err, ErrNoDomain)
 		if enableErr != nil {
@@ -165,11 +170,33 @@ func (r reload) bootout(ctx context.Context) error {
 	return err
 }
 
+// start loads the plist and starts its job. launchd was seen to answer a bootstrap with
+// 0 and to load nothing. kickstart, which needs the job, tells, and then the plist is
+// loaded again.
+func (r reload) start(ctx context.Context) (loaded bool, err error) {
+	for begun := time.Now(); ; {
+		if err := r.bootstrap(ctx); err != nil {
+			return false, err
+		}
+		err := r.kickstart(ctx)
+		if !errors.Is(err, ErrNotLoaded) || time.Since(begun) >= stepCeiling {
+			return true, err
+		}
+		r.report(StepWait)
+		select {
+		case <-ctx.Done():
+			return true, err
+		case <-time.After(maxPause):
+		}
+	}
+}
+
 // bootstrap loads the plist, and tries again while launchd may be busy with
 // the previous instance of the job.
 func (r reload) bootstrap(ctx context.Context) error {
 	const doing = "bootstrapping"
 	op := doing + " " + r.target.String()
+	begun, refused := time.Now(), false
 	return r.again(ctx, doing, stepCeiling, func(ctx context.Context) (over bool, err error) {
 		r.report(StepBootstrap)
 		// The label is not passed on; launchd reads it from the plist.
@@ -182,6 +209,10 @@ func (r reload) bootstrap(ctx context.Context) error {
 		job, err := r.Print(ctx, r.target)
 		if err == nil && !leaving(job) {
 			return true, samePlist(op, job.Path, r.plist)
+		}
+		if !refused && gone(err) && time.Since(begun) >= refusedFor {
+			refused = true
+			r.report(StepRefused)
 		}
 		return false, refusal
 	})

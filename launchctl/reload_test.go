@@ -37,8 +37,10 @@ type launchd struct {
 	hangs      int              // how often there is none; 0: always
 	obeys      bool             // what has no answer is done all the same
 	patience   time.Duration    // after which the Runner gives up; 0: never
-	lost       bool             // a job that was bootstrapped does not start by itself
-	afterEIO   string           // a refused bootstrap leaves a job of this plist behind
+	// loadsNothing is how many bootstraps say that they have, and have not.
+	loadsNothing int
+	lost         bool   // a job that was bootstrapped does not start by itself
+	afterEIO     string // a refused bootstrap leaves a job of this plist behind
 
 	start time.Time
 	calls []call
@@ -181,6 +183,9 @@ func (l *launchd) bootstrap(domain Domain, path string) (string, int, string) {
 	}
 	if l.job != nil {
 		return "", 5, "Bootstrap failed: 5: Input/output error\nTry re-running the command as root for richer errors."
+	}
+	if l.loadsNothing--; l.loadsNothing >= 0 {
+		return "", 0, ""
 	}
 	l.job = &memoryJob{target: Target{domain, label}, path: path}
 	if !l.lost {
@@ -381,6 +386,26 @@ func TestReload(t *testing.T) {
 			issued: "enable bootout print bootstrap kickstart",
 		},
 		{
+			// agentcage#308: exit 0 of bootstrap, and no job.
+			name:   "the first bootstrap loads nothing",
+			set:    func(l *launchd) { l.loadsNothing = 1 },
+			pid:    200,
+			took:   250 * time.Millisecond,
+			issued: "enable bootout print bootstrap kickstart bootstrap kickstart",
+		},
+		{
+			name: "no bootstrap loads anything",
+			set:  func(l *launchd) { l.loadsNothing = 1000 },
+			is:   ErrNotLoaded,
+			code: 113,
+			took: 15 * time.Second,
+		},
+		{
+			name: "kickstart while it starts",
+			set:  func(l *launchd) { l.refuse = map[string][]int{"kickstart": {36}} },
+			pid:  200,
+		},
+		{
 			name: "kickstart refused",
 			set:  func(l *launchd) { l.refuseEver = map[string]int{"kickstart": 150} },
 			code: 150,
@@ -481,6 +506,23 @@ func TestProgress(t *testing.T) {
 			"enable bootstrap kickstart bootout wait wait"
 		if got := strings.Join(steps, " "); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// Whoever hears that launchd goes on refusing a plist can mend it in time.
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := empty()
+		l.refuseEver = map[string]int{"bootstrap": 5}
+		times := 0
+		err := Client{l}.Reload(t.Context(), target, Job{}, plist, func(s Step) {
+			if s == StepRefused {
+				times, l.refuseEver = times+1, nil
+			}
+		})
+		if took := time.Since(l.start); err != nil || times != 1 || took > 4*time.Second {
+			t.Errorf("%v after %s, told %d times", err, took, times)
 		}
 	})
 }

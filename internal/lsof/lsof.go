@@ -1,4 +1,5 @@
-// Package lsof asks lsof who listens on TCP ports.
+// Package lsof asks who listens on TCP ports: lsof, and netstat where lsof does not
+// answer.
 package lsof
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -15,8 +17,8 @@ import (
 // Listener is one listening TCP socket.
 type Listener struct {
 	PID     int
-	Command string // not cut short
-	User    string
+	Command string // not cut short; "" where it is not known
+	User    string // "" where it is not known
 	Family  string // "IPv4" or "IPv6"
 	// Address is the name of the socket as lsof writes it: "*:11434",
 	// "127.0.0.1:11434", "[::1]:11434". A socket that takes IPv4 and IPv6
@@ -43,16 +45,42 @@ func (l Listener) Port() int {
 // Wildcard reports whether the socket takes connections on every interface.
 func (l Listener) Wildcard() bool { return l.Host() == "*" }
 
-// Listeners asks lsof who listens on the TCP ports, or on any without ports.
+// patience is how long lsof may take before netstat is asked in its place. Where no
+// share is away it is done in tens of milliseconds.
+const patience = 2 * time.Second
+
+// Listeners asks lsof who listens on the TCP ports, or on any without ports. Where lsof
+// does not answer, or fails, netstat is asked: its answers have no User, and before
+// macOS 26 no Command. Where neither answers in time, the error is an
+// [launchctl.ErrNoAnswer].
 //
 // Without root, lsof sees the caller's own processes only and does not say so:
 // no answer does not mean that a port is free.
+func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Listener, error) {
+	found, err := ask(ctx, run, ports)
+	if err == nil || ctx.Err() != nil {
+		return found, err
+	}
+	found, other := askNetstat(ctx, run, ports)
+	switch {
+	case other == nil:
+		return found, nil
+	case ctx.Err() == nil:
+		err = fmt.Errorf("%w; %v", err, other) // netstat's as text: lsof is the one to go by
+	}
+	return nil, err
+}
+
+// ask asks lsof, with -b: without it Apple's looks at every mounted file system,
+// whatever it was asked for, and waits for a share that is away.
 //
 // The address family is left open on purpose (-i, not -i4): a socket for both
 // families counts as IPv6.
-func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Listener, error) {
-	out, err := run.Run(ctx, "lsof",
-		"-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
+func ask(ctx context.Context, run launchctl.Runner, ports []int) ([]Listener, error) {
+	bounded, stop := context.WithTimeoutCause(ctx, patience, launchctl.ErrNoAnswer)
+	defer stop()
+	out, err := run.Run(bounded, "lsof",
+		"-nP", "-b", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
 	var listeners []Listener
 	if err == nil || foundLess(out, err) {
 		listeners, err = Parse(out)

@@ -40,6 +40,16 @@ func TestParse(t *testing.T) {
 			{PID: 665, Command: "ollama", User: "tester", Family: "IPv6", Address: "[::1]:11434"},
 			{PID: 59391, Command: "ollama", User: "tester", Family: "IPv6", Address: "*:11434"},
 		},
+		"lsof-F-PcnT-mixed-fixture.txt": {{PID: 123, Command: "python", Address: "127.0.0.1:8443"}},
+		"lsof-F-mac-inventory-RECONSTRUCTED.txt": {
+			{PID: 1031, Command: "rapportd", User: "user", Family: "IPv4", Address: "*:57500"},
+			{PID: 1031, Command: "rapportd", User: "user", Family: "IPv6", Address: "*:57500"},
+			{PID: 2038, Command: "redis-server", User: "user", Family: "IPv4", Address: "127.0.0.1:6379"},
+			{PID: 2038, Command: "redis-server", User: "user", Family: "IPv6", Address: "[::1]:6379"},
+			{PID: 1163, Command: "ControlCenter", User: "user", Family: "IPv4", Address: "*:5000"},
+		},
+		// No file begins, so there is no socket that ends.
+		"lsof-F-no-f-field-fixture.txt": nil,
 		// The second process has a connection, which is no listener.
 		"lsof-F-pcnT-metalguard.txt": {
 			{PID: 4711, Command: "xctest", Address: "*:5252"},
@@ -129,6 +139,7 @@ func TestListeners(t *testing.T) {
 		{"found, and a warning", found, exit(1, "lsof: WARNING: can't stat() …"), one, false},
 		{"usage error", "", exit(1, "lsof: unknown protocol name (TCQ) in: -iTCQ"), nil, true},
 		{"killed", "", exit(-1, ""), nil, true},
+		{"warnings only", "", exit(1, string(capture(t, "lsof-warning-smbfs.stderr.txt"))), nil, true},
 		{"another status", found, exit(2, ""), nil, true},
 		{"no lsof", "", launchctl.ErrNoTool, nil, true},
 		{"no process id", "px\n", nil, nil, true},
@@ -136,6 +147,9 @@ func TestListeners(t *testing.T) {
 	for _, tt := range tests {
 		var got []string
 		runner := runnerFunc(func(_ context.Context, name string, args ...string) ([]byte, error) {
+			if name == "netstat" {
+				return nil, ErrNoTool
+			}
 			got = append([]string{name}, args...)
 			return []byte(tt.out), tt.err
 		})
@@ -146,7 +160,7 @@ func TestListeners(t *testing.T) {
 		if diff := cmp.Diff(tt.want, listeners); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
-		argv := []string{"lsof", "-nP", "-w", "-iTCP:11434,80", "-sTCP:LISTEN", "-F", "pcfLnPtT"}
+		argv := []string{"lsof", "-nP", "-b", "-w", "-iTCP:11434,80", "-sTCP:LISTEN", "-F", "pcfLnPtT"}
 		if diff := cmp.Diff(argv, got); diff != "" {
 			t.Errorf("%s: argv (-want +got):\n%s", tt.name, diff)
 		}
