@@ -19,6 +19,9 @@ type Outcome struct {
 	Backup     string // ID of the backup that holds what was there before
 	RolledBack bool   // everything was undone after a failure
 	Tried      bool   // something was changed, or was about to be
+	// Opened is the mode that the property list had before it was made readable for
+	// others, which launchd wanted; 0 where it was not.
+	Opened fs.FileMode
 }
 
 // How the time is shared out.
@@ -63,6 +66,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	mark := markLog(p.State)
 	t := transaction{machine: m, plan: p, disabled: disabled}
 	state, err := t.do(attempt)
+	out.Opened = t.opened
 	if err == nil {
 		out.State, out.Changed = state, true
 		if out.Backup != "" {
@@ -70,7 +74,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 		}
 		return out, nil
 	}
-	log := mark.since()
+	log, complaint := mark.since(), mark.complaint()
 	undoErr := t.undo(ctx)
 	if undoErr == nil && out.Backup != "" {
 		m.Store.Remove(out.Backup) // of nothing: all is as it was
@@ -78,6 +82,9 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	}
 	out.State = m.lookAgain(p)
 	out.RolledBack = undoErr == nil && (t.written > 0 || t.told)
+	if complaint != "" && errors.Is(err, errExits) {
+		err = fmt.Errorf("%w: %s", err, complaint)
+	}
 	return out, t.explain(ctx, out.State, err, undoErr, log)
 }
 
@@ -177,8 +184,9 @@ func (p Plan) before() (g Goal, ok bool) {
 type transaction struct {
 	machine Machine
 	plan    Plan
-	written int  // edits that may be on disk
-	told    bool // launchd was told something that ends or starts the job
+	written int         // edits that may be on disk
+	told    bool        // launchd was told something that ends or starts the job
+	opened  fs.FileMode // see Outcome
 
 	disabled bool // launchd was told not to load the job
 	enabled  bool // that was lifted
@@ -186,8 +194,16 @@ type transaction struct {
 
 // progress notes a step, and passes it on.
 func (t *transaction) progress(step launchctl.Step) {
-	t.enabled = t.enabled || step == launchctl.StepEnable
-	t.told = t.told || step != launchctl.StepEnable && step != launchctl.StepWait
+	switch step {
+	case launchctl.StepRefused:
+		t.renew()
+		return
+	case launchctl.StepEnable:
+		t.enabled = true
+	case launchctl.StepWait:
+	default:
+		t.told = true
+	}
 	if t.machine.Progress != nil {
 		t.machine.Progress(step)
 	}
@@ -216,7 +232,7 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	if t.plan.Unproved {
 		return t.machine.hope(ctx, s, t.plan.Goal), t.disable(ctx, t.plan.Disable)
 	}
-	if s, err = t.machine.prove(ctx, s, t.plan.Goal); err != nil {
+	if s, err = t.machine.prove(ctx, s, t.plan.Goal, false); err != nil {
 		return s, errors.Join(err, notStarted)
 	}
 	return s, t.disable(ctx, t.plan.Disable)
@@ -279,7 +295,7 @@ func (t *transaction) undo(ctx context.Context) error {
 		err = nil // the proof decides
 	}
 	if before, wasUp := t.plan.before(); err == nil && wasUp && t.plan.State.Service.Loaded {
-		_, err = t.machine.prove(ctx, t.plan.State, before)
+		_, err = t.machine.prove(ctx, t.plan.State, before, true)
 	}
 	return errors.Join(filesErr, err, t.disable(ctx, t.disabled))
 }

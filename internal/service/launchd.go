@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -73,7 +75,7 @@ func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
 		wg.Go(func() {
 			for _, d := range launchctl.DomainsFor(m.UID, c.Daemon) {
 				s := sighting{Service: c, target: launchctl.Target{Domain: d, Label: c.Label}}
-				s.job, s.err = m.Launchd.Print(ctx, s.target)
+				s.job, s.err = m.print(ctx, s.target)
 				found[i] = append(found[i], s)
 				if s.loaded() || !s.absent() { // one that does not answer is not asked twice
 					return
@@ -152,9 +154,18 @@ func (f found) service() Service {
 	return s
 }
 
+// print asks launchd for one job. Whatever else is there twice, our variable must not be.
+func (m Machine) print(ctx context.Context, t launchctl.Target) (launchctl.Job, error) {
+	job, err := m.Launchd.Print(ctx, t)
+	if err == nil && slices.Contains(job.Doubled, ollama.Variable) {
+		err = fmt.Errorf("printing %s: %w: %s is there twice", t, launchctl.ErrFormat, ollama.Variable)
+	}
+	return job, err
+}
+
 // job asks launchd for one job.
 func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
-	job, err := m.Launchd.Print(ctx, t)
+	job, err := m.print(ctx, t)
 	switch {
 	case errors.Is(err, launchctl.ErrNotLoaded):
 		return Job{}
@@ -245,6 +256,30 @@ func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
+
+// renew gives a property list that launchd goes on refusing what is known to have kept
+// launchd from reading one: a mode without the others' read permission, and, where we
+// have not written the file, an old file's extended attributes. It keeps the bytes.
+func (t *transaction) renew() {
+	i := slices.IndexFunc(t.plan.Edits, func(e backup.Change) bool { return e.Layer == PlistLayer })
+	f, err := backup.Read(t.plan.State.Service.Plist)
+	if err != nil || f.Mode&readableByOthers == readableByOthers && i >= 0 && t.written > i {
+		return
+	}
+	mode := f.Mode | readableByOthers
+	if f.Replace(f.Data, mode) != nil {
+		return // launchd says again why it does not take the file
+	}
+	if mode != f.Mode {
+		t.opened = f.Mode
+	}
+	if i >= 0 && t.written > i {
+		t.plan.Edits[i].Mode = mode // as it is to be found when it is taken back
+	}
+}
+
+// readableByOthers is what a Mac's launchd was seen to want of a property list's mode.
+const readableByOthers = 0o044
 
 // byLaunchd is what kinds share whose service launchd runs.
 type byLaunchd struct{}

@@ -71,6 +71,25 @@ const shortSecret = 6
 // since returns the last lines written after the mark.
 func (m logMark) since() []string { return lastLines(m.text()) }
 
+// complaint is the last line written after the mark that tells of an error, "" for
+// none.
+func (m logMark) complaint() string {
+	for _, line := range slices.Backward(strings.Split(m.text(), "\n")) {
+		if errorLine.MatchString(line) {
+			return shortened(line)
+		}
+	}
+	return ""
+}
+
+// shortened is as much of a line as is worth showing.
+func shortened(line string) string {
+	if len(line) > longestLine {
+		return strings.ToValidUTF8(line[:longestLine], "") + "…"
+	}
+	return line
+}
+
 // text is the end of what was written after the mark, in whole lines.
 func (m logMark) text() string {
 	info, err := os.Stat(m.path)
@@ -122,7 +141,6 @@ func (s State) LogPath() string { return cmp.Or(s.Plist().Agent.StandardErrorPat
 // errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
 var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
 
-// longestLine is as much of a line as is worth showing.
 const longestLine = 300
 
 // lastError is the last line of the service's log that tells of an error, without
@@ -137,10 +155,8 @@ func (s State) lastError() string {
 		switch {
 		case strings.Contains(line, `msg="Listening on `):
 			return ""
-		case len(line) > longestLine && errorLine.MatchString(line):
-			return strings.ToValidUTF8(line[:longestLine], "") + "…"
 		case errorLine.MatchString(line):
-			return line
+			return shortened(line)
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -25,22 +26,27 @@ const (
 // errHopeless marks a failure that more waiting would not cure.
 var errHopeless = errors.New("launchd did not take the setting over")
 
+// errExits marks a service that has ended twice in the same way.
+var errExits = errors.New("the service does not stay up")
+
 // prove waits until the job at target listens where the goal wants it and
 // Ollama answers there. It returns what it saw last, and after ctx has ended
-// the reason why that is not enough.
-func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
+// the reason why that is not enough. A patient one waits also for a service that
+// has ended twice: it has nothing better to do.
+func (m Machine) prove(ctx context.Context, s State, g Goal, patient bool) (State, error) {
+	p := proof{Machine: m, goal: g, asked: time.Now(), ends: map[int]string{}}
 	var reason error
-	asked := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		before := asked
-		now, err := m.look(ctx, s, g, &asked)
+		before := p.asked
+		now, err := p.look(ctx, s)
 		if ctx.Err() == nil { // a look that was cut short has nothing to say
 			s = now
-			if reason == nil || now.Socket.APIErr == nil || asked != before { // launchd knows better why
+			if reason == nil || now.Socket.APIErr == nil || p.asked != before { // launchd knows better why
 				reason = err
 			}
 		}
-		if reason == nil && ctx.Err() == nil || errors.Is(reason, errHopeless) {
+		over := errors.Is(reason, errHopeless) || !patient && errors.Is(reason, errExits) && p.endedTwice(s.Job)
+		if reason == nil && ctx.Err() == nil || over {
 			return s, reason
 		}
 		select {
@@ -51,32 +57,58 @@ func (m Machine) prove(ctx context.Context, s State, g Goal) (State, error) {
 	}
 }
 
+// proof is the waiting for one service.
+type proof struct {
+	Machine
+	goal  Goal
+	asked time.Time      // when launchd was asked last
+	ends  map[int]string // how the runs ended, by their number, as far as was seen
+}
+
+// endedTwice reports whether the service has ended twice in the same way since it was
+// loaded; launchd counts its runs afresh then. A run between two looks is taken to have
+// ended like the next one.
+func (p proof) endedTwice(j Job) bool {
+	if j.PID == 0 && j.Runs > 0 {
+		p.ends[j.Runs] = j.LastExit
+	} else if j.Runs > 1 {
+		p.ends[j.Runs-1] = j.LastExit
+	}
+	last := j.Runs
+	if j.PID != 0 {
+		last--
+	}
+	before, seen := p.ends[last-1]
+	return last > 1 && (!seen || before == p.ends[last])
+}
+
 // hope gives the job some time to listen, and takes what comes.
 func (m Machine) hope(ctx context.Context, s State, g Goal) State {
 	ctx, cancel := context.WithTimeout(ctx, undoFloor)
 	defer cancel()
-	s, _ = m.prove(ctx, s, g)
+	s, _ = m.prove(ctx, s, g, false)
 	return s
 }
 
 // look is one look at job and socket. It asks Ollama first, and launchctl and
 // lsof side by side. Where Ollama does not answer yet, launchd is asked why if
 // that was asked some time ago.
-func (m Machine) look(ctx context.Context, s State, g Goal, asked *time.Time) (State, error) {
+func (p *proof) look(ctx context.Context, s State) (State, error) {
+	g := p.goal
 	s.Socket = Socket{Port: g.Host.Port}
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, g.Host.Dial(), apiPatience)
 	switch {
 	case s.Socket.APIErr == nil:
-	case time.Since(*asked) < askLaunchd:
+	case time.Since(p.asked) < askLaunchd:
 		return s, s.Socket.APIErr
 	default:
-		*asked = time.Now()
-		return m.lookAtJob(ctx, s, g)
+		p.asked = time.Now()
+		return p.lookAtJob(ctx, s, g)
 	}
 	version := s.Socket.APIVersion
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Job = m.job(ctx, s.Service.Target) })
-	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
+	wg.Go(func() { s.Job = p.job(ctx, s.Service.Target) })
+	wg.Go(func() { s.Socket = p.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
 	for _, l := range []Layer{s.judgeJob(g), s.JudgeSocket(g)} {
@@ -84,7 +116,9 @@ func (m Machine) look(ctx context.Context, s State, g Goal, asked *time.Time) (S
 			return s, s.shortfall(g, l)
 		}
 	}
-	return s, m.answersOutside(ctx, g)
+	var err error
+	s.Socket.Silent, err = p.answersOutside(ctx, g)
+	return s, err
 }
 
 // lookAtJob finds out why Ollama does not answer.
@@ -93,8 +127,8 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 	if job := s.judgeJob(g); job.State != OK {
 		return s, s.shortfall(g, job)
 	}
-	if s.Job.PID == 0 || s.Job.Runs > 1 { // launchd counts afresh at every bootstrap
-		return s, fmt.Errorf("the service does not stay up (last exit: %s)", cmp.Or(s.Job.LastExit, "unknown"))
+	if s.Job.PID == 0 || s.Job.Runs > 1 {
+		return s, fmt.Errorf("%w (last exit: %s)", errExits, cmp.Or(s.Job.LastExit, "unknown"))
 	}
 	return s, s.Socket.APIErr
 }
@@ -115,24 +149,51 @@ func OrUnset(value *string) string {
 	return *value
 }
 
-// answersOutside makes sure that a wildcard listener answers on another address
-// of the machine too. One that answers is enough: a tunnel may be down. What
-// the firewall does to strangers this cannot tell, it lets the machine's own
-// connections pass.
-func (m Machine) answersOutside(ctx context.Context, g Goal) error {
+// answersOutside makes sure that a wildcard listener answers on the machine's other
+// addresses too, all at once. One that refuses is a failure. Those that are silent, or
+// to which there is no way, are returned: the machine's own packets may be led into a
+// tunnel, or held back by a filter, and that says nothing about the socket. What the
+// firewall does to strangers this cannot tell, it lets the machine's own connections
+// pass.
+func (m Machine) answersOutside(ctx context.Context, g Goal) (silent []netip.Addr, err error) {
 	if !g.Host.Wildcard() {
-		return nil
+		return nil, nil
 	}
+	addresses := m.Addresses()
+	answers := make([]error, len(addresses))
+	var wg sync.WaitGroup
+	for i, ip := range addresses {
+		wg.Go(func() {
+			address := netip.AddrPortFrom(ip, uint16(g.Host.Port)).String()
+			_, answers[i] = ollama.Version(ctx, address, apiPatience)
+		})
+	}
+	wg.Wait()
 	var failed []string
-	for _, ip := range m.Addresses() {
-		address := netip.AddrPortFrom(ip, uint16(g.Host.Port)).String()
-		if _, err := ollama.Version(ctx, address, apiPatience); err == nil {
-			return nil
+	for i, ip := range addresses {
+		switch err := answers[i]; {
+		case err == nil:
+		case unanswered(err):
+			silent = append(silent, ip)
+		default:
+			failed = append(failed, ip.String())
 		}
-		failed = append(failed, ip.String())
 	}
-	if len(failed) == 0 {
-		return nil // a machine without a network has loopback only
+	if len(failed) > 0 {
+		return silent, fmt.Errorf("answers on loopback, but not on %s", strings.Join(failed, ", "))
 	}
-	return fmt.Errorf("answers on loopback, but not on %s", strings.Join(failed, ", "))
+	return silent, nil
+}
+
+// unanswered reports whether an address was silent, or could not be asked.
+func unanswered(err error) bool {
+	for _, e := range []error{
+		context.DeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN,
+		syscall.ENETDOWN, syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func proveFor(t *testing.T, d time.Duration, m Machine, s State, g Goal) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	_, err := m.prove(ctx, s, g)
+	_, err := m.prove(ctx, s, g, false)
 	return err
 }
 
@@ -74,19 +75,42 @@ func TestProve(t *testing.T) {
 // TestProveOutside is about a wildcard socket that strangers do not reach.
 func TestProveOutside(t *testing.T) {
 	m, s, goal := up(t)
-	dead := netip.MustParseAddr("127.0.0.1")
-	m.Addresses = func() []netip.Addr { return []netip.Addr{dead} }
-	if err := proveFor(t, late, m, s, goal); err != nil {
-		t.Errorf("an address that answers: %v", err)
-	}
+	open := netip.MustParseAddr("127.0.0.1")
 	unused := netip.MustParseAddr("203.0.113.1") // of documentation: nobody has it
-	m.Addresses = func() []netip.Addr { return []netip.Addr{unused, dead} }
-	if err := proveFor(t, late, m, s, goal); err != nil {
-		t.Errorf("one that does not answer beside one that does: %v", err)
+	m.Addresses = func() []netip.Addr { return []netip.Addr{unused, open, unused} }
+	ctx, cancel := context.WithTimeout(t.Context(), late)
+	defer cancel()
+	begun := time.Now()
+	now, err := m.prove(ctx, s, goal, false)
+	if err != nil || len(now.Socket.Silent) != 2 || time.Since(begun) > 5*time.Second {
+		t.Errorf("two silent addresses beside one that answers: %v, %v after %s", err, now.Socket.Silent, time.Since(begun))
 	}
-	m.Addresses = func() []netip.Addr { return []netip.Addr{unused} }
-	if err := proveFor(t, 10*soon, m, s, goal); err == nil {
-		t.Error("no other address answers, and that is called bound to all")
+	closed := netip.MustParseAddr("127.0.0.2")
+	narrow(t, &goal, m)
+	m.Addresses = func() []netip.Addr { return []netip.Addr{open, closed} }
+	if err := proveFor(t, 10*soon, m, s, goal); err == nil || !strings.Contains(err.Error(), "not on 127.0.0.2") {
+		t.Errorf("one that refuses: %v", err)
+	}
+}
+
+// narrow moves the goal to a server that 127.0.0.2 does not lead to, while launchctl
+// and lsof go on to tell of a wildcard.
+func narrow(t *testing.T, goal *Goal, m Machine) {
+	t.Helper()
+	was := goal.Host.Port
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"version":"0.33.0"}`)
+	})}}
+	server.Start()
+	t.Cleanup(server.Close)
+	now := l.Addr().(*net.TCPAddr).Port
+	*goal = GoalFor(ollama.Host{Name: "0.0.0.0", Port: now}, true)
+	for key, text := range m.Launchd.Runner.(answers) {
+		m.Launchd.Runner.(answers)[key] = strings.ReplaceAll(text, strconv.Itoa(was), strconv.Itoa(now))
 	}
 }
 
@@ -104,6 +128,35 @@ func TestProveHopeless(t *testing.T) {
 		}
 	case <-time.After(late):
 		t.Error("it waits for what cannot come")
+	}
+}
+
+// TestEndedTwice is about a service that goes on ending: when that is plain.
+func TestEndedTwice(t *testing.T) {
+	job := func(pid, runs int, exit string) Job {
+		return Job{Job: launchctl.Job{PID: pid, Runs: runs, LastExit: exit}, Loaded: true}
+	}
+	for name, tt := range map[string]struct {
+		looks []Job
+		want  bool
+	}{
+		"not started":          {[]Job{job(0, 0, "(never exited)")}, false},
+		"once":                 {[]Job{job(0, 1, "1"), job(0, 1, "1")}, false},
+		"once, and up again":   {[]Job{job(7, 2, "1")}, false},
+		"twice":                {[]Job{job(0, 1, "1"), job(0, 2, "1")}, true},
+		"twice, seen at once":  {[]Job{job(0, 2, "1")}, true},
+		"twice, and up again":  {[]Job{job(8, 2, "1"), job(9, 3, "1")}, true},
+		"differently":          {[]Job{job(0, 1, "1"), job(0, 2, "Killed: 9")}, false},
+		"differently, up":      {[]Job{job(8, 2, "1"), job(9, 3, "2")}, false},
+		"differently and then": {[]Job{job(0, 1, "1"), job(0, 2, "2"), job(0, 3, "2")}, true},
+	} {
+		p, got := proof{ends: map[int]string{}}, false
+		for _, j := range tt.looks {
+			got = p.endedTwice(j)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

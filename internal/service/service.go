@@ -201,6 +201,8 @@ type Socket struct {
 	APIVersion string
 	// APIErr says why it did not.
 	APIErr error
+	// Silent are the machine's addresses from which the proof got no answer.
+	Silent []netip.Addr
 	// Unseen is set when something answers on the port that lsof does not list:
 	// without root it shows the caller's own processes only.
 	Unseen bool
