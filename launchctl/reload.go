@@ -179,13 +179,16 @@ func (r reload) start(ctx context.Context) (loaded bool, err error) {
 			return false, err
 		}
 		err := r.kickstart(ctx)
-		if !errors.Is(err, ErrNotLoaded) || time.Since(begun) >= stepCeiling {
+		if !errors.Is(err, ErrNotLoaded) {
 			return true, err
+		}
+		if time.Since(begun) >= stepCeiling {
+			return false, errors.Unwrap(err) // no ErrNotStarted: there is nothing to be started
 		}
 		r.report(StepWait)
 		select {
 		case <-ctx.Done():
-			return true, err
+			return false, errors.Unwrap(err)
 		case <-time.After(maxPause):
 		}
 	}

@@ -137,6 +137,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 		if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
 			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner)))
 		}
+		r.Warnings = append(r.Warnings, occasional(out)...)
 		r.Warnings = append(r.Warnings, standing(f)...)
 	} else {
 		r.Error = newErrorObject(p.tell, err)
@@ -150,6 +151,18 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 		p.printFix(r, plan)
 	}
 	return err
+}
+
+// occasional are the warnings about what was met on the way.
+func occasional(out service.Outcome) []warning {
+	var all []warning
+	if message := advice.Silent(out.State); message != "" {
+		all = append(all, warning{"address-silent", message})
+	}
+	if out.Opened != 0 {
+		all = append(all, warning{"plist-mode", advice.Opened(out.State, out.Opened)})
+	}
+	return all
 }
 
 // standing are the warnings that hold for as long as the state is what it is.

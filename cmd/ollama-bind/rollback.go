@@ -64,6 +64,7 @@ func (p program) reportRollback(c *cli.Context, m service.Machine, plan service.
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
 	r.ContainerURL, r.Unset = nil, plan.Unset
+	r.Warnings = append(r.Warnings, occasional(out)...)
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	} else if m.LeftToTakeBack() {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -134,6 +135,7 @@ func refusingTools(work string) (dir string, err error) {
 var conditions = map[string]func() bool{
 	"root":              func() bool { return os.Geteuid() == 0 },
 	"sqlite3":           hasApp,
+	"outside":           func() bool { return len(doctor.Addresses()) > 0 },
 	"default-port-free": func() bool { return sandbox.IsFree(11434) },
 	"mounts":            func() bool { return false }, // where nobody knows how
 }

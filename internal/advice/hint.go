@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -147,14 +148,34 @@ func bringBack(now service.State, p service.Plan) string {
 	switch {
 	case now.Job.Err != nil || now.Service.Loaded:
 		return sudo(p.State) + command("status", p.Goal, p.State.Service)
-	case gone(now):
-		return words(p.State).start(p.State)
 	}
-	return sudo(p.State) + fmt.Sprintf("launchctl bootstrap %s %s", domain(p.State), shell.Quote(p.State.Service.Plist))
+	return words(p.State).start(p.State)
+}
+
+// Silent says which of the machine's addresses the proof got no answer from, "" for none.
+func Silent(s service.State) string {
+	var all []string
+	for _, ip := range s.Socket.Silent {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "Ollama listens on every interface, but no answer came from " + strings.Join(all, " and ") +
+		" when asked from this Mac: that address may belong to a tunnel (a VPN), or a filter or macOS's Local Network privacy holds back this terminal's connections"
+}
+
+// Opened says that launchd wanted the property list to be readable for others.
+func Opened(s service.State, was fs.FileMode) string {
+	return fmt.Sprintf("launchd refused %s with mode %04o, and took it with %04o: others on this Mac can read it now",
+		s.Service.Plist, was, was|0o044)
 }
 
 // diskHint is what to look at when a path could not be written to.
 func diskHint(err error, path string) string {
+	if errors.Is(err, syscall.EPERM) { // the owner may not: a flag such as uchg, which ls -l does not show
+		return "ls -ldO " + shell.Quote(filepath.Dir(path)) + " " + shell.Quote(path)
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "df -h " + shell.Quote(filepath.Dir(path))
 	}

@@ -154,8 +154,16 @@ var list = []item{
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Err != nil },
 		say:  func(f Facts) string { return fmt.Sprintf("asking launchd for the Ollama job: %v", f.State.Job.Err) },
 		next: func(f Facts) string { return "launchctl print " + domain(f.State) + "/" + f.State.Service.Label }},
+	{id: "lsof-silent", level: Warn, blocks: anyRestart,
+		when: func(f Facts) bool { return f.Found() && errors.Is(f.State.Socket.Err, launchctl.ErrNoAnswer) },
+		say: func(f Facts) string {
+			return fmt.Sprintf("looking for listeners on port %d: neither lsof nor netstat answered in time; a network share that is away can keep lsof waiting until it is ejected", f.Goal.Host.Port)
+		},
+		next: func(Facts) string { return "mount" }},
 	{id: "lsof-failed", level: Warn, blocks: anyRestart,
-		when: func(f Facts) bool { return f.Found() && f.State.Socket.Err != nil },
+		when: func(f Facts) bool {
+			return f.Found() && f.State.Socket.Err != nil && !errors.Is(f.State.Socket.Err, launchctl.ErrNoAnswer)
+		},
 		say: func(f Facts) string {
 			return fmt.Sprintf("looking for listeners on port %d: %v", f.Goal.Host.Port, f.State.Socket.Err)
 		},
@@ -187,6 +195,20 @@ var list = []item{
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Err == nil && !f.State.Job.Loaded },
 		say:  func(Facts) string { return "launchd has not loaded the service" },
 		next: func(f Facts) string { return words(f.State).start(f.State) }},
+	{id: "stale-signature", level: Fail, check: "last-exit", trouble: true,
+		when: func(f Facts) bool { return silent(f) && f.State.Job.StaleSignature() },
+		say: func(f Facts) string {
+			return fmt.Sprintf("launchd refuses to start the service (last exit: %s): its program is not the one whose signature launchd has noted, as after `brew upgrade ollama`; loading the service again cures that",
+				cmp.Or(f.State.Job.LastExit, "unknown"))
+		},
+		next: fix},
+	{id: "held-back", level: Fail, check: "job-loaded", trouble: true,
+		when: func(f Facts) bool { return silent(f) && f.State.Job.HeldBack() != "" },
+		say: func(f Facts) string {
+			return fmt.Sprintf("launchd holds the service back (pended nondemand spawn = %s), as it does in Low Power Mode, on battery, or with a service that was loaded over ssh; it starts when it is asked for",
+				f.State.Job.HeldBack())
+		},
+		next: func(f Facts) string { return Kickstart(f.State) }},
 	{id: "crash-looping", level: Fail, check: "last-exit", trouble: true,
 		when: func(f Facts) bool { return silent(f) && f.State.Job.Looping() },
 		say:  sayLooping, next: stopLooping},

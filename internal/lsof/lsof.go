@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,10 @@ const patience = 2 * time.Second
 // Without root, lsof sees the caller's own processes only and does not say so:
 // no answer does not mean that a port is free.
 func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Listener, error) {
-	found, err := ask(ctx, run, ports)
+	found, err := ask(ctx, run, ports, "-b")
+	if err == nil && len(found) == 0 && runtime.GOOS == "linux" { // whose lsof sees no socket with -b
+		found, err = ask(ctx, run, ports)
+	}
 	if err == nil || ctx.Err() != nil {
 		return found, err
 	}
@@ -71,16 +75,16 @@ func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Liste
 	return nil, err
 }
 
-// ask asks lsof, with -b: without it Apple's looks at every mounted file system,
-// whatever it was asked for, and waits for a share that is away.
+// ask asks lsof. Without -b Apple's looks at every mounted file system, whatever it was
+// asked for, and waits for a share that is away.
 //
 // The address family is left open on purpose (-i, not -i4): a socket for both
 // families counts as IPv6.
-func ask(ctx context.Context, run launchctl.Runner, ports []int) ([]Listener, error) {
+func ask(ctx context.Context, run launchctl.Runner, ports []int, options ...string) ([]Listener, error) {
 	bounded, stop := context.WithTimeoutCause(ctx, patience, launchctl.ErrNoAnswer)
 	defer stop()
-	out, err := run.Run(bounded, "lsof",
-		"-nP", "-b", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
+	options = append(options, "-nP", "-w", tcpPorts(ports), "-sTCP:LISTEN", "-F", "pcfLnPtT")
+	out, err := run.Run(bounded, "lsof", options...)
 	var listeners []Listener
 	if err == nil || foundLess(out, err) {
 		listeners, err = Parse(out)

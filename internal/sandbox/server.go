@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
@@ -99,6 +101,12 @@ func (m *Mac) answer(ctx context.Context, r standin.Request) standin.Answer {
 	if m.faults.On("hang " + verb) {
 		<-ctx.Done()
 		return standin.Answer{}
+	}
+	if r.Tool == "lsof" && !slices.Contains(r.Args, "-b") {
+		select {
+		case <-time.After(m.faults.Duration("slow-lsof")):
+		case <-ctx.Done():
+		}
 	}
 	if a, ok := m.faults.Canned(verb); ok {
 		return a

@@ -34,7 +34,7 @@ const macOS = "27.0"
 func (m *Mac) installTools() error {
 	tools := []string{filepath.Join(m.Prefix(), "bin", "brew")}
 	for _, name := range []string{
-		"launchctl", "brew", "lsof", "ps", "pgrep", "pkill", "open", "osascript",
+		"launchctl", "brew", "lsof", "netstat", "ps", "pgrep", "pkill", "open", "osascript",
 	} {
 		tools = append(tools, filepath.Join(m.Bin(), name))
 	}

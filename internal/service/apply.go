@@ -335,7 +335,7 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 		e.Log = log
 		return e
 	case interrupted && t.told:
-		return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; the previous state is restored")}
+		return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; " + t.restored())}
 	case interrupted:
 		return cutShort(ctx)
 	case errors.Is(err, backup.ErrChanged):
@@ -345,9 +345,18 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 	case !t.told:
 		return fail("reload-failed", "", "%w; nothing was changed", err)
 	}
-	e := fail("proof-failed", "", "the service did not come up on %s: %w; the previous state is restored", t.plan.Goal.Host.Socket(), err)
+	e := fail("proof-failed", "", "the service did not come up on %s: %w; %s", t.plan.Goal.Host.Socket(), err, t.restored())
 	e.Ending, e.Log = Undone, log
 	return e
+}
+
+// restored says that all is as it was, as far as launchd lets it.
+func (t *transaction) restored() string {
+	text := "the previous state is restored"
+	if t.opened != 0 {
+		text += fmt.Sprintf(", but for the property list's mode: launchd refused %04o", t.opened)
+	}
+	return text
 }
 
 // afterUndo is for when even taking things back has failed: what is there now.

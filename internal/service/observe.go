@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -193,6 +194,23 @@ func (s State) Hidden() bool {
 // or more often than a person who starts it by hand would.
 func (j Job) Looping() bool {
 	return j.Runs > 2 || !j.EndedWell() && (j.PID == 0 || j.Runs > 1)
+}
+
+// StaleSignature reports whether launchd refuses to start the job's program because it is
+// not the one whose signature it has noted. A file that is missing ends a job with 78 as
+// well, so the number alone does not tell.
+func (j Job) StaleSignature() bool {
+	refused := strings.HasPrefix(j.LastExit, "78") || j.JobState == "spawn failed"
+	return j.PID == 0 && (strings.Contains(j.LastExit, "CODESIGNING") ||
+		refused && slices.Contains(j.Properties, "needs LWCR update"))
+}
+
+// HeldBack is why launchd does not start the job unasked, "" if it does.
+func (j Job) HeldBack() string {
+	if j.PID != 0 {
+		return ""
+	}
+	return j.Pended
 }
 
 // EndedWell reports whether the run before ended as it was asked to, if there was

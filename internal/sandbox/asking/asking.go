@@ -1,5 +1,6 @@
 // Package asking plays the tools that ask the Mac for all that they say, launchctl,
-// docker and open, and those that look at its processes, lsof, ps and pkill. The tests start them thousands of times, so they are kept apart from
+// docker and open, and those that look at its processes, lsof, netstat, ps and pkill.
+// The tests start them thousands of times, so they are kept apart from
 // the stand-ins that carry an HTTP server and take twice as long to start.
 package asking
 
@@ -21,6 +22,7 @@ var parts = map[string]func(args []string) int{
 	"launchctl": launchctl, "docker": docker, "lsof": lsof.Main,
 	"ps": ps.Main, "pgrep": ps.GrepMain, "pkill": ps.KillMain,
 	"open": open, "osascript": osascript,
+	"netstat": lsof.Netstat,
 }
 
 // Plays reports whether a tool of that name is one of them.

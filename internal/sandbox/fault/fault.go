@@ -3,11 +3,14 @@
 package fault
 
 import (
+	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
@@ -20,7 +23,13 @@ import (
 //	slow-bootout      duration          a job's process gets its SIGTERM only after that
 //	bootstrap-eio     count             the next bootstraps fail with 5
 //	bootstrap-37      count             the next bootstraps fail with 37, and say so
+//	bootstrap-noop    count             the next bootstraps exit 0, and load nothing
+//	mode-refused                        bootstrap fails with 5 on what others may not read
+//	quarantined       path              bootstrap fails with 5 on the file that is there now
 //	never-spawn                         bootstrap starts nothing; kickstart does
+//	pended                              nothing starts unasked; print says why
+//	stale-signature                     jobs loaded before it cannot be started any more
+//	doubled           variable          print has it twice in the job's environment
 //	drop-environment                    the plist's variables are lost, and not printed
 //	hang              VERB              the tool does not answer until it is killed
 //	garbage           VERB              the tool prints meaningless bytes, and exits 0
@@ -28,16 +37,20 @@ import (
 //	exit-at-once      line, or nothing  ollama logs the line and exits 1
 //	deaf                                ollama accepts connections and never answers
 //	slow-start        duration          ollama listens only after the duration
+//	mute-outside                        ollama answers on loopback only
 //	wrong-bind                          ollama listens on 127.0.0.1 whatever it is told
 //	ignore-term                         ollama does not end on SIGTERM
 //	app-ignore-term                     Ollama.app does not end on SIGTERM
 //	app-comes-back    duration          opened again so long after it has ended
 //	open-600          count             the next opens fail with -600, as while an app ends
+//	slow-lsof         duration          lsof without -b takes so long
 //	hang-exec                           programs in containers do nothing until killed
 //	exec-floods       bytes             programs in containers print that many bytes
 //	docker-no-permission                the engine's socket is not for this user
 var names = []string{
 	"slow-bootout", "bootstrap-eio", "bootstrap-37", "never-spawn", "drop-environment",
+	"bootstrap-noop", "mode-refused", "quarantined", "pended", "stale-signature", "doubled",
+	"slow-lsof", "mute-outside",
 	"hang", "garbage", "exit-code",
 	"exit-at-once", "deaf", "slow-start", "wrong-bind", "ignore-term",
 	"app-ignore-term", "app-comes-back", "open-600",
@@ -45,8 +58,8 @@ var names = []string{
 }
 
 // ofOllama are passed on to the ollama stand-in, and to Ollama.app.
-var ofOllama = []string{"exit-at-once", "deaf", "slow-start", "wrong-bind", "ignore-term",
-	"app-ignore-term"}
+var ofOllama = []string{"exit-at-once", "deaf", "slow-start", "wrong-bind", "mute-outside",
+	"ignore-term", "app-ignore-term"}
 
 // Set is the faults that are on. The zero value has none. Its methods may be called
 // from several goroutines.
@@ -60,10 +73,12 @@ type Set struct {
 func (s *Set) Add(name, arg string) {
 	var err error
 	switch name {
-	case "slow-bootout", "slow-start", "app-comes-back":
+	case "slow-bootout", "slow-start", "slow-lsof", "app-comes-back":
 		_, err = time.ParseDuration(arg)
-	case "bootstrap-eio", "bootstrap-37", "open-600", "exec-floods":
+	case "bootstrap-eio", "bootstrap-37", "bootstrap-noop", "open-600", "exec-floods":
 		_, err = strconv.Atoi(arg)
+	case "quarantined":
+		arg, err = Inode(arg)
 	}
 	if err != nil || !slices.Contains(names, name) {
 		panic("sandbox: no such fault: " + name + " " + arg)
@@ -81,6 +96,16 @@ func (s *Set) Add(name, arg string) {
 		s.on = map[string]string{}
 	}
 	s.on[name] = arg
+}
+
+// Inode is the number of a file, as text. It stands for an extended attribute, which a
+// new file in its place does not have.
+func Inode(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(info.Sys().(*syscall.Stat_t).Ino), nil
 }
 
 // Clear switches all faults off.

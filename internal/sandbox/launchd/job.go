@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/fault"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
@@ -27,6 +28,9 @@ type job struct {
 	runs      int
 	started   time.Time
 	lastExit  exit
+	pended    string // why launchd keeps a start back
+	fresh     bool   // was loaded since the program was replaced
+	failed    bool   // the last start failed
 
 	proc     *Process
 	respawn  *time.Timer
@@ -75,11 +79,16 @@ func (l *Launchd) load(d domain, path string) int {
 	}
 	j := &job{Definition: def, domain: d, path: path, state: "not running"}
 	j.inherited = maps.Clone(l.env[d])
+	j.fresh = l.faults.On("stale-signature")
 	if !l.faults.On("drop-environment") {
 		j.env = def.EnvironmentVariables
 	}
 	l.jobs[j.key()] = j
-	if j.startsAtLoad() && !l.faults.On("never-spawn") {
+	switch {
+	case !j.startsAtLoad() || l.faults.On("never-spawn"):
+	case l.faults.On("pended"):
+		j.pended = atLoad
+	default:
 		l.spawn(j, atLoad)
 	}
 	return 0
@@ -96,6 +105,11 @@ func (l *Launchd) checkFile(d domain, path string) int {
 	mayOwn := owner == 0 || owner == os.Geteuid() || d.kind != "system" && owner == d.uid
 	if !mayOwn || info.Mode().Perm()&0o022 != 0 {
 		return errBadMode
+	}
+	inode, _ := fault.Inode(path)
+	marked, _ := l.faults.Arg("quarantined")
+	if inode == marked || l.faults.On("mode-refused") && info.Mode().Perm()&0o004 == 0 {
+		return errIO
 	}
 	return 0
 }
@@ -123,10 +137,10 @@ func (l *Launchd) spawn(j *job, cause string) {
 	}
 	j.runs++
 	j.started = time.Now()
-	j.cause = cause
+	j.cause, j.pended = cause, ""
 	j.inherited = maps.Clone(l.env[j.domain])
 	p, err := l.startJob(j)
-	if err != nil {
+	if j.failed = err != nil; j.failed {
 		l.note("%s: could not spawn: %v", j.key(), err)
 		j.lastExit = exitConfig
 		l.afterExit(j)
@@ -138,6 +152,9 @@ func (l *Launchd) spawn(j *job, cause string) {
 
 // startJob fails where launchd ends a job with 78. Locked.
 func (l *Launchd) startJob(j *job) (*Process, error) {
+	if l.stale(j) {
+		return nil, fmt.Errorf("%s: not the program that was loaded", j.program())
+	}
 	if !filepath.IsAbs(j.program()) {
 		return nil, fmt.Errorf("%s: bare program name", j.program())
 	}
@@ -157,6 +174,9 @@ func (l *Launchd) startJob(j *job) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = out, errOut
 	return l.startProcess(cmd, func(status syscall.WaitStatus) { l.exited(j, status) })
 }
+
+// stale reports whether launchd has noted another signature for the job's program. Locked.
+func (l *Launchd) stale(j *job) bool { return !j.fresh && l.faults.On("stale-signature") }
 
 func openLog(path string) (*os.File, error) {
 	if path == "" {
@@ -202,6 +222,10 @@ func (l *Launchd) exited(j *job, status syscall.WaitStatus) {
 func (l *Launchd) afterExit(j *job) {
 	if !j.keepsAliveAfter(j.lastExit.status) || l.ctx.Err() != nil {
 		j.state = "not running"
+		return
+	}
+	if l.faults.On("pended") {
+		j.state, j.pended = "not running", keptUp
 		return
 	}
 	ran := time.Since(j.started)

@@ -47,9 +47,9 @@ func (c *call) dump(j *job) string {
 		dumpHead(j) +
 		block("inherited environment", pairs(j.inherited)...) +
 		block("default environment", "PATH => "+defaultPath) +
-		block("environment", pairs(j.environment())...) +
+		block("environment", c.environmentLines(j)...) +
 		c.dumpRuns(j) +
-		dumpTail(j) +
+		dumpTail(j, c.stale(j)) +
 		"}\n"
 }
 
@@ -66,6 +66,17 @@ func block(name string, lines ...string) string {
 func pairs(m map[string]string) (lines []string) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		lines = append(lines, k+" => "+m[k])
+	}
+	return lines
+}
+
+// environmentLines has a variable twice where a fault says so: launchd prints those that
+// it adds beside the plist's own.
+func (c *call) environmentLines(j *job) []string {
+	lines := pairs(j.environment())
+	if name, on := c.faults.Arg("doubled"); on {
+		lines = append([]string{name + " => 2"}, lines...)
+		lines = append(lines, name+" => 65535")
 	}
 	return lines
 }
@@ -119,6 +130,9 @@ func (c *call) dumpRuns(j *job) string {
 		s += fmt.Sprintf("\tpid = %d\n\timmediate reason = %s\n", j.proc.PID, j.cause) +
 			processLines
 	}
+	if j.pended != "" {
+		s += fmt.Sprintf("\tpended nondemand spawn = %s\n", j.pended)
+	}
 	s += fmt.Sprintf("\t%s\n\n", j.lastExit)
 	if j.proc != nil {
 		s += coalition("resource", j.Label) + coalition("jetsam", j.Label)
@@ -152,7 +166,7 @@ const tailLines = `	spawn type = daemon (3)
 
 `
 
-func dumpTail(j *job) string {
+func dumpTail(j *job, stale bool) string {
 	var p []string
 	if j.keepsAlive() {
 		p = append(p, "keepalive")
@@ -163,8 +177,15 @@ func dumpTail(j *job) string {
 	if j.Program == "" {
 		p = append(p, "inferred program")
 	}
+	head := tailLines
+	if j.failed {
+		head = "\tjob state = spawn failed\n" + head
+	}
+	if stale {
+		p = append(p, "needs LWCR update")
+	}
 	p = append(p, "managed LWCR", "has LWCR")
-	return tailLines + fmt.Sprintf("\tproperties = %s\n", strings.Join(p, " | "))
+	return head + fmt.Sprintf("\tproperties = %s\n", strings.Join(p, " | "))
 }
 
 // exitNames are those of sysexits.h that a job here can end with, and signalNames the
@@ -196,6 +217,9 @@ func printDisabled(c *call) standin.Answer {
 }
 
 func dumpOverrides(overrides map[string]bool) string {
+	if len(overrides) == 0 {
+		return "\n\tdisabled services = (no disabled services)\n"
+	}
 	words := map[bool]string{true: "disabled", false: "enabled"}
 	s := "\n\tdisabled services = {\n"
 	for _, label := range slices.Sorted(maps.Keys(overrides)) {

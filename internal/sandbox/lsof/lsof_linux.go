@@ -69,7 +69,10 @@ func parseArgs(args []string) (q query, err error) {
 }
 
 // tcpSocket is a line of /proc/net/tcp.
-type tcpSocket struct{ kind, name string }
+type tcpSocket struct {
+	kind, name string
+	fd         int // of the process that has it
+}
 
 // readSockets adds the listeners that are asked for, by inode; nothing where the file is
 // missing: a kernel without IPv6. The listeners come first in the file. What comes
@@ -134,28 +137,31 @@ func numbers(folder string) (found []int) {
 // printProcess prints a process and those of its files that are wanted, or nothing.
 func (q query) printProcess(w io.Writer, pid int, sockets map[string]tcpSocket) bool {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	printed := false
-	for _, fd := range numbers(filepath.Join(dir, "fd")) {
-		target, err := os.Readlink(filepath.Join(dir, "fd", strconv.Itoa(fd)))
-		if err != nil {
-			continue
-		}
-		inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
-		s, ok := sockets[inode]
-		if !ok {
-			continue
-		}
-		if !printed {
-			q.printOwner(w, pid, dir)
-			printed = true
-		}
-		fmt.Fprintf(w, "f%d\n", fd)
+	found := socketsOf(dir, sockets)
+	if len(found) > 0 {
+		q.printOwner(w, pid, dir)
+	}
+	for _, s := range found {
+		fmt.Fprintf(w, "f%d\n", s.fd)
 		q.field(w, 't', s.kind)
 		q.field(w, 'P', "TCP")
 		q.field(w, 'n', s.name)
 		q.field(w, 'T', "ST=LISTEN")
 	}
-	return printed
+	return len(found) > 0
+}
+
+// socketsOf are those that a process has, in the order of its files.
+func socketsOf(dir string, sockets map[string]tcpSocket) (all []tcpSocket) {
+	for _, fd := range numbers(filepath.Join(dir, "fd")) {
+		target, _ := os.Readlink(filepath.Join(dir, "fd", strconv.Itoa(fd)))
+		inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
+		if s, ok := sockets[inode]; ok {
+			s.fd = fd
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 func (q query) printOwner(w io.Writer, pid int, dir string) {
@@ -180,4 +186,30 @@ func (q query) field(w io.Writer, letter byte, value string) {
 	if strings.IndexByte(q.fields, letter) >= 0 {
 		fmt.Fprintf(w, "%c%s\n", letter, value)
 	}
+}
+
+// tabulate lists them as netstat of macOS 26 does (fixtures/captures has an example).
+func tabulate(w io.Writer) int {
+	sockets := map[string]tcpSocket{}
+	query{}.readSockets(sockets, "/proc/net/tcp", "tcp4")
+	query{}.readSockets(sockets, "/proc/net/tcp6", "tcp6")
+	fmt.Fprintln(w, "Active Internet connections (including servers)")
+	fmt.Fprintln(w, "Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)          rxbytes      txbytes  rhiwat  shiwat          process:pid    state  options")
+	for _, pid := range numbers("/proc") {
+		dir := filepath.Join("/proc", strconv.Itoa(pid))
+		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
+		for _, s := range socketsOf(dir, sockets) {
+			host, port, _ := strings.Cut(s.name, "]:")
+			if host == s.name {
+				host, port, _ = strings.Cut(s.name, ":")
+			}
+			host = strings.TrimPrefix(host, "[")
+			if host == "*" && s.kind == "tcp6" {
+				s.kind = "tcp46"
+			}
+			fmt.Fprintf(w, "%-6s %6d %6d  %-22s %-22s LISTEN %12d %12d %7d %7d %20s:%-6d 00100 00000006\n",
+				s.kind, 0, 0, host+"."+port, "*.*", 0, 0, 131072, 131072, strings.TrimSpace(string(name)), pid)
+		}
+	}
+	return 0
 }

@@ -6,6 +6,7 @@ package ollama
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -92,9 +93,24 @@ func listenAndServe(end chan<- int, faults url.Values) {
 		select {}
 	}
 	handler := checkHost(listener.Addr(), routes())
+	if faults.Has("mute-outside") {
+		handler = onLoopback(handler)
+	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	fmt.Fprintf(os.Stderr, "Error: %v\n", server.Serve(listener))
 	end <- 1
+}
+
+// onLoopback leaves those without an answer who have come to another address.
+func onLoopback(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		here, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if here != nil && !here.IP.IsLoopback() {
+			<-r.Context().Done()
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func logLine(level, source, format string, args ...any) {
