@@ -43,10 +43,10 @@ func (p program) app() *cli.App {
 		p.tame(c)
 	}
 	return &cli.App{
-		Name:      name,
-		Usage:     "make the Ollama that Homebrew runs on this Mac reachable from containers",
-		UsageText: name + " COMMAND [OPTIONS]",
-		Version:   builtFrom().String(),
+		Name:                  name,
+		Usage:                 "make the Ollama that Homebrew runs on this Mac reachable from containers",
+		UsageText:             name + " COMMAND [OPTIONS]",
+		Version:               builtFrom().String(),
 		Commands:              commands,
 		Action:                rootAction,
 		HideHelpCommand:       true,
@@ -135,10 +135,15 @@ func asUsage(err error) error {
 
 func hostFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name:  "host",
-		Value: ollama.Host{Port: ollama.DefaultPort}.String(),
-		Usage: "the `ADDRESS` that Ollama is to listen on, one of this machine's; 0.0.0.0 is all of them",
+		Name:    "host",
+		EnvVars: []string{"OLLAMA_BIND_HOST"},
+		Value:   ollama.Host{Port: ollama.DefaultPort}.String(),
+		Usage:   "the `ADDRESS` that Ollama is to listen on, one of this machine's; 0.0.0.0 is all of them",
 	}
+}
+
+func showValuesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "show-values", Usage: "show the values of other keys in the diff of a dry run too"}
 }
 
 func plistFlag() cli.Flag {

@@ -27,6 +27,7 @@ func (p program) fixCommand() *cli.Command {
 			"back. Run again, it changes nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
+			showValuesFlag(),
 			hostFlag(),
 			plistFlag(),
 			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out: the next brew services restart drops the setting"},
@@ -127,7 +128,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	r := newReport("fix", w.Goal, out.State, &plan.State)
 	r.DryRun, r.Changed, r.Backup, r.RolledBack = w.DryRun, out.Changed, out.Backup, out.RolledBack
 	if w.DryRun {
-		r.Diff, r.Steps = plan.Diff(), plan.Steps()
+		r.Diff, r.Steps = plan.Diff(c.Bool("show-values")), plan.Steps()
 	}
 	if err == nil && w.DryRun && plan.Changes() {
 		err = errNotWanted

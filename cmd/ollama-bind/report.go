@@ -41,6 +41,7 @@ type report struct {
 	Trouble      *adviceObject  `json:"trouble,omitempty"` // why Ollama does not answer
 	Advice       *adviceObject  `json:"advice"`            // on the first thing that is wrong
 	Unset        bool           `json:"unset,omitempty"`
+	Others       []report       `json:"others,omitempty"` // of rollback --all: the services before
 	Warnings     []warning      `json:"warnings"`
 	Error        *errorObject   `json:"error"`
 }

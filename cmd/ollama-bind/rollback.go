@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -18,11 +18,15 @@ func (p program) rollbackCommand() *cli.Command {
 		Usage: "put back, byte for byte, what fix changed, and prove the socket again",
 		Description: "Restores the files from their backup, or removes the env file that fix has made,\n" +
 			"makes launchd load the LaunchAgent again, and waits until the service listens where it\n" +
-			"did before. However many fixes there were, it goes back to what was there before the\n" +
-			"first. Run again, it changes nothing.",
+			"did before. However many fixes there were of the service that was fixed last, it goes\n" +
+			"back to what was there before the first; with --all, for every service. Run again, it\n" +
+			"changes nothing. Backups of fixes in effect are kept; of others, the newest 20.",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
+			showValuesFlag(),
+			&cli.BoolFlag{Name: "all", Usage: "take back the fixes of all services"},
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
-			&cli.StringFlag{Name: "to", Usage: "go back to what the backup `ID` holds"},
+			&cli.StringFlag{Name: "to", Usage: "go back to what the backup holds whose `ID` begins so"},
 			&cli.BoolFlag{Name: "force", Usage: "restore even if the file was changed since"},
 			timeoutFlag(),
 			jsonFlag(),
@@ -33,8 +37,8 @@ func (p program) rollbackCommand() *cli.Command {
 }
 
 func (p program) rollback(c *cli.Context) error {
-	if c.IsSet("to") && c.String("to") == "" {
-		return &usageError{"--to has no value", name + " rollback --list"}
+	if err := checkRollback(c); err != nil {
+		return err
 	}
 	ctx, cancel, err := bounded(c)
 	if err != nil {
@@ -48,43 +52,100 @@ func (p program) rollback(c *cli.Context) error {
 	if c.Bool("list") {
 		return p.listBackups(c, m)
 	}
-	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
-	plan, out, err := watched.Rollback(ctx, service.Back{To: c.String("to"), Force: c.Bool("force"), Refuse: refuse(m)})
-	done()
-	p.keepLog(m, out, err)
-	return p.reportRollback(c, m, plan, out, err)
+	w := service.Back{To: c.String("to"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
+	var before []report // of services that were dealt with already
+	for {
+		watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
+		plan, out, err := watched.Rollback(ctx, w)
+		done()
+		p.keepLog(m, out, err)
+		for _, id := range plan.TakesBack {
+			w.Past[id] = true // not looked at again, were it only shown or could it not be marked
+		}
+		more := err == nil && m.LeftToTakeBack(w.Past)
+		r, err := p.rollbackReport(c, m, plan, out, err, more)
+		if r == nil || !more || !c.Bool("all") {
+			return p.endRollback(c, r, before, err)
+		}
+		before = append(before, *r)
+	}
 }
 
-func (p program) reportRollback(c *cli.Context, m service.Machine, plan service.Plan, out service.Outcome, err error) error {
+// checkRollback refuses flags of which one would be ignored.
+func checkRollback(c *cli.Context) error {
+	if c.IsSet("to") && c.String("to") == "" {
+		return &usageError{"--to has no value", name + " rollback --list"}
+	}
+	for _, pair := range [][2]string{{"all", "to"}, {"list", "all"}, {"list", "to"}, {"list", "force"}, {"list", "dry-run"}} {
+		if c.IsSet(pair[0]) && c.IsSet(pair[1]) {
+			return &usageError{fmt.Sprintf("--%s and --%s do not go together", pair[0], pair[1]), name + " rollback --help"}
+		}
+	}
+	return nil
+}
+
+// rollbackReport is the answer about one service, printed where it is text.
+func (p program) rollbackReport(c *cli.Context, m service.Machine, plan service.Plan, out service.Outcome, err error, more bool) (*report, error) {
 	err = advice.Hinted(err, plan, out.State)
-	if plan.State.Service.Kind() == "" { // there is nothing to report on
-		f := factsOf(m, plan.State, err, plan.Goal, true)
-		return advice.Unfound(f)
+	if err != nil && plan.State.Service.Kind() == "" { // there is nothing to report on
+		return nil, advice.Unfound(factsOf(m, plan.State, err, plan.Goal, true))
 	}
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
-	r.OK, r.Changed, r.Backup, r.RolledBack = err == nil, out.Changed, out.Backup, out.RolledBack
+	r.Changed, r.Backup, r.RolledBack, r.DryRun = out.Changed, out.Backup, out.RolledBack, c.Bool("dry-run")
 	r.ContainerURL, r.Unset = nil, plan.Unset
 	r.Warnings = append(r.Warnings, occasional(out)...)
-	if err != nil {
-		r.Error = newErrorObject(p.tell, err)
-	} else if m.LeftToTakeBack() {
-		r.Warnings = append(r.Warnings, warning{"earlier-fix", "a fix of another service is still in effect: run `ollama-bind rollback` again to take that back"})
+	if r.DryRun {
+		r.Diff, r.Steps = plan.Diff(c.Bool("show-values")), plan.Steps()
+		if err == nil && plan.Changes() {
+			err = errNotWanted
+		}
 	}
-	if c.Bool("json") {
-		p.tell.json(r)
+	if r.OK = err == nil; err != nil && !errors.Is(err, errNotWanted) {
+		r.Error = newErrorObject(p.tell, err)
+	} else if more && !c.Bool("all") {
+		r.Warnings = append(r.Warnings, warning{"earlier-fix", "a fix of another service is still in effect; `ollama-bind rollback --all` takes that back as well"})
+	}
+	if r.Error == nil && !c.Bool("quiet") && !c.Bool("json") {
+		p.printRollback(r, plan, out.State.Service.Loaded)
+	}
+	if more && c.Bool("all") && errors.Is(err, errNotWanted) {
+		err = nil // the next one has the last word
+	}
+	return &r, err
+}
+
+// endRollback ends with the last report: an error, if there was one, is in it.
+func (p program) endRollback(c *cli.Context, r *report, before []report, err error) error {
+	if r == nil {
 		return err
 	}
-	if err == nil && !c.Bool("quiet") {
-		p.printRollback(r, plan, out.State.Service.Loaded)
+	for _, b := range before {
+		r.Changed = r.Changed || b.Changed
+		if err == nil && b.DryRun && !b.OK {
+			r.OK, err = false, errNotWanted
+		}
+	}
+	if c.Bool("json") {
+		r.Others = before
+		p.tell.json(r)
 	}
 	return err
 }
 
 func (p program) printRollback(r report, plan service.Plan, loaded bool) {
 	defer p.tell.warnings(r.Warnings)
+	if r.DryRun && plan.Changes() {
+		p.printPlan(r, plan)
+		return
+	}
 	p.tell.printRows(r)
-	p.tell.printf("")
+	if len(r.Layers) > 0 {
+		p.tell.printf("")
+	}
 	switch {
+	case len(plan.TakesBack) == 0 && !r.Changed:
+		p.tell.say(good, "nothing to take back")
+		return
 	case !r.Changed:
 		p.tell.say(good, "nothing to do: already as it was before")
 		return
@@ -115,23 +176,29 @@ type listing struct {
 }
 
 type entry struct {
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-	Command string    `json:"command"`
-	Host    string    `json:"host"`
-	Files   []string  `json:"files"`
-	Problem string    `json:"problem"` // why it cannot be used; empty if it can
+	ID       string    `json:"id"`
+	Created  time.Time `json:"created"`
+	Command  string    `json:"command"`
+	Host     string    `json:"host"`
+	Label    string    `json:"label"`
+	Files    []string  `json:"files"`
+	InEffect bool      `json:"in_effect"` // it is a fix that no rollback has taken back
+	Next     bool      `json:"next"`      // rollback goes back to it
+	Problem  string    `json:"problem"`   // why it cannot be used; empty if it can
 }
 
 func (p program) listBackups(c *cli.Context, m service.Machine) error {
-	all, err := m.Backups()
+	all, inEffect, err := m.History()
 	if err != nil {
 		return err
 	}
 	l := listing{head: newHead("rollback"), Backups: []entry{}}
 	l.OK = true
 	for _, r := range all {
-		l.Backups = append(l.Backups, newEntry(r, p.tell))
+		e := newEntry(r, p.tell)
+		e.InEffect = inEffect.All[r.ID]
+		e.Next = r.ID == inEffect.Next
+		l.Backups = append(l.Backups, e)
 	}
 	if c.Bool("json") {
 		p.tell.json(l)
@@ -142,7 +209,7 @@ func (p program) listBackups(c *cli.Context, m service.Machine) error {
 }
 
 func newEntry(r backup.Receipt, t teller) entry {
-	e := entry{ID: r.ID, Created: r.Created, Command: r.Command, Host: r.Host, Files: []string{}}
+	e := entry{ID: r.ID, Created: r.Created, Command: r.Command, Host: r.Host, Label: r.Label, Files: []string{}}
 	for _, f := range r.Files {
 		e.Files = append(e.Files, f.Path)
 	}
@@ -155,24 +222,55 @@ func newEntry(r backup.Receipt, t teller) entry {
 	return e
 }
 
+// printBackups writes a line a backup; the mark is at the one that rollback goes
+// back to.
 func (p program) printBackups(l listing) {
 	if len(l.Backups) == 0 {
 		p.tell.printf("no backups")
 		return
 	}
 	var rows []row
+	next := false
 	for _, e := range l.Backups {
-		rows = append(rows, row{cells: []piece{{plain, e.ID}, {plain, describe(e)}, {plain, p.tell.tilde(strings.Join(e.Files, ", "))}}})
+		mark := piece{plain, " "}
+		if e.Next {
+			mark, next = piece{good, ">"}, true
+		}
+		rows = append(rows, row{mark, []piece{{plain, e.ID}, {detail, age(time.Since(e.Created))}, {plain, describe(e)}, {plain, e.Label}}})
 	}
 	p.tell.rows(rows)
+	if next {
+		p.tell.printf("")
+		p.tell.paste("> is what this goes back to: ", name+" rollback")
+	}
+}
+
+// age is a duration as a person says it.
+func age(d time.Duration) string {
+	units := []struct {
+		name string
+		long time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}}
+	for _, u := range units {
+		if n := int(d / u.long); n > 1 {
+			return fmt.Sprintf("%d %ss ago", n, u.name)
+		} else if n == 1 {
+			return "1 " + u.name + " ago"
+		}
+	}
+	return "just now"
 }
 
 func describe(e entry) string {
+	text := "before " + e.Command
 	switch {
 	case e.Problem != "":
 		return e.Problem
-	case e.Host == "":
-		return "before " + e.Command
+	case e.Host != "":
+		text += " to " + e.Host
 	}
-	return "before " + e.Command + " to " + e.Host
+	if e.Command == "fix" && !e.InEffect {
+		text += ", taken back"
+	}
+	return text
 }

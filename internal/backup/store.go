@@ -261,6 +261,18 @@ func (s Store) List() ([]Receipt, error) {
 	return all, nil
 }
 
+// Find is the ID of the one backup whose ID begins so.
+func (s Store) Find(prefix string) (id string, err error) {
+	found := slices.DeleteFunc(s.ids(), func(id string) bool { return !strings.HasPrefix(id, prefix) })
+	switch {
+	case len(found) == 0:
+		return "", fmt.Errorf("backup %q: %w", prefix, errNoBackup)
+	case len(found) > 1:
+		return "", fmt.Errorf("backup %q: %d of them begin so", prefix, len(found))
+	}
+	return found[0], nil
+}
+
 // Load reads the receipt of one backup.
 func (s Store) Load(id string) (Receipt, error) {
 	r, err := s.load(id)

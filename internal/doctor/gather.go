@@ -48,8 +48,8 @@ type Seen struct {
 	getenvErr    error
 	disabledErr  error
 	firewall     string
-	macOS        string // its version
-	homebrew     string // its version
+	macOS        string                // its version
+	homebrew     string                // its version
 	interfaces   map[netip.Addr]string // their names
 	others       []homebrew.Candidate  // files of Homebrew's besides the service's own
 	app          string                // Ollama's own application, "" where it is not

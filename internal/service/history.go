@@ -107,10 +107,31 @@ func (m Machine) Remains(g Goal) (State, bool) {
 	return s, true
 }
 
-// LeftToTakeBack reports whether another rollback would find fixes, of another
-// service.
-func (m Machine) LeftToTakeBack() bool {
+// LeftToTakeBack reports whether another rollback would find fixes, those of past
+// excepted.
+func (m Machine) LeftToTakeBack(past map[string]bool) bool {
 	all, err := m.Store.List()
-	fixes, _ := standing(all)
+	fixes, _ := standing(slices.DeleteFunc(all, func(r backup.Receipt) bool { return past[r.ID] }))
 	return err == nil && len(fixes) > 0
+}
+
+// InEffect are the fixes that are not taken back, and the one of them that rollback
+// goes back to, by their IDs.
+type InEffect struct {
+	All  map[string]bool
+	Next string
+}
+
+// History is all backups, newest first, and which of them are in effect.
+func (m Machine) History() ([]backup.Receipt, InEffect, error) {
+	all, err := m.Backups()
+	in := InEffect{All: map[string]bool{}}
+	undone := takenBack(all)
+	for _, r := range all {
+		in.All[r.ID] = r.Err == nil && r.Command == "fix" && !undone[r.ID]
+	}
+	if fixes, _ := standing(all); len(fixes) > 0 {
+		in.Next = fixes[len(fixes)-1].ID
+	}
+	return all, in, err
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,28 +37,71 @@ func markLog(s State) logMark {
 	return m
 }
 
-// secrets are the values that the service may have in its environment, wherever
-// they come from, and that are not to be shown.
+// secrets are the values that the service may have in its environment and in its
+// arguments, wherever they come from, and that are not to be shown; the longest first,
+// since one may begin as another does.
 func (s State) secrets() []string {
 	all := append(secrets(s.Job.Environment), secrets(s.Job.InheritedEnvironment)...)
 	for _, one := range s.Settings {
 		all = append(all, secrets(one.Agent.EnvironmentVariables)...)
+		for _, arg := range one.Agent.ProgramArguments {
+			all = append(all, secretsInArgument(arg)...)
+		}
 	}
-	return all
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(all)
 }
 
 // secrets are the values of an environment that are not to be shown.
 func secrets(env map[string]string) []string {
 	var all []string
 	for name, value := range env {
-		for line := range strings.Lines(value) {
-			if line = strings.TrimSpace(line); name != ollama.Variable && len(line) >= shortSecret {
-				all = append(all, line)
+		if name != ollama.Variable {
+			all = append(all, secretsIn(value)...)
+		}
+	}
+	return all
+}
+
+// secretsIn are the lines of a value, and the parts of what stands before the @ of
+// a URL in it: its reader may show these alone.
+func secretsIn(value string) []string {
+	var all []string
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); len(line) >= shortSecret {
+			all = append(all, line)
+		}
+	}
+	for _, m := range userinfo.FindAllStringSubmatch(value, -1) {
+		_, password, _ := strings.Cut(m[1], ":")
+		plain, _ := url.PathUnescape(password)
+		for _, part := range []string{m[1], password, plain} {
+			if len(part) >= shortPassword {
+				all = append(all, part)
 			}
 		}
 	}
 	return all
 }
+
+// secretsInArgument are those of each word that sets something, as NAME=VALUE and
+// --name=VALUE do, and of an argument that is no flag, path or word of Ollama's.
+func secretsInArgument(arg string) []string {
+	var all []string
+	for word := range strings.FieldsSeq(arg) {
+		name, value, set := strings.Cut(word, "=")
+		if set && strings.TrimLeft(name, "-") != ollama.Variable {
+			all = append(all, secretsIn(strings.Trim(value, `"';`))...)
+		}
+	}
+	if !strings.HasPrefix(arg, "-") && !strings.Contains(strings.ToLower(arg), "ollama") && !filepath.IsAbs(arg) {
+		all = append(all, secretsIn(arg)...)
+	}
+	return all
+}
+
+// userinfo is what stands before the host of a URL.
+var userinfo = regexp.MustCompile(`://([^/@\s]+)@`)
 
 // serverConfig is where Ollama logs its whole environment, which can hold
 // secrets (ollama/ollama server/routes.go).
@@ -66,7 +111,10 @@ const notShown = "(not shown)"
 
 // shortSecret is how long a value has to be to be taken for a secret; a shorter
 // one, like "1", stands in every other line.
-const shortSecret = 6
+const (
+	shortSecret   = 6
+	shortPassword = 4 // of what is a password by its place
+)
 
 // since returns the last lines written after the mark.
 func (m logMark) since() []string { return lastLines(m.text()) }

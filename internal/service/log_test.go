@@ -127,3 +127,41 @@ func TestLastError(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInParts is about what may stand in a log line of its own.
+func TestSecretsInParts(t *testing.T) {
+	s := State{Settings: []Setting{{Agent: plistfix.Agent{
+		ProgramArguments:     []string{"/bin/ollama", "serve", "--token=t0ken-value", "bare-t0ken", "TOKEN='quoted-one'; exec ollama serve"},
+		EnvironmentVariables: map[string]string{"A": "begins", "B": "begins-alike", "P": "http://me:p%40ss@proxy:1", "OLLAMA_HOST": "0.0.0.0:1"},
+	}}}}
+	m := logMark{secrets: s.secrets()}
+	for text, want := range map[string]string{
+		"t0ken-value, bare-t0ken, quoted-one": "(not shown), (not shown), (not shown)",
+		"begins-alike begins":                 "(not shown) (not shown)",
+		"407 for p%40ss, or p@ss":             "407 for (not shown), or (not shown)",
+		"/bin/ollama serve on 0.0.0.0:1":      "/bin/ollama serve on 0.0.0.0:1",
+	} {
+		if got := m.masked(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestDiffMasked shows the lines around a change, without the values of other keys.
+func TestDiffMasked(t *testing.T) {
+	before := "<dict>\n<key>A</key>\n<string>first\nsecond-part</string>\n<key>B</key><string>1</string>\n</dict>"
+	after := strings.Replace(before, "\n</dict>", "\n<key>OLLAMA_HOST</key>\n<string>0.0.0.0:11434</string>\n</dict>", 1)
+	p := Plan{Edits: []backup.Change{
+		{Layer: EnvFileLayer, File: backup.File{Path: "/e", Data: []byte("TOKEN=abcdefgh\nOLLAMA_HOST=127.0.0.1\n")}, After: []byte("TOKEN=abcdefgh\nOLLAMA_HOST=0.0.0.0\n")},
+		{Layer: PlistLayer, File: backup.File{Path: "/p", Data: []byte(before)}, After: []byte(after)},
+	}}
+	want := "--- /e\n+++ /e\n@@ -1,2 +1,2 @@\n TOKEN=(not shown)\n-OLLAMA_HOST=127.0.0.1\n+OLLAMA_HOST=0.0.0.0\n" +
+		"--- /p\n+++ /p\n@@ -3,4 +3,6 @@\n <string>(not shown)\n </string>\n <key>B</key><string>1</string>\n" +
+		"+<key>OLLAMA_HOST</key>\n+<string>0.0.0.0:11434</string>\n </dict>\n\\ No newline at end of file\n"
+	if diff := cmp.Diff(want, p.Diff(false)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(p.Diff(true), "abcdefgh") {
+		t.Error("--show-values does not show them")
+	}
+}

@@ -3,9 +3,6 @@ package service
 import (
 	"bytes"
 	"fmt"
-	"os"
-
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
@@ -28,8 +25,10 @@ type Plan struct {
 	Disable bool
 	// Held is set when launchd ought to, and was told by a flag not to.
 	Held bool
-	// Undoes is the oldest backup that a rollback goes back to.
-	Undoes string
+	// Undoes is the oldest backup that a rollback goes back to, "" where no fix is left
+	// to be taken back, and TakesBack are the fixes that it takes back.
+	Undoes    string
+	TakesBack []string
 	// Unset is set when a rollback takes the setting out of files that are not as
 	// the fix left them, in place of restoring them byte for byte.
 	Unset bool
@@ -76,25 +75,6 @@ func (s State) edit(one Setting, g Goal) (*backup.Change, error) {
 		return nil, nil
 	}
 	return s.Service.kind.set(one, g.Lasting)
-}
-
-// Diff is the edits as a unified diff, which patch(1) takes.
-func (p Plan) Diff() string {
-	var all []byte
-	for _, e := range p.Edits {
-		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
-		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
-		all = append(all, text...)
-	}
-	return string(all)
-}
-
-// nameOf is how a diff names a file that is not there.
-func nameOf(path string, absent bool) string {
-	if absent {
-		return os.DevNull
-	}
-	return path
 }
 
 // Steps lists what the diff does not show, as commands: modes, and what launchd

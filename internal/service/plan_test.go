@@ -107,7 +107,7 @@ func TestPlanFix(t *testing.T) {
  		<string>q8_0</string>
  	</dict>
 `
-	if diff := cmp.Diff(want, p.Diff()); diff != "" {
+	if diff := cmp.Diff(want, p.Diff(true)); diff != "" {
 		t.Errorf("the plan's diff (-want +got):\n%s", diff)
 	}
 	steps := []string{

@@ -17,21 +17,29 @@ import (
 
 // Back is what rollback is asked for.
 type Back struct {
-	To    string // ID of the backup to go back to; "" for what was there first
-	Force bool   // whether a file that is not as we left it is replaced all the same
+	To     string // how the ID of the backup to go back to begins; "" for what was there first
+	Force  bool   // whether a file that is not as we left it is replaced all the same
+	DryRun bool
+	// Past are the fixes that a dry run has shown to be taken back already.
+	Past map[string]bool
 	// Refuse says why a plan must not be carried out, nil if it may.
 	Refuse func(Plan) error
 }
 
 // Rollback brings back what fixes have replaced: of each file, what it held
-// before the first fix that no rollback has taken back. ctx must have a deadline.
+// before the first fix that no rollback has taken back. Where there is no such fix,
+// the plan is empty. ctx must have a deadline.
 func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
-	first, err := m.originals(w.To)
+	first, err := m.originals(w)
 	if err != nil {
 		if _, _, none := m.find(ctx, Subject{}); Is(none, "no-launchctl") {
 			err = none // there is no Mac here on which anything could have been changed
 		}
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
+	}
+	if w.DryRun || first.ID == "" {
+		p, err := m.planRollback(ctx, first, w)
+		return p, Outcome{State: p.State}, err
 	}
 	plist, _ := first.plist()
 	unlock, err := m.lock(ctx, resolved(plist.Path))
@@ -39,10 +47,11 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 		return Plan{}, Outcome{}, err
 	}
 	defer unlock()
-	if first, err = m.originals(w.To); err != nil {
+	if first, err = m.originals(w); err != nil {
 		return Plan{}, Outcome{}, err
 	}
 	p, err := m.planRollback(ctx, first, w)
+	m.sweep(p.State)
 	if err != nil {
 		return p, Outcome{State: p.State}, err
 	}
@@ -50,17 +59,22 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 	if err != nil {
 		return p, out, err
 	}
+	m.settle(first, p, out)
+	return p, out, nil
+}
+
+// settle notes that the fixes are taken back, and drops what is not needed any more.
+func (m Machine) settle(f first, p Plan, out Outcome) {
 	away := errors.Is(p.State.Plist().Err, fs.ErrNotExist) // and may come back as the fix has left it
 	if out.Changed || !away {
-		for _, r := range first.fixes {
+		for _, r := range f.fixes {
 			m.Store.Void(r.ID)
 		}
 	}
 	m.prune()
-	for _, o := range first.files { // a fix that was killed may have made no more than them
+	for _, o := range f.files { // a fix that was killed may have made no more than them
 		backup.DropFolders(o.Path, o.Folders)
 	}
-	return p, out, nil
 }
 
 // original is a file as it was before the first fix, and as we left it last.
@@ -85,15 +99,15 @@ type first struct {
 
 // originals collects what was there before the fixes of the service that was fixed
 // last, or what one backup holds.
-func (m Machine) originals(to string) (first, error) {
+func (m Machine) originals(w Back) (first, error) {
 	all, err := m.Backups()
 	if err != nil {
 		return first{}, err
 	}
-	if to != "" {
-		return m.originalsOf(to, all)
+	if w.To != "" {
+		return m.originalsOf(w.To, all)
 	}
-	fixes, damaged := standing(all)
+	fixes, damaged := standing(slices.DeleteFunc(slices.Clone(all), func(r backup.Receipt) bool { return w.Past[r.ID] }))
 	if len(fixes) == 0 {
 		return nothingLeft(all, m.noBackup(len(all), damaged))
 	}
@@ -120,7 +134,11 @@ func nothingLeft(all []backup.Receipt, none error) (first, error) {
 }
 
 // originalsOf is a plain copy of what one backup holds.
-func (m Machine) originalsOf(id string, all []backup.Receipt) (first, error) {
+func (m Machine) originalsOf(to string, all []backup.Receipt) (first, error) {
+	id, err := m.Store.Find(to)
+	if err != nil {
+		return first{}, fail("no-backup", "", "%w", err)
+	}
 	r, err := m.Store.Load(id)
 	if err != nil {
 		return first{}, fail("no-backup", "", "%w", err)
@@ -235,17 +253,15 @@ func (m Machine) placeOf(r backup.Receipt, f backup.Saved) bool {
 	return false
 }
 
-// noBackup is why there is nothing to go back to.
+// noBackup is why nobody knows what there is to go back to, nil if there is nothing.
 func (m Machine) noBackup(backups int, damaged error) error {
 	switch {
 	case damaged != nil:
 		return fail("backup-damaged", "", "%w; choose another one with --to", damaged)
-	case backups > 0:
-		return fail("no-backup", "", "no fix is left to be taken back; choose a backup with --to")
-	case m.UID != 0 && m.servesAll():
+	case backups == 0 && m.UID != 0 && m.servesAll():
 		return fail("no-backup", m.Daemons, "there is no backup in %s: the service here is root's, and so are the backups for it", m.Store.Dir)
 	}
-	return fail("no-backup", "", "there is no backup in %s: ollama-bind has changed nothing here", m.Store.Dir)
+	return nil
 }
 
 // servesAll reports whether there is a service of the whole machine.
@@ -255,6 +271,9 @@ func (m Machine) servesAll() bool {
 
 // planRollback looks at the service, and says what has to be done.
 func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
+	if f.ID == "" {
+		return m.planNothing(ctx)
+	}
 	g, err := f.goal()
 	if err != nil {
 		return Plan{}, err
@@ -268,8 +287,10 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	if err != nil {
 		return Plan{Goal: g}, err
 	}
-	m.sweep(s)
 	p := Plan{Command: "rollback", State: s, Goal: f.completed(g, s), Undoes: f.ID, Unproved: !f.WasUp}
+	for _, r := range f.fixes {
+		p.TakesBack = append(p.TakesBack, r.ID)
+	}
 	editErr := f.edits(&p, w.Force)
 	p.Disable = f.Disabled && !f.taken
 	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
@@ -279,6 +300,20 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 		return p, refused
 	}
 	return p, editErr
+}
+
+// planNothing is for a Mac on which no fix is in effect: all is as it has to be.
+func (m Machine) planNothing(ctx context.Context) (Plan, error) {
+	p := Plan{Command: "rollback"}
+	s, err := m.Observe(ctx, Subject{}, p.Goal)
+	if err != nil && !Is(err, NoService) {
+		return p, err
+	}
+	if p.State = s; err == nil {
+		p.Goal = Goal{Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: hostOf(s.Job.Value())}
+		p.State, _ = m.Observe(ctx, Subject{}, p.Goal)
+	}
+	return p, nil
 }
 
 // goal is what the layers have to agree on after the rollback.

@@ -62,7 +62,7 @@ func (f fixed) fix(host string) {
 // rollback gives the edits of a rollback, carried out, and what its error is.
 func (f fixed) rollback(w Back) (plan Plan, id string) {
 	f.Helper()
-	first, err := f.originals(w.To)
+	first, err := f.originals(w)
 	if err == nil {
 		plan.State.Service.Plist = f.plist
 		err = first.edits(&plan, w.Force)

@@ -25,7 +25,7 @@ _ollama_bind() {
 	fix:--timeout)
 		_ollama_bind_offer ;;
 	fix:*)
-		_ollama_bind_offer --dry-run -n --host --plist --no-persist --no-restart --timeout --json --quiet -q --verbose -v --help -h ;;
+		_ollama_bind_offer --dry-run -n --show-values --host --plist --no-persist --no-restart --timeout --json --quiet -q --verbose -v --help -h ;;
 	status:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
 	status:--plist)
@@ -37,7 +37,7 @@ _ollama_bind() {
 	rollback:--timeout)
 		_ollama_bind_offer ;;
 	rollback:*)
-		_ollama_bind_offer --list --to --force --timeout --json --quiet -q --verbose -v --help -h ;;
+		_ollama_bind_offer --dry-run -n --show-values --all --list --to --force --timeout --json --quiet -q --verbose -v --help -h ;;
 	doctor:--container)
 		_ollama_bind_offer ;;
 	doctor:--runtime)
