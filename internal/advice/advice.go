@@ -77,7 +77,9 @@ func (f Facts) Well() bool { return f.Found() && f.State.Reached(f.keeping().Goa
 
 // keeping are the facts with the service's own port, unless another was asked for.
 func (f Facts) keeping() Facts {
-	if port := f.State.Port(); f.Found() && !f.Asked && port != f.Goal.Host.Port && !f.Goal.Host.Loopback() {
+	port := f.State.Port()
+	chosen := port != 0 && port != f.Goal.Host.Port // by somebody, not by the system
+	if f.Found() && !f.Asked && chosen && !f.Goal.Host.Loopback() {
 		f.Goal = service.GoalFor(ollama.Host{Name: f.Goal.Host.Name, Port: port}, f.Goal.Persist)
 	}
 	return f
@@ -216,13 +218,15 @@ func sudo(s service.State) string {
 	return shell.Sudo(s.Service.Daemon || s.Service.Target.Domain == "system")
 }
 
-// Again is the fix that binds the service as it was bound before a rollback.
+// Again is the fix that binds the service as it was bound before a rollback, where fix
+// takes what stands there.
 func Again(s service.State) string {
-	value := s.Plist().Value
-	if value == nil {
-		return FixCommand(s, service.Goal{})
+	if value := s.Plist().Value; value != nil {
+		if host, err := ollama.CheckHost(ollama.ParseHost(*value).String()); err == nil {
+			return FixCommand(s, service.GoalFor(host, true))
+		}
 	}
-	return FixCommand(s, service.Goal{Value: value, Host: ollama.ParseHost(*value)})
+	return FixCommand(s, service.Goal{})
 }
 
 // Name is what to call the service.

@@ -52,6 +52,7 @@ func TestHints(t *testing.T) {
 		"own port kept":             {first, of(on8080, noEnvFile, func(f *Facts) { f.Disabled = true }), "launchctl enable gui/501/sh.brew.ollama"},
 		"own port, well":            {first, on8080, "ollama-bind status --host 0.0.0.0:8080"},
 		"own port, asked":           {first, of(on8080, asked), "ollama-bind fix"},
+		"a port of the system's":    {first, of(onLoopback, func(f *Facts) { setAll(f, "127.0.0.1:0") }), "ollama-bind fix"},
 		"own port on loopback":      {first, of(on8080, func(f *Facts) { setAll(f, "127.0.0.1:8080"); f.State.Socket.Listeners[0].Address = "127.0.0.1:8080" }), "ollama-bind fix --host 0.0.0.0:8080"},
 		"loopback is another wish":  {first, of(on8080, func(f *Facts) { f.Goal = service.GoalFor(ollama.Default, true) }), "ollama-bind fix --host 127.0.0.1:11434"},
 		"by hand, restart":          {first, of(byHand, func(f *Facts) { f.State.Service.Label = "x" }), "launchctl bootout gui/501/my.ollama && launchctl bootstrap gui/501 '/Users/a b/x.plist'"},
