@@ -7,7 +7,7 @@ import "testing"
 // from its own spelling as the same.
 func FuzzHost(f *testing.F) {
 	for _, s := range []string{"", "0.0.0.0", "0.0.0.0:11434", "http://x:80/", "https://[::1]:443", "[::]:0", "::1", "*:11434",
-		"\"127.0.0.1\"", " 1.2.3.4 ", "x:99999", ":8080", "http://", "[fe80::1%en0]:1", "1.2.3.4:", "0x7f.1", "é:1", "a b"} {
+		"\"127.0.0.1\"", " 1.2.3.4 ", "x:99999", ":8080", "http://", "[fe80::1%en0]:1", "1.2.3.4:", "0x7f.1", "[localhost]", "0.0:+1", "ollama.com", "a]b", "::%lo0", "é:1", "a b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -22,6 +22,9 @@ func FuzzHost(f *testing.F) {
 		checked, err := CheckHost(s)
 		if err == nil && checked != h {
 			t.Fatalf("CheckHost reads %q as %+v, ParseHost as %+v", s, checked, h)
+		}
+		if err == nil && !ParseHost(checked.String()).Equal(h) {
+			t.Fatalf("%q is written as %s, which Ollama reads as another address", s, checked)
 		}
 		if from, err := FromSocket(s); err == nil && (from.Port < 0 || from.Port > 65535) {
 			t.Fatalf("FromSocket(%q) has port %d", s, from.Port)

@@ -4,10 +4,12 @@ package ollama
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +25,7 @@ const DefaultPort = 11434
 // Default is where Ollama listens when OLLAMA_HOST is unset or blank.
 var Default = Host{Name: "127.0.0.1", Port: DefaultPort}
 
-// Host is an OLLAMA_HOST value as Ollama reads it: the one address that it
+// Host is an OLLAMA_HOST value as Ollama on a Mac reads it: the one address that it
 // will try to listen on.
 type Host struct {
 	Name string // an IP address without brackets, a name, or "" for every interface
@@ -38,17 +40,64 @@ func ParseHost(value string) Host {
 	hostport, _, _ = strings.Cut(hostport, "/")
 	name, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return Host{nameWithoutPort(hostport), defaultPort}
+		return Host{resolve(nameWithoutPort(hostport)), defaultPort}
 	}
 	if n, err := parsePort(port); err == nil {
-		return Host{name, n}
+		return Host{resolve(name), n}
 	}
-	return Host{name, defaultPort}
+	return Host{resolve(name), defaultPort}
 }
 
+// parsePort takes a sign, as Ollama does, and so does what it calls to listen.
 func parsePort(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err == nil && (n < 0 || n > 65535) {
+		err = strconv.ErrRange
+	}
 	return int(n), err
+}
+
+// resolve reads the name of a host as a Mac's resolver does, as far as that takes no
+// look-up: letters of any case, and IPv4 addresses in all forms of inet_aton(3).
+func resolve(name string) string {
+	if again, _, err := net.SplitHostPort(net.JoinHostPort(name, "0")); err == nil {
+		name = again // brackets around anything are dropped when it listens
+	}
+	if strings.EqualFold(name, "localhost") {
+		return "localhost"
+	}
+	if ip, ok := parseIPv4(name); ok {
+		return ip.String()
+	}
+	return name
+}
+
+// inetNumber has less than strconv takes for a number of any base.
+var inetNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)
+
+// parseIPv4 reads one to four numbers, of which the last fills what the others leave,
+// each decimal, octal behind a 0 or hexadecimal behind 0x.
+func parseIPv4(s string) (ip netip.Addr, ok bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) > 4 {
+		return ip, false
+	}
+	var address uint64
+	for i, part := range parts {
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (5 - len(parts))
+		}
+		if !inetNumber.MatchString(part) {
+			return ip, false
+		}
+		n, err := strconv.ParseUint(part, 0, bits)
+		if err != nil {
+			return ip, false
+		}
+		address = address<<bits | n
+	}
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(address)))), true
 }
 
 // trim drops the blanks and quotes that Ollama drops around a value.
@@ -56,11 +105,13 @@ func trim(value string) string {
 	return strings.TrimSpace(strings.Trim(strings.TrimSpace(value), `"'`))
 }
 
-// cutScheme splits "http://" off and says which port is then the default:
-// a scheme brings the web's port with it, not Ollama's.
+// cutScheme splits "http://" off and says which port is then the default: a scheme in
+// small letters brings the web's port with it, not Ollama's, and so does Ollama's cloud.
 func cutScheme(value string) (hostport string, defaultPort int) {
 	scheme, rest, found := strings.Cut(value, "://")
 	switch {
+	case value == "ollama.com":
+		return value, 443
 	case !found:
 		return value, DefaultPort
 	case scheme == "http":
@@ -85,7 +136,7 @@ func nameWithoutPort(hostport string) string {
 var (
 	ErrEmpty      = errors.New("is empty: Ollama would stay on 127.0.0.1")
 	errList       = errors.New("is a list: Ollama listens on one address only")
-	errPortOnly   = errors.New("is a port alone: Ollama would look for a host of that name")
+	errPortOnly   = errors.New("is a port alone: Ollama would take the number for an address")
 	errStar       = errors.New("has a star: that is how lsof prints every interface, Ollama calls it 0.0.0.0")
 	errSchemePort = errors.New("has a scheme and no port: Ollama would listen on the web's port, 80 or 443")
 	ErrPath       = errors.New("has a path: the listener has none")
@@ -106,9 +157,10 @@ func CheckHost(value string) (Host, error) {
 }
 
 func checkHost(value string) (Host, error) {
-	hostport, _ := cutScheme(value)
+	hostport, defaultPort := cutScheme(value)
 	name, port, err := net.SplitHostPort(hostport)
 	hasPort := err == nil
+	bracketed := strings.ContainsAny(hostport, "[]")
 	if !hasPort {
 		name = strings.Trim(hostport, "[]")
 	}
@@ -129,9 +181,9 @@ func checkHost(value string) (Host, error) {
 		return Host{}, errPortOnly
 	case hasPort && (portErr != nil || n == 0):
 		return Host{}, ErrBadPort
-	case !hasPort && hostport != value:
+	case !hasPort && hostport != value && defaultPort != DefaultPort:
 		return Host{}, errSchemePort
-	case !isAddress(name), name == "" && !hasPort:
+	case !isAddress(name, bracketed), name == "" && !hasPort:
 		return Host{}, ErrName
 	}
 	return ParseHost(value), nil
@@ -139,8 +191,8 @@ func checkHost(value string) (Host, error) {
 
 // isAddress reports whether name is an address that means the same on every
 // start. A zone ("fe80::1%en0") is left out: Ollama has not been seen with one.
-func isAddress(name string) bool {
-	if name == "" || name == "localhost" {
+func isAddress(name string, bracketed bool) bool {
+	if !bracketed && (name == "" || strings.EqualFold(name, "localhost")) {
 		return true
 	}
 	ip, err := netip.ParseAddr(name)
@@ -159,7 +211,7 @@ func (h Host) String() string {
 // Wildcard reports whether Ollama listens on every interface. Both families
 // come at once: Go opens 0.0.0.0 as a dual-stack IPv6 socket.
 func (h Host) Wildcard() bool {
-	return h.Name == "" || h.ip().IsUnspecified()
+	return h.Name == "" || h.ip().WithZone("").IsUnspecified()
 }
 
 // Loopback reports whether only this machine can reach the address.

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	client "github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -48,8 +47,8 @@ func (m *Mac) StartService(label string) error {
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	host := ollama.ParseHost(def.EnvironmentVariables["OLLAMA_HOST"], strconv.Itoa(m.Port))
-	if err := m.WaitVersion(host.Reachable(), startTimeout); err != nil {
+	host := ollama.ParseHost(def.EnvironmentVariables["OLLAMA_HOST"], m.Port)
+	if err := m.WaitVersion(host.Dial(), startTimeout); err != nil {
 		return fmt.Errorf("sandbox: %s does not answer: %w", label, err)
 	}
 	return nil

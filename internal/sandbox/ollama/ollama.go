@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -70,19 +71,16 @@ func watchSignals(end chan<- int, ignoreTerm bool) {
 func listenAndServe(end chan<- int, faults url.Values) {
 	delay, _ := time.ParseDuration(faults.Get("slow-start")) // 0 when it is off
 	time.Sleep(delay)
-	h := ParseHost(os.Getenv("OLLAMA_HOST"), os.Getenv(standin.EnvPort))
+	port, _ := strconv.Atoi(os.Getenv(standin.EnvPort)) // the Mac wrote it
+	h := ParseHost(os.Getenv("OLLAMA_HOST"), port)
 	if faults.Has("wrong-bind") {
-		h.host = "127.0.0.1"
+		h.Name = "127.0.0.1"
 	}
 	listener, err := listen(h)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
 		end <- 1
 		return
-	}
-	if h.badPort != "" {
-		logLine("WARN", "config.go:54",
-			`msg="invalid port, using default" port=%s default=%s`, h.badPort, h.port)
 	}
 	logLine("INFO", "routes.go:1951",
 		`msg="server config" env="map[OLLAMA_HOST:http://%s]"`, h)
