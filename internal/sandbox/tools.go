@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -44,7 +46,8 @@ func (m *Mac) installTools() error {
 		}
 	}
 	if own := OwnSQLite(); own != "" {
-		if err := os.Symlink(own, filepath.Join(m.Bin(), "sqlite3")); err != nil {
+		link := filepath.Join(m.Bin(), "sqlite3")
+		if err := os.Symlink(own, link); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
