@@ -266,6 +266,8 @@ func TestFleet(t *testing.T) {
 	f.fails(hosts, "impostor", "does not answer as ollama-bind fix does")
 	f.fine(hosts, "new", 1) // an earlier task may be about to put ollama-bind there
 
+	plists := f.plists()
+	f.fixedBefore()
 	_, hosts = f.expect(1, true)
 	f.fails(hosts, "new", "was not found on this Mac")
 	f.fails(hosts, "impostor", "does not answer as ollama-bind fix does")
@@ -305,7 +307,7 @@ func TestFleet(t *testing.T) {
 	}
 	f.fails(hosts, "foreign", "not because of a fix")
 	out, hosts = f.expect(1, false, append(unbound, "--diff")...)
-	if n := strings.Count(out, "-plist: 0.0.0.0:"); n < *size {
+	if n := strings.Count(out, "-\t\t<key>OLLAMA_HOST</key>"); n < *size {
 		t.Errorf("the diff shows %d times what was taken back, for %d Macs\n%s", n, *size, out)
 	}
 	f.fails(hosts, "foreign", "not because of a fix")
@@ -314,6 +316,35 @@ func TestFleet(t *testing.T) {
 	}
 	_, hosts = f.expect(0, false, unbound...)
 	f.fine(hosts, "stubborn", 0)
+	if !maps.Equal(plists, f.plists()) {
+		t.Error("the property lists are not as before the first fix")
+	}
+}
+
+// plists are the property lists of the Macs in good order.
+func (f *fleet) plists() map[string]string {
+	all := map[string]string{}
+	for name, mac := range f.macs {
+		text, err := os.ReadFile(filepath.Join(mac.Agents(), label+".plist"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		all[name] = string(text)
+	}
+	return all
+}
+
+// fixedBefore fixes the Macs in good order with another address than the play does.
+func (f *fleet) fixedBefore() {
+	for name, mac := range f.macs {
+		cmd := exec.Command(sandbox.Program("ollama-bind"), "fix", "--host", fmt.Sprintf("127.0.0.1:%d", mac.Port))
+		for key, value := range environment(mac) {
+			cmd.Env = append(cmd.Env, key+"="+value)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			f.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
 }
 
 // TestPage follows docs/fleet.md: its play and its commands as they stand there, on

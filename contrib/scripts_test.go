@@ -128,6 +128,44 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// After two fixes with different addresses, and one of another service, nothing is
+// left of any of them.
+func TestScriptsTakeAllBack(t *testing.T) {
+	m := newManaged(t).start()
+	other := filepath.Join(m.mac.Agents(), "own.ollama.plist")
+	plist := filepath.Join(m.mac.Agents(), label+".plist")
+	text, err := os.ReadFile(plist)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(string(text), label, "own.ollama", 1)
+	if err := os.WriteFile(other, []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--no-restart", "--plist", other, "--host", wanted(m.mac)},
+		{"--plist", plist, "--host", strings.Replace(wanted(m.mac), "0.0.0.0", "127.0.0.1", 1)},
+	} {
+		cmd := exec.Command(m.env["OLLAMA_BIND"], append([]string{"fix"}, args...)...)
+		for name, value := range m.env {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("fix %v: %v\n%s", args, err, out)
+		}
+	}
+	m.exits(0, postInstall)
+	m.open(true)
+	m.exits(0, uninstall)
+	m.open(false)
+	for path, want := range map[string]string{plist: string(text), other: own} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s is not as before the first fix: %v\n%s", path, err, got)
+		}
+	}
+	m.exits(0, uninstall)
+}
+
 // Homebrew has written the property list anew, without the setting.
 func TestScriptsDrift(t *testing.T) {
 	m := newManaged(t).start()

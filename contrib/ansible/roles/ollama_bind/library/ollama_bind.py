@@ -10,7 +10,7 @@ short_description: Bind Homebrew's Ollama service to an address, or take that ba
 description:
   - Runs C(ollama-bind fix) or C(ollama-bind rollback) on a Mac, as the user whose service it is.
   - A Mac that is in the wanted state already is left alone.
-  - In check mode nothing is changed; C(ollama-bind fix --dry-run) and C(ollama-bind status) say what would be.
+  - In check mode nothing is changed; C(ollama-bind fix --dry-run) and C(ollama-bind rollback --all --dry-run) say what would be.
     A Mac without ollama-bind is skipped then, since an earlier task of the play may be about to put it there.
 author: The ollama-bind authors
 requirements:
@@ -19,7 +19,7 @@ options:
   state:
     description:
       - C(bound) sets C(OLLAMA_HOST), restarts the service, and proves that it listens; if it does not, all is put back.
-      - C(unbound) takes every C(fix) back that is in effect. It fails when Ollama still listens on C(host) after that,
+      - C(unbound) takes back every C(fix) that is in effect. It fails when Ollama still listens on C(host) after that,
         because then somebody else has bound it.
     type: str
     choices: [bound, unbound]
@@ -101,10 +101,6 @@ from ansible.module_utils.basic import AnsibleModule
 # What ollama-bind exits with.
 NOT_WANTED = 3
 NOTHING_HERE = 5
-
-# An earlier fix can stand behind each one that is taken back. There are not that
-# many, and a loop that restarts a service has to end.
-MOST_ROLLBACKS = 20
 
 
 class Mac:
@@ -200,29 +196,29 @@ class Mac:
     # unbound
 
     def unbind(self):
+        flags = ["rollback", "--all", "--timeout", "%ds" % self.args["timeout"]]
+        if self.args["force"]:
+            flags.append("--force")
+        if self.module.check_mode or self.module._diff:
+            code, report = self.run(*(flags + ["--dry-run"]))
+            self.unbound(code, report, fine=[0, NOT_WANTED])
+            every = report.get("others", []) + [report]
+            self.show(prepared="".join(r["diff"] for r in every))
+            self.result["changed"] = code == NOT_WANTED
         if self.module.check_mode:
-            self.result["changed"] = self.would_unbind()
+            self.result["steps"] = [step for r in every for step in r.get("steps", [])]
+            if not self.result["changed"]:
+                self.still_bound(self.status()[0])
             self.done()
-        before = None
-        for _ in range(MOST_ROLLBACKS):
-            report = self.roll_back()
-            if report["changed"]:
-                self.result["changed"] = True
-                before = before or rows(report, "before")
-                self.show(before=before, after=rows(report, "value"))
-            if self.warnings.pop("earlier-fix", None) is None:
-                break
+        code, report = self.run(*flags)
+        self.result["changed"] = report["changed"]
+        self.unbound(code, report, fine=[0])
         self.still_bound(self.status()[0])
         self.done()
 
-    def roll_back(self):
-        flags = ["rollback", "--timeout", "%ds" % self.args["timeout"]]
-        if self.args["force"]:
-            flags.append("--force")
-        code, report = self.run(*flags)
-        if code != 0 and report["error"]["id"] != "no-backup":
+    def unbound(self, code, report, fine):
+        if code not in fine and report["error"]["id"] not in ("no-backup", "no-agent", "no-launchctl"):
             self.fail(report)
-        return report
 
     def status(self):
         code, report = self.run("status", "--host", self.args["host"])
@@ -235,18 +231,6 @@ class Mac:
             message = "Ollama still listens on %s, and not because of a fix that could be taken back" % self.args["host"]
             self.fail({"error": {"id": "still-bound", "message": message, "hint": "ollama-bind doctor"}})
 
-    def would_unbind(self):
-        """There is no dry run of a rollback: whether there is a fix to take back has to do."""
-        backups = self.run("rollback", "--list")[1].get("backups", [])
-        code, report = self.status()
-        if not any(b["command"] == "fix" and not b["problem"] for b in backups):
-            self.still_bound(code)
-        drift = report.get("drift")
-        if drift is None or drift["id"] == "never-fixed":
-            return False
-        self.show(before=rows(report, "value"), after="as it was before the fix\n")
-        return True
-
 
 def value(report, name):
     """The value of one of the four layers."""
@@ -254,11 +238,6 @@ def value(report, name):
         if layer["name"] == name:
             return layer["value"]
     return None
-
-
-def rows(report, column):
-    """The layers as lines, to be compared."""
-    return "".join("%s: %s\n" % (layer["name"], layer[column] or "not set") for layer in report["layers"])
 
 
 def main():
