@@ -27,6 +27,21 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// TestEscaped is the same for JSON, which has its own escapes: no reader sees another
+// text.
+func TestEscaped(t *testing.T) {
+	for text, want := range map[string]string{
+		`"plain ünïcödé ✓ \n"`:     `"plain ünïcödé ✓ \n"`,
+		"\"c1 \u009b31m \x7f\"":    `"c1 \u009b31m \u007f"`,
+		"\"turned \u202e \u2066\"": `"turned \u202e \u2066"`,
+		"\"beyond \U000e0041\"":    `"beyond \udb40\udc41"`,
+	} {
+		if got := escaped(text); got != want {
+			t.Errorf("escaped(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestTellError(t *testing.T) {
 	var out, err bytes.Buffer
 	tell := teller{out: stream{Writer: &out}, err: stream{Writer: &err}, home: "/Users/alice"}
