@@ -207,16 +207,13 @@ func (m *Mac) Env() []string {
 
 // toolEnv is what the stand-ins need besides.
 func (m *Mac) toolEnv() []string {
-	env := []string{
+	return []string{
 		standin.EnvServer + "=" + m.server.address(),
 		standin.EnvPort + "=" + strconv.Itoa(m.Port),
 		standin.EnvSQLite + "=" + OwnSQLite(),
 		standin.EnvSecond + "=" + m.options.AppSecond.String(),
+		standin.EnvLsof + "=" + m.ownLsof(),
 	}
-	if own := m.ownLsof(); own != "" {
-		env = append(env, standin.EnvLsof+"="+own)
-	}
-	return env
 }
 
 // ownLsof is the machine's own lsof if this Mac is to use it.

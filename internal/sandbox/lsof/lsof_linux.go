@@ -14,6 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/ps"
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
 // query is what is asked for: the listeners on some ports, and fields of them.
@@ -22,8 +25,8 @@ type query struct {
 	fields string
 }
 
-// list lists listening sockets by /proc. Like lsof without privileges it sees the
-// caller's own processes only.
+// list lists listening sockets by /proc, but those of other Macs in folders. Like lsof
+// without privileges it sees the caller's own processes only.
 func list(args []string, stdout, stderr io.Writer) int {
 	q, err := parseArgs(args)
 	if err != nil {
@@ -138,6 +141,9 @@ func numbers(folder string) (found []int) {
 func (q query) printProcess(w io.Writer, pid int, sockets map[string]tcpSocket) bool {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	found := socketsOf(dir, sockets)
+	if len(found) > 0 && ps.OnAnother(pid, os.Getenv(standin.EnvServer)) {
+		return false
+	}
 	if len(found) > 0 {
 		q.printOwner(w, pid, dir)
 	}

@@ -34,6 +34,15 @@ func List(server string) ([]Process, error) {
 	return all, nil
 }
 
+// OnAnother reports whether a process is known to be on a Mac with another server.
+func OnAnother(pid int, server string) bool {
+	env, _ := words(filepath.Join("/proc", strconv.Itoa(pid), "environ")) // none: not known
+	return slices.ContainsFunc(env, func(pair string) bool {
+		other, ok := strings.CutPrefix(pair, standin.EnvServer+"=")
+		return ok && other != server
+	})
+}
+
 // read is not ok for what has ended, and for what others may not look at.
 func read(pid int) (p Process, ok bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
