@@ -138,7 +138,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 		if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
 			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner)))
 		}
-		r.Warnings = append(r.Warnings, occasional(out)...)
+		r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
 		r.Warnings = append(r.Warnings, standing(f)...)
 	} else {
 		r.Error = newErrorObject(p.tell, err)
@@ -154,9 +154,13 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	return err
 }
 
-// occasional are the warnings about what was met on the way.
-func occasional(out service.Outcome) []warning {
+// occasional are the warnings about what was met on the way. That Homebrew has to
+// restart the service is for JSON: the text says it as a result.
+func occasional(plan service.Plan, out service.Outcome, json bool) []warning {
 	var all []warning
+	if s := out.State; json && plan.Held && s.Ran() {
+		all = append(all, warning{"not-restarted", "the running service is unchanged: `" + advice.RestartCommand(s) + "` restarts it"})
+	}
 	if message := advice.Silent(out.State); message != "" {
 		all = append(all, warning{"address-silent", message})
 	}
@@ -248,6 +252,9 @@ func (p program) printHeld(r report, plan service.Plan) {
 	hint := advice.FixCommand(s, plan.Goal)
 	if s.Job.Err == nil && s.Job.PID == 0 {
 		why, label = "started: the service does not run", "to start it:      "
+	}
+	if s.Ran() {
+		hint = advice.RestartCommand(s)
 	}
 	for _, a := range advice.All(advice.Facts{State: s, Goal: plan.Goal, Asked: true}) {
 		if a.ID == "port-held" {

@@ -93,7 +93,7 @@ func (p program) rollbackReport(c *cli.Context, m service.Machine, plan service.
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.Changed, r.Backup, r.RolledBack, r.DryRun = out.Changed, out.Backup, out.RolledBack, c.Bool("dry-run")
 	r.ContainerURL, r.Unset = nil, plan.Unset
-	r.Warnings = append(r.Warnings, occasional(out)...)
+	r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
 	if r.DryRun {
 		r.Diff, r.Steps = plan.Diff(c.Bool("show-values")), plan.Steps()
 		if err == nil && plan.Changes() {
@@ -155,6 +155,10 @@ func (p program) printRollback(r report, plan service.Plan, loaded bool) {
 		p.tell.say(good, "the files were not as the fix left them: the setting was taken out of them, and nothing else was touched")
 	case plan.Unload:
 		p.tell.say(good, "restored; the service is not loaded, as before the fix")
+	case plan.Held:
+		p.tell.say(careful, "restored, and not restarted: the running service is unchanged")
+		p.tell.paste("to restart it:   ", advice.RestartCommand(plan.State))
+		return
 	case !loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return

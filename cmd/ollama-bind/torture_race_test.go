@@ -61,7 +61,7 @@ func (v *victim) runRacer(r *racer) {
 // tortureRaces lets runs meet.
 func tortureRaces(t *testing.T, c *chamber) {
 	v := newVictim(t, "brew-arm64-env")
-	must(t, v.SetBrew("6.0.21")) // the first that writes the label that is here
+	must(t, v.SetBrew("6.0.22")) // the first that writes the label that is here
 	before, err := os.ReadFile(v.plist)
 	must(t, err)
 	other := fmt.Sprintf("127.0.0.1:%d", v.Port)

@@ -88,7 +88,7 @@ type fault struct{ name, arg string }
 
 func tellSecrets(t *testing.T, c *chamber, fault fault) {
 	v := newVictim(t, "brew-arm64-env")
-	must(t, v.SetBrew("6.0.21"))
+	must(t, v.SetBrew("6.0.22"))
 	plist := v.secretPlist(t)
 	must(t, v.StartEngine(sandbox.Engine{Product: "linux"}))
 	for i, env := range [][]string{

@@ -117,7 +117,7 @@ func TestHinted(t *testing.T) {
 		{service.Error{ID: "locked"}, "ps -axo pid,command | grep ollama-bind", "ps -axo pid,command | grep ollama-bind"},
 		{service.Error{ID: "changed-meanwhile"}, "ollama-bind fix", "ollama-bind rollback"},
 		{service.Error{ID: "proof-failed"}, "ollama-bind status", "ollama-bind status"},
-		{service.Error{ID: "undo-failed"}, "launchctl bootstrap gui/501 '/Users/a b/", "launchctl bootstrap gui/501 '/Users/a b/"},
+		{service.Error{ID: "undo-failed"}, "brew services start ollama", "brew services start ollama"},
 		{service.Error{ID: "plist-refused", Path: "/a b"}, "plutil -lint '/a b'", "plutil -lint '/a b'"},
 		{service.Error{ID: "plist-refused", Path: "/a b", Err: wrap("editing: %w", plistfix.ErrBinary)}, "plutil -convert xml1 '/a b'", "plutil -convert xml1 '/a b'"},
 		{service.Error{ID: "env-file-refused"}, "ollama-bind fix --no-persist", ""},

@@ -66,6 +66,8 @@ func plistDrift(s service.State, fixed service.Goal) Drift {
 	d := Drift{Layer: service.PlistLayer}
 	plist := s.Plist()
 	switch {
+	case s.Ran():
+		return Drift{}
 	case errors.Is(plist.Err, fs.ErrNotExist) && words(s).writes:
 		d.ID, d.Message = "plist-deleted", "`brew services stop` or `brew services cleanup` has deleted the property list since the fix"
 	case errors.Is(plist.Err, fs.ErrNotExist):

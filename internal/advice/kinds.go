@@ -117,6 +117,9 @@ func lastingPlan(p service.Plan) bool {
 func Lasting(f Facts) string {
 	s := f.State
 	value := s.Plist().Value
+	if f.Found() && s.Ran() && s.Running(f.Goal) {
+		return "the service was started with `brew services run`: it does not start at login; `" + words(s).rewrite(s) + "` puts that right"
+	}
 	if !readable(f) || value == nil || !f.Goal.Matches(value) || !words(s).writes {
 		return ""
 	}

@@ -79,6 +79,12 @@ var list = []item{
 		when: func(f Facts) bool { return f.Found() && gone(f.State) },
 		say:  func(f Facts) string { return "there is no property list " + f.State.Service.Plist },
 		next: func(f Facts) string { return words(f.State).start(f.State) }},
+	{id: "plist-missing", level: Fail, check: "plist-parses", blocks: anyFix,
+		when: func(f Facts) bool { return f.Found() && f.State.Ran() && !f.Goal.Persist && !f.State.Running(f.Goal) },
+		say: func(Facts) string {
+			return "the service was started with `brew services run`, from a file that is deleted by now: only Homebrew's env file can set anything"
+		},
+		next: fix},
 	{id: "plist-malformed", level: Fail, check: "plist-parses", blocks: anyFix,
 		when: func(f Facts) bool { return f.Found() && malformed(f.State) },
 		say:  unreadable, next: mendPlist},
@@ -89,7 +95,7 @@ var list = []item{
 	{id: "plist-unreadable", level: Fail, check: "plist-parses", blocks: anyPlan,
 		when: func(f Facts) bool {
 			err := f.State.Plist().Err
-			return f.Found() && err != nil && !gone(f.State) && !malformed(f.State) && !notAFile(err)
+			return f.Found() && err != nil && !gone(f.State) && !f.State.Ran() && !malformed(f.State) && !notAFile(err)
 		},
 		say:  unreadable,
 		next: func(f Facts) string { return "ls -le " + shell.Quote(f.State.Service.Plist) }},
@@ -159,7 +165,7 @@ var list = []item{
 		say: func(f Facts) string {
 			return fmt.Sprintf("looking for listeners on port %d: neither lsof nor netstat answered in time; a network share that is away can keep lsof waiting until it is ejected", f.Goal.Host.Port)
 		},
-		next: func(Facts) string { return "mount" }},
+		next: func(Facts) string { return "mount | grep -v apfs" }},
 	{id: "lsof-failed", level: Warn, blocks: anyRestart,
 		when: func(f Facts) bool {
 			return f.Found() && f.State.Socket.Err != nil && !errors.Is(f.State.Socket.Err, launchctl.ErrNoAnswer)
@@ -209,6 +215,14 @@ var list = []item{
 				f.State.Job.HeldBack())
 		},
 		next: func(f Facts) string { return Kickstart(f.State) }},
+	{id: "not-restarted", level: Fail, check: "value-in-job", trouble: true,
+		when: func(f Facts) bool {
+			return f.Found() && f.State.Ran() && !f.State.Running(f.Goal) && f.State.JudgeLasting(f.Goal).State == service.OK
+		},
+		say: func(Facts) string {
+			return "the service was started with `brew services run`, from a file that is deleted by now: only Homebrew can restart it, and it reads the env file then"
+		},
+		next: func(f Facts) string { return words(f.State).restart(f.State) }},
 	{id: "crash-looping", level: Fail, check: "last-exit", trouble: true,
 		when: func(f Facts) bool { return silent(f) && f.State.Job.Looping() },
 		say:  sayLooping, next: stopLooping},
@@ -283,7 +297,7 @@ func Missing(s service.State) bool {
 	return s.Service.Chosen && !s.Service.Loaded && gone(s)
 }
 
-func gone(s service.State) bool { return errors.Is(s.Plist().Err, fs.ErrNotExist) }
+func gone(s service.State) bool { return errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Ran() }
 
 func malformed(s service.State) bool {
 	var e *plistfix.Error

@@ -170,6 +170,13 @@ func byHand(f *Facts) {
 	f.State.Settings[0].Agent.Label, f.State.Job.Path = "my.ollama", agent.Plist
 }
 
+// ran is a service that Homebrew runs from a file that is gone.
+func ran(f *Facts) {
+	path := "/private/tmp/sh.brew.ollama123.plist"
+	f.State.Service.Plist, f.State.Job.Path = path, path
+	f.State.Settings[1] = service.Setting{Layer: service.PlistLayer, Use: service.NoFile, File: backup.File{Path: path}, Err: gonePlist}
+}
+
 func jobOf(path string) change { return func(f *Facts) { f.State.Job.Path = path } }
 
 func rival(domain launchctl.Domain, plist string) change {
@@ -220,6 +227,7 @@ var firsts = []struct {
 	{"plist-missing", of(byHand, unload, plistErr(gonePlist)), "there is no property list /Users", "ls -l '/Users/a b'", fixes},
 	{"plist-missing", plistErr(gonePlist), "launchd holds gui/501/sh.brew.ollama, but", "brew services stop ollama && brew services start ollama", fixes},
 	{"plist-missing", of(plistErr(gonePlist), unload), "there is no property list", "brew services start ollama", fixes},
+	{"plist-missing", of(ran, func(f *Facts) { f.Goal.Persist = false; onLoopback(f) }), "only Homebrew's env file can", "ollama-bind fix", fixes},
 	{"plist-malformed", plistErr(&plistfix.Error{}), "reading /Users/a b/", "brew services restart ollama && ollama-bind fix", fixes},
 	{"plist-not-a-file", plistErr(backup.ErrNotRegular), "reading /Users/a b/", "ls -ld '/Users/a b/", all},
 	{"plist-unreadable", plistErr(&fs.PathError{Op: "open", Path: plistPath, Err: syscall.EACCES}), ".plist: permission denied", "ls -le '/Users/a b/", all},
@@ -237,6 +245,8 @@ var firsts = []struct {
 	{"two-jobs", rival("gui/501", "/b c.plist"), "two services", "launchctl bootout gui/501/homebrew.mxcl.ollama && rm '/b c.plist'", "edit reload"},
 	{"launchctl-failed", func(f *Facts) { f.State.Job = service.Job{Err: errors.New("hangs")} }, "asking launchd for the Ollama job: hangs",
 		"launchctl print gui/501/sh.brew.ollama", "reload rollback restore"},
+	{"lsof-silent", func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoAnswer, APIVersion: "1"} },
+		"neither lsof nor netstat", "mount | grep -v apfs", restarts},
 	{"lsof-failed", func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoTool, APIVersion: "1"} },
 		"listeners on port 11434: ", "lsof -nP -iTCP:11434 -sTCP:LISTEN", restarts},
 	{"port-held", func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }, "held by ollama (pid 7), which is not the Homebrew service", "ps -p 7 ", restarts},
@@ -246,6 +256,11 @@ var firsts = []struct {
 	{"env-file-unreadable", envErr(&fs.PathError{Err: syscall.EACCES}), "ollama.env: permission denied", "ls -ld '/Users/a b/", fixes + " restore"},
 	{"not-owner", func(f *Facts) { f.State.Settings[0].File.UID = 0 }, "ollama.env belongs to user 0", "sudo chown 501 '/Users/a b/.home", fixes + " restore"},
 	{"not-loaded", unload, "has not loaded", "brew services start ollama", ""},
+	{"stale-signature", of(down(9, "78: EX_CONFIG"), func(f *Facts) { f.State.Job.Properties = []string{"has LWCR", "needs LWCR update"} }),
+		"(last exit: 78: EX_CONFIG): its program is not the one", "ollama-bind fix", ""},
+	{"held-back", of(down(1, "Killed: 9"), func(f *Facts) { f.State.Job.Pended = "inefficient" }),
+		"nondemand spawn = inefficient", "launchctl kickstart gui/501/sh.brew.ollama", ""},
+	{"not-restarted", of(ran, onLoopback), "only Homebrew can restart it", "brew services restart ollama", ""},
 	{"crash-looping", down(9, "1"), "does not stay up (last exit: 1)", "tail -n 20 " + logPath, ""},
 	{"not-running", down(1, "0"), "does not run it", "launchctl kickstart gui/501/sh.brew.ollama", ""},
 	{"value-trap", func(f *Facts) { setPlist(f, env("*:11434")) }, "star", "ollama-bind fix", ""},
@@ -319,7 +334,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep) `)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount) `)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {

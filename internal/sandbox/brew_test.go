@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The labels of Homebrew's service for Ollama; what is written changed with 6.0.21.
+// The labels of Homebrew's service for Ollama; what is written changed with 6.0.22.
 const (
 	legacyLabel    = label
 	canonicalLabel = "sh.brew.ollama"

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -81,7 +83,16 @@ func (brew) settings(m Machine, s State) []Setting {
 	plist := readPlist(s.Service.Plist)
 	env := readEnvFile(m.EnvFile)
 	env.Use = useOfEnvFile(m, s.Service, program(plist, s.Job))
+	if s.Service.Loaded && errors.Is(plist.Err, fs.ErrNotExist) && temporary(s.Service.Plist) {
+		plist.Use = NoFile
+	}
 	return []Setting{env, plist}
+}
+
+// temporary reports whether a path is in a folder for temporary files. `brew services
+// run` writes to /private/tmp (Homebrew/brew pull requests 23869 and 23878).
+func temporary(path string) bool {
+	return slices.Contains([]string{"/private/tmp", "/tmp", filepath.Clean(os.TempDir())}, filepath.Dir(path))
 }
 
 // errNoEnvFile says that Homebrew would look in another place in every folder.
@@ -152,10 +163,12 @@ func (m Machine) installation(program string) homebrew.Installation {
 const WritableByOthers = 0o022
 
 func (brew) judge(one Setting, g Goal) (LayerState, string) {
-	if one.Layer == PlistLayer {
-		return judgePlist(one, g)
-	}
 	switch {
+	case one.Use == NoFile:
+		return Skipped, "none: `brew services run` has deleted it"
+	case one.Layer == PlistLayer:
+		return judgePlist(one, g)
+
 	case !g.Persist:
 		return Skipped, "left out by --no-persist"
 	case one.Use == NotForRoot:
@@ -179,10 +192,10 @@ func (brew) judge(one Setting, g Goal) (LayerState, string) {
 func (brew) set(one Setting, value *string) (*backup.Change, error) {
 	f := one.File
 	switch {
+	case one.Use == NotForRoot, one.Use == NoFile:
+		return nil, nil
 	case one.Layer == PlistLayer:
 		return setPlist(one, value)
-	case one.Use == NotForRoot:
-		return nil, nil
 	case Equivalent(one.Value, value) && f.Mode&WritableByOthers == 0:
 		return nil, nil
 	}

@@ -68,7 +68,7 @@ func (s State) JudgeLasting(g Goal) Layer {
 // about the next time that a tool writes the property list.
 func (s State) Reached(g Goal) bool {
 	for _, l := range s.Layers(g) {
-		if l.State != OK && l.Name != s.Lasting().Layer {
+		if l.State != OK && l.State != Skipped && l.Name != s.Lasting().Layer {
 			return false
 		}
 	}

@@ -23,7 +23,8 @@ type Plan struct {
 	// Disable is set when a rollback leads back to one that launchd was told not to
 	// load.
 	Disable bool
-	// Held is set when launchd ought to, and was told by a flag not to.
+	// Held is set when launchd ought to, and was told by a flag not to, or could not
+	// load the service again.
 	Held bool
 	// Undoes is the oldest backup that a rollback goes back to, "" where no fix is left
 	// to be taken back, and TakesBack are the fixes that it takes back.
@@ -48,7 +49,7 @@ func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload || p.Unload }
 // running.
 func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, error) {
 	p := Plan{Command: "fix", Goal: g, State: s, Reload: !s.Running(g)}
-	if !restart {
+	if !restart || s.Ran() {
 		p.Reload, p.Held = false, p.Reload
 	}
 	var err error

@@ -296,6 +296,9 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
 		p.Reload = f.reload(p)
 	}
+	if s.Ran() {
+		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
+	}
 	if refused := w.Refuse(p); refused != nil {
 		return p, refused
 	}
@@ -395,7 +398,7 @@ func (m Machine) remains(k kind, g Goal) State {
 // edits are in the order of fix: the lasting setting first.
 func (f first) edits(p *Plan, force bool) error {
 	files := slices.Clone(f.files)
-	if plist, ok := f.plist(); ok && f.index(p.State.Service.Plist) < 0 {
+	if plist, ok := f.plist(); ok && f.index(p.State.Service.Plist) < 0 && !p.State.Ran() {
 		plist.Path, plist.last = p.State.Service.Plist, "" // a file that the service has got since
 		files = append(files, plist)
 	}

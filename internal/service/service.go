@@ -145,10 +145,17 @@ const (
 	Unasked    Use = "unasked"      // nobody was found who could be asked whether they read it
 	NotForRoot Use = "not-for-root" // ignored for services that root starts
 	TooOld     Use = "too-old"      // the tool that would read it is too old for it
+	// NoFile is a property list that was deleted when it had been loaded, as
+	// `brew services run` does since Homebrew 7.
+	NoFile Use = "no-file"
 )
 
 // Plist is the property list on disk: what launchd will load next.
 func (s State) Plist() Setting { return s.setting(PlistLayer) }
+
+// Ran reports whether Homebrew runs the service from a file that it has deleted. Only
+// Homebrew can load that again.
+func (s State) Ran() bool { return s.Plist().Use == NoFile }
 
 // Lasting is the setting from which a tool writes the property list, the zero
 // Setting where nobody does.

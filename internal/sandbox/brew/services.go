@@ -1,6 +1,7 @@
 package brew
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -139,12 +140,33 @@ func (b *brew) must(args ...string) error {
 	return nil
 }
 
-// runService loads the keg's copy, and writes nothing.
+// runService loads the keg's copy; or, where the env file makes a difference and this
+// release reads it, a temporary file that is deleted at once.
 func (b *brew) runService() error {
 	if b.isRunning("running") {
 		return nil
 	}
-	return b.load(b.sourcePlist(), false)
+	kegs, err := os.ReadFile(b.sourcePlist())
+	if err != nil || !b.Release.RunReads {
+		return b.load(b.sourcePlist(), false)
+	}
+	data, err := b.contents()
+	switch {
+	case err != nil:
+		return err
+	case bytes.Equal(data, kegs):
+		return b.load(b.sourcePlist(), false)
+	}
+	temp, err := os.CreateTemp("", b.Release.label()+"*.plist")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	defer temp.Close()
+	if err := writeWithMode(temp.Name(), data); err != nil {
+		return err
+	}
+	return b.load(temp.Name(), false)
 }
 
 // restart takes the service back to how it was started: with run when it is loaded and
