@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,12 +16,11 @@ import (
 )
 
 // Everything that urfave/cli v2 does by itself and this program wants otherwise
-// is dealt with in this file:
+// is dealt with in this file and in words.go:
 //
 //   - flags after a positional argument become arguments, so that
-//     `fix x.plist --dry-run` would run the real fix: no command but completion,
-//     which has an ArgsUsage, takes positionals, and each refuses to run with
-//     one (urfave/cli#1177, #427);
+//     `fix x.plist --dry-run` would run the real fix: arrange puts flags first, and
+//     a command without an ArgsUsage refuses arguments (urfave/cli#1177, #427);
 //   - usage errors print the whole help on stdout: OnUsageError, which commands
 //     do not inherit, returns them instead;
 //   - errors with an ExitCode method end the process inside of Run: the
@@ -28,10 +29,14 @@ import (
 //     action names it in a usage error (urfave/cli#611);
 //   - its own help command does all of that once more: it is off, and the root
 //     action knows the word;
+//   - its help neither folds lines nor knows of examples: help.go writes it;
 //   - completion by running the program can run the command: it is off, and
 //     completion.go has files instead.
 
 const name = "ollama-bind"
+
+// typedKey is where the app keeps the command line as it was typed.
+const typedKey = "typed"
 
 // app builds the command tree, fresh for each run: cli keeps state in it.
 func (p program) app() *cli.App {
@@ -44,31 +49,30 @@ func (p program) app() *cli.App {
 	}
 	return &cli.App{
 		Name:                  name,
-		Usage:                 "make the Ollama that Homebrew runs on this Mac reachable from containers",
-		UsageText:             name + " COMMAND [OPTIONS]",
+		Usage:                 "make the Ollama on this Mac reachable from containers",
 		Version:               builtFrom().String(),
 		Commands:              commands,
-		Action:                rootAction,
+		Action:                p.rootAction,
 		HideHelpCommand:       true,
 		OnUsageError:          onUsageError,
 		ExitErrHandler:        func(*cli.Context, error) {},
-		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitStatus,
+		CustomAppHelpTemplate: literal(programHelp(commands)),
+		Metadata:              map[string]any{typedKey: p.args},
 		Writer:                p.tell.out,
 		ErrWriter:             p.tell.err,
 	}
 }
 
-func rootAction(c *cli.Context) error {
-	args := c.Args().Slice()
+func (p program) rootAction(c *cli.Context) error {
+	args := slices.DeleteFunc(c.Args().Slice(), func(arg string) bool { return arg == "--help" || arg == "-h" })
 	switch {
+	case len(args) == 0 && c.NArg() == 0:
+		_, err := io.WriteString(p.tell.out, firstSteps)
+		return err
 	case len(args) == 0, len(args) == 1 && args[0] == "help":
 		return cli.ShowAppHelp(c)
 	case args[0] != "help":
-		var names []string
-		for _, command := range c.App.VisibleCommands() {
-			names = append(names, command.Name)
-		}
-		return &usageError{fmt.Sprintf("unknown command %q; there are %s", args[0], strings.Join(names, ", ")), name + " --help"}
+		return unknownCommand(c, args[0])
 	case len(args) == 2 && c.App.Command(args[1]) != nil:
 		return cli.ShowCommandHelp(c, args[1])
 	}
@@ -82,43 +86,141 @@ func (p program) tame(c *cli.Command) {
 		c.Flags = append(c.Flags, verboseFlag())
 	}
 	c.HideHelpCommand = true
+	c.UseShortOptionHandling = true // -nq
 	c.OnUsageError = onUsageError
-	c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + exitStatus
-	for _, flag := range c.Flags {
-		if sw, ok := flag.(*cli.BoolFlag); ok {
-			sw.DisableDefaultText = true // a switch is off until it is given
-		}
-	}
+	c.CustomHelpTemplate = literal(commandHelp(c))
 	c.Action = func(ctx *cli.Context) error {
 		if c.ArgsUsage == "" && ctx.Args().Present() {
-			return strayArgument(c.Name, ctx.Args().First())
+			return strayArgument(ctx, ctx.Args().First())
 		}
-		p.tell.trace.loud = ctx.Bool("verbose") || wantsTrace()
+		if err := badFlags(ctx); err != nil {
+			return err
+		}
+		p.tell.log.loud = ctx.Bool("verbose") || wantsLog()
 		return action(ctx)
 	}
 }
 
-func strayArgument(command, arg string) error {
-	hint := fmt.Sprintf("%s %s --help", name, command)
-	if command == "fix" && strings.HasSuffix(arg, ".plist") {
-		hint = "name the file with a flag: " + name + " fix --plist FILE"
+// arrange puts the flags of a command in front of what it takes besides, which is where
+// package flag finds them.
+func arrange(app *cli.App, args []string) ([]string, error) {
+	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	if at < 0 || app.Command(args[at]) == nil || isOneOf(args[0], "-h", "--help", "-v", "--version") {
+		return args, nil
 	}
-	return &usageError{fmt.Sprintf("%s takes no arguments, but got %q", command, arg), hint}
+	command, rest := app.Command(args[at]), args[at+1:]
+	if at > 0 {
+		return nil, &usageError{args[0] + " belongs behind the command",
+			commandLine(slices.Concat(args[at:at+1], args[:at], rest))}
+	}
+	var flags, others []string
+	for len(rest) > 0 && rest[0] != "--" {
+		n := 1
+		switch flag := flagOf(command, rest[0]); {
+		case !strings.HasPrefix(rest[0], "-"):
+			others = append(others, rest[0])
+		case takesValue(flag) && !strings.Contains(rest[0], "=") && len(rest) > 1:
+			n = 2
+			fallthrough
+		default:
+			if takesValue(flag) && !isList(flag) && slices.ContainsFunc(flags, func(word string) bool { return flagOf(command, word) == flag }) {
+				return nil, &usageError{"--" + flag.Names()[0] + " is given twice", name + " " + command.Name + " --help"}
+			}
+			flags = append(flags, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		rest = rest[1:]
+	}
+	others = append(others, rest...)
+	if len(others) > 0 {
+		others = slices.Insert(others, 0, "--")
+	}
+	return slices.Concat([]string{command.Name}, flags, others), nil
+}
+
+func isOneOf(word string, words ...string) bool { return slices.Contains(words, word) }
+
+// flagOf is the flag that a word of the command line stands for, nil for none.
+func flagOf(c *cli.Command, word string) cli.Flag {
+	if !strings.HasPrefix(word, "-") {
+		return nil
+	}
+	typed, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	for _, flag := range c.Flags {
+		if slices.Contains(flag.Names(), typed) {
+			return flag
+		}
+	}
+	return nil
+}
+
+func takesValue(flag cli.Flag) bool {
+	doc, ok := flag.(cli.DocGenerationFlag)
+	return ok && doc.TakesValue()
+}
+
+func isList(flag cli.Flag) bool {
+	_, is := flag.(*cli.StringSliceFlag)
+	return is
+}
+
+// ignored lists for a flag of a command those that would be ignored beside it.
+var ignored = map[string]map[string][]string{
+	"fix":      {"json": {"quiet"}, "service": {"plist"}},
+	"status":   {"service": {"plist"}},
+	"rollback": {"json": {"quiet"}, "list": {"all", "dry-run", "force", "quiet", "timeout", "to"}, "all": {"to"}},
+	"doctor":   {"list-checks": {"container", "plist", "runtime", "service"}, "service": {"plist"}},
+}
+
+// needs lists the flags that mean nothing without another one.
+var needs = map[string]string{"show-values": "dry-run"}
+
+// badFlags refuses flags without a value, and those that would be ignored.
+func badFlags(c *cli.Context) error {
+	for _, flag := range c.Command.Flags {
+		flagName := flag.Names()[0]
+		empty := !isList(flag) && c.String(flagName) == "" || isList(flag) && slices.Contains(c.StringSlice(flagName), "")
+		if _, duration := flag.(*cli.DurationFlag); takesValue(flag) && !duration && c.IsSet(flagName) && empty {
+			return &usageError{"--" + flagName + " has no value", name + " " + c.Command.Name + " --help"}
+		}
+		if other := needs[flagName]; other != "" && on(c, flagName) && !on(c, other) {
+			return &usageError{fmt.Sprintf("--%s is for --%s", flagName, other), commandLine(append(asTyped(c), "--"+other))}
+		}
+		for _, other := range ignored[c.Command.Name][flagName] {
+			if on(c, flagName) && on(c, other) {
+				return &usageError{fmt.Sprintf("--%s would be ignored with --%s", other, flagName), commandLine(without(c, other))}
+			}
+		}
+	}
+	return nil
+}
+
+// on reports whether a flag was given, and not switched off.
+func on(c *cli.Context, flag string) bool {
+	_, isSwitch := c.Value(flag).(bool)
+	return c.IsSet(flag) && (!isSwitch || c.Bool(flag))
 }
 
 // longFlag finds flags that package flag names with one dash.
 var longFlag = regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`)
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	message := strings.NewReplacer(
-		"flag provided but not defined:", "unknown flag",
-		"timeout: parse error", "timeout: that is no time such as 45s or 2m",
-	).Replace(err.Error())
-	message = longFlag.ReplaceAllString(message, "$1--$2")
-	if c.Command == nil || c.Command.Name == "" || c.Command.Name == name {
-		return &usageError{message + "; the command comes first, and its flags behind it", name + " --help"}
+	if typed, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: "); unknown {
+		return unknownFlag(c, strings.TrimLeft(typed, "-"))
 	}
-	return &usageError{message, fmt.Sprintf("%s %s --help", name, c.Command.Name)}
+	message := strings.ReplaceAll(err.Error(), "timeout: parse error", "timeout: that is no time such as 45s or 2m")
+	message = longFlag.ReplaceAllString(message, "$1--$2")
+	return &usageError{message, strings.TrimSpace(name+" "+commandOf(c)) + " --help"}
+}
+
+// commandOf is the name of the command, "" where there is none.
+func commandOf(c *cli.Context) string {
+	if c.Command == nil || c.Command.Name == name {
+		return ""
+	}
+	return c.Command.Name
 }
 
 // asUsage catches what cli reports with an exit code of its own: --help with
@@ -133,13 +235,19 @@ func asUsage(err error) error {
 
 // The flags that several commands share, fresh for each command.
 
+// hostVariable is --host for those who cannot give a flag.
+const hostVariable = "OLLAMA_BIND_HOST"
+
 func hostFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name:    "host",
-		EnvVars: []string{"OLLAMA_BIND_HOST"},
-		Value:   ollama.Host{Port: ollama.DefaultPort}.String(),
-		Usage:   "the `ADDRESS` that Ollama is to listen on, one of this machine's; 0.0.0.0 is all of them",
+	flag := &cli.StringFlag{
+		Name:  "host",
+		Value: ollama.Host{Port: ollama.DefaultPort}.String(),
+		Usage: "the `ADDRESS` for Ollama to listen on: one of this machine's, or 0.0.0.0 for all of them",
 	}
+	if os.Getenv(hostVariable) != "" { // cli takes an empty one for a value
+		flag.EnvVars = []string{hostVariable}
+	}
+	return flag
 }
 
 func showValuesFlag() cli.Flag {

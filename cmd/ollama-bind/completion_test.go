@@ -149,7 +149,7 @@ func places() []offered {
 		{typing("completion", ""), sortedKeys(completions)},
 		{typing("completion", "bash", ""), nil},
 		{typing("fxi", "-"), nil},
-		{typing("doctor", "--check", ""), sorted(checkIDs())},
+		{typing("doctor", "--check", ""), sorted(checks())},
 		{typing("doctor", "--check", "two"), []string{"two-jobs"}},
 		{typing("doctor", "--runtime", ""), sorted(container.Tools())},
 		{typing("probe", "--json", "--runtime", ""), sorted(container.Tools())},

@@ -26,7 +26,6 @@ var generated = regexp.MustCompile(`(?s)( generated: ([a-z ]+?)(?: -->)?\n)(.*?)
 // of the command tree, and the checks those of package doctor. make docs writes them.
 func TestDocs(t *testing.T) {
 	for _, file := range []string{
-		"README.md",
 		"docs/ollama-bind.1",
 		"cmd/ollama-bind/completions/ollama-bind.bash",
 		"cmd/ollama-bind/completions/_ollama-bind",
@@ -55,8 +54,6 @@ func generate(t *testing.T, part string) string {
 	commands := commandTree()
 	var data any = commands
 	switch {
-	case part == "readme options":
-		data = shared(commands)
 	case part == "man checks":
 		data = doctor.Checks()
 	case strings.HasPrefix(part, "man options"):
@@ -76,16 +73,14 @@ func generate(t *testing.T, part string) string {
 type command struct {
 	Name, Usage string
 	Args        []string // the words that it takes
-	Options     []option
+	Options     []choice
 }
 
-// option is a flag. Without an argument it is a switch.
-type option struct {
-	Long, Short, Usage, Argument, Default string
-
+// choice is an option, and what there is to complete it with.
+type choice struct {
+	option
 	Again bool     // it can be given several times
 	Words []string // what it can be given, where that is known
-	Of    string   // the commands that share it, for the README
 }
 
 func commandTree() []command {
@@ -96,7 +91,7 @@ func commandTree() []command {
 	for _, c := range app.Commands {
 		words := map[string][]string{
 			"host":    {"0.0.0.0:11434", "127.0.0.1:11434"},
-			"check":   checkIDs(),
+			"check":   checks(),
 			"runtime": container.Tools(),
 		}
 		if c.Name == "url" {
@@ -113,61 +108,21 @@ func commandTree() []command {
 	return append(all, help)
 }
 
-func optionsOf(flags []cli.Flag, words map[string][]string) (all []option) {
+func optionsOf(flags []cli.Flag, words map[string][]string) (all []choice) {
 	for _, f := range flags {
-		doc, names := f.(cli.DocGenerationFlag), append(f.Names(), "")
-		usage := strings.Split(doc.GetUsage(), "`")
-		o := option{Long: names[0], Short: names[1], Usage: strings.Join(usage, "")}
-		if doc.TakesValue() {
-			o.Argument, o.Default, o.Words = usage[1], doc.GetValue(), words[o.Long]
-			_, o.Again = f.(*cli.StringSliceFlag)
-		}
+		o := choice{option: newOption(f), Again: isList(f)}
+		o.Words = words[o.Long]
 		all = append(all, o)
-	}
-	return all
-}
-
-func checkIDs() (all []string) {
-	for _, check := range doctor.Checks() {
-		all = append(all, check.ID)
-	}
-	return all
-}
-
-// shared has each option once.
-func shared(commands []command) (all []option) {
-	at := map[string]int{}
-	for _, c := range commands {
-		for _, o := range c.Options {
-			if i, known := at[o.Long+o.Usage]; known {
-				all[i].Of += ", " + c.Name
-				continue
-			}
-			o.Of, at[o.Long+o.Usage] = c.Name, len(all)
-			all = append(all, o)
-		}
-	}
-	for i, o := range all {
-		if strings.HasPrefix(o.Of, ", ") { // the program itself has it too
-			all[i].Of = "all"
-		}
 	}
 	return all
 }
 
 var pieces = template.Must(template.New("").Funcs(template.FuncMap{
 	"join":     strings.Join,
-	"code":     func(text string) string { return "`" + strings.TrimSpace(text) + "`" },
 	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + text[1:] },
 	"escape":   func(quote, text string) string { return strings.ReplaceAll(text, "'", quote) },
 	"colons":   func(text string) string { return strings.ReplaceAll(text, ":", `\:`) },
 }).Parse(`
-{{- define "readme options"}}| option | of | meaning |
-|---|---|---|
-{{range .}}| {{if .Short}}{{code (print "-" .Short)}}, {{end}}{{code (print "--" .Long " " .Argument)}} | {{or .Of "no command"}} | {{.Usage}}
-{{- if .Default}}; the default is {{code .Default}}{{end}} |
-{{end}}{{end}}
-
 {{- define "man synopsis"}}{{range .}}{{if and .Name .Options}}.Nm
 .Cm {{.Name}}
 {{range .Options}}{{if ne .Long "help"}}.Op {{template "mdoc" .}}

@@ -150,6 +150,9 @@ func chosenChecks(c *cli.Context) ([]doctor.Check, error) {
 	}
 	switch {
 	case len(ids) > 0:
+		if meant := nearest(ids[0], checks()); meant != "" {
+			return nil, &usageError{fmt.Sprintf("there is no check %q; did you mean %s?", ids[0], meant), replaced(c, ids[0], meant)}
+		}
 		return nil, &usageError{fmt.Sprintf("there is no check %q", ids[0]), name + " doctor --list-checks"}
 	case len(chosen) == 0:
 		return all, nil

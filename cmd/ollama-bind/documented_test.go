@@ -30,7 +30,7 @@ func sorted(words []string) []string {
 
 func TestExitCodesAreDocumented(t *testing.T) {
 	codes := firstGroups(`(?m)^\texit\w+ += (\d+)$`, readDoc(t, "cmd/ollama-bind/exit.go"))
-	agree(t, "--help", firstGroups(`(?m)^   (\d+) `, exitStatus), codes)
+	agree(t, "--help", firstGroups(`(?m)^   (\d+) `, programHelp(nil)), codes)
 	readme := part(t, readDoc(t, "README.md"), "\n## Exit codes\n", "\n## ")
 	agree(t, "README", firstGroups(`(?m)^\| (\d+) \|`, readme), codes)
 	agree(t, "the man page", items(t, "EXIT STATUS", `^(\d+)$`), codes)

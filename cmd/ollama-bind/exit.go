@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -17,18 +18,52 @@ const (
 	exitInterrupted = 130
 )
 
-// exitStatus explains them; every help text ends with it.
-const exitStatus = `EXIT STATUS:
-   0    done, or already in the wanted state
-   1    failed, and nothing is left half done (an error that says otherwise excepted)
-   2    wrong usage
-   3    not in the wanted state (status, fix --dry-run with changes, a doctor check that
-        fails, a probe that did not get through)
-   4    applied, but the proof failed, and the previous state was restored
-   5    nothing to work on here: no launchctl, no Homebrew Ollama service, or for probe
-        and url no container runtime
-   130  interrupted, after undoing
-`
+// exit is one way for a command to end.
+type exit struct {
+	code  int
+	means string
+}
+
+// exitMeans is what the codes have in common.
+var exitMeans = []exit{
+	{exitOK, "done, or already in the wanted state"},
+	{exitFailed, "failed, and nothing is left half done; an error that says otherwise excepted"},
+	{exitUsage, "wrong usage; nothing was run"},
+	{exitNotWanted, "not in the wanted state: status, a dry run with changes, a doctor check that fails, a probe that did not get through"},
+	{exitUndone, "applied, but the proof failed, and the previous state was restored"},
+	{exitNothingHere, "nothing to work on here: no Ollama service, or for probe and url no container runtime"},
+	{exitInterrupted, "interrupted, after putting things back"},
+}
+
+// exits says of the commands with which codes they end, and what that means where there
+// is more to say.
+var exits = map[string]map[int]string{
+	"fix": {exitOK: "Ollama listens as wanted, or nothing was to do", exitFailed: "", exitUsage: "",
+		exitNotWanted: "--dry-run: there is something to change", exitUndone: "", exitNothingHere: "no Ollama service was found", exitInterrupted: ""},
+	"status": {exitOK: "Ollama listens as wanted", exitFailed: "the service could not be looked at", exitUsage: "",
+		exitNotWanted: "it does not", exitNothingHere: "no Ollama service was found", exitInterrupted: "interrupted"},
+	"rollback": {exitOK: "everything is as before, or nothing was to take back", exitFailed: "", exitUsage: "",
+		exitNotWanted: "--dry-run: there is something to take back", exitUndone: "", exitNothingHere: "", exitInterrupted: ""},
+	"doctor": {exitOK: "nothing found that keeps containers from Ollama", exitFailed: "it could not look", exitUsage: "",
+		exitNotWanted: "a check fails", exitInterrupted: "interrupted"},
+	"probe": {exitOK: "every container that was asked reaches Ollama", exitFailed: "it could not ask", exitUsage: "",
+		exitNotWanted: "one does not", exitNothingHere: "no container runtime answers", exitInterrupted: "interrupted"},
+	"url": {exitOK: "the URL was printed", exitFailed: "the runtime could not be asked", exitUsage: "",
+		exitNothingHere: "no container runtime answers", exitInterrupted: "interrupted"},
+	"completion": {exitOK: "the file was printed", exitFailed: "it could not be written", exitUsage: ""},
+	"version":    {exitOK: "it was printed", exitFailed: "it could not be written", exitUsage: ""},
+}
+
+// exitsOf are the codes of a command; "" has all.
+func exitsOf(command string) (all []exit) {
+	for _, e := range exitMeans {
+		means, has := exits[command][e.code]
+		if command == "" || has {
+			all = append(all, exit{e.code, cmp.Or(means, e.means)})
+		}
+	}
+	return all
+}
 
 // errNotWanted is the answer "no" of a command that did its work.
 var errNotWanted = errors.New("not in the wanted state")

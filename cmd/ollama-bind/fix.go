@@ -77,12 +77,9 @@ func refuse(m service.Machine) func(service.Plan) error {
 
 // readHost reads --host, and refuses what Ollama would not take as it is meant.
 func readHost(c *cli.Context) (ollama.Host, error) {
-	if c.IsSet("plist") && c.String("plist") == "" {
-		return ollama.Host{}, &usageError{"--plist has no value", name + " " + c.Command.Name + " --help"}
-	}
 	host, err := ollama.CheckHost(c.String("host"))
 	if err != nil {
-		return host, &usageError{fmt.Sprintf("--host %v", err), name + " " + c.Command.Name + " --host 0.0.0.0:11434"}
+		return host, &usageError{fmt.Sprintf("--host %v", err), withFlag(c, "host", "0.0.0.0:11434")}
 	}
 	return host, nil
 }
@@ -112,7 +109,7 @@ func bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	timeout := c.Duration("timeout")
 	if timeout < leastTimeout {
 		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short to stop a service, start it, and take that back", timeout),
-			fmt.Sprintf("%s %s --timeout 30s", name, c.Command.Name)}
+			withFlag(c, "timeout", "30s")}
 	}
 	ctx, cancel := context.WithTimeout(c.Context, timeout)
 	return ctx, cancel, nil

@@ -51,7 +51,11 @@ func (p program) run(args []string) int {
 	}
 	out := &output{Writer: p.tell.out.Writer}
 	p.tell.out.Writer = out
-	err := asUsage(p.app().RunContext(ctx, args))
+	app := p.app()
+	words, err := arrange(app, p.args)
+	if err == nil {
+		err = asUsage(app.RunContext(ctx, append([]string{name}, words...)))
+	}
 	if err == nil {
 		err = out.err
 	}
@@ -59,7 +63,7 @@ func (p program) run(args []string) int {
 		p.tell.json(errorReport(commandName(args), p.tell, err))
 	}
 	p.tell.error(err)
-	if kept := p.tell.trace.kept; kept != "" && (err != nil || p.tell.verbose()) {
+	if kept := p.tell.log.kept; kept != "" && (err != nil || p.tell.verbose()) {
 		p.tell.note("note", "what was run is in "+p.tell.tilde(kept))
 	}
 	return exitCode(err)
@@ -122,7 +126,7 @@ func (p program) machine() (service.Machine, error) {
 		Prefixes:  homebrew.Prefixes(os.Getenv),
 		UID:       os.Geteuid(),
 		Addresses: doctor.Addresses,
-		Secret:    p.tell.trace.hide,
+		Secret:    p.tell.log.hide,
 	}, nil
 }
 

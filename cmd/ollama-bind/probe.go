@@ -93,22 +93,14 @@ func (p program) probe(c *cli.Context) error {
 // something else further on.
 func readProbe(c *cli.Context) (container.Probe, error) {
 	help := name + " " + c.Command.Name + " --help"
-	for _, flag := range []string{"image", "url", "origin", "runtime"} {
-		if c.IsSet(flag) && c.String(flag) == "" {
-			return container.Probe{}, &usageError{"--" + flag + " has no value", help}
-		}
-	}
-	if slices.Contains(c.StringSlice("container"), "") {
-		return container.Probe{}, &usageError{"--container has no value", help}
-	}
 	if strings.HasPrefix(c.String("image"), "-") {
 		return container.Probe{}, &usageError{fmt.Sprintf("--image %q is no image", c.String("image")), help}
 	}
 	if err := container.CheckURL(cmp.Or(c.String("url"), "http://localhost"), c.String("origin")); err != nil {
-		return container.Probe{}, &usageError{fmt.Sprintf("--url or --origin: %v", err), name + " probe --url http://host.docker.internal:11434"}
+		return container.Probe{}, &usageError{fmt.Sprintf("--url or --origin: %v", err), withFlag(c, "url", "http://host.docker.internal:11434")}
 	}
 	if t := c.Duration("timeout"); c.Command.Name == "probe" && t < leastProbe {
-		return container.Probe{}, &usageError{fmt.Sprintf("--timeout %s is too short to fetch anything", t), name + " probe --timeout 30s"}
+		return container.Probe{}, &usageError{fmt.Sprintf("--timeout %s is too short to fetch anything", t), withFlag(c, "timeout", "30s")}
 	}
 	tools, err := readTools(c)
 	return container.Probe{
@@ -128,7 +120,7 @@ func readTools(c *cli.Context) ([]string, error) {
 		return nil, nil
 	case !slices.Contains(container.Tools(), tool):
 		return nil, &usageError{fmt.Sprintf("--runtime %q is none of %s", tool, strings.Join(container.Tools(), ", ")),
-			fmt.Sprintf("%s %s --runtime docker", name, c.Command.Name)}
+			withFlag(c, "runtime", "docker")}
 	}
 	return []string{tool}, nil
 }

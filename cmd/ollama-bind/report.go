@@ -246,13 +246,13 @@ func errorReport(command string, t teller, err error) any {
 func newErrorObject(t teller, err error) *errorObject {
 	var p *service.Error
 	var usage *usageError
-	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.trace.maskValues(err.Error())))}
+	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.log.maskValues(err.Error())))}
 	switch {
 	case errors.As(err, &usage):
 		o.ID, o.Hint = "usage", usage.hint
 	case errors.As(err, &p):
 		o.ID, o.Hint, o.Log = p.ID, p.Hint, p.Log
-		o.LogFile = t.trace.kept
+		o.LogFile = t.log.kept
 	}
 	return o
 }

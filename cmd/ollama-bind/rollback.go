@@ -37,9 +37,6 @@ func (p program) rollbackCommand() *cli.Command {
 }
 
 func (p program) rollback(c *cli.Context) error {
-	if err := checkRollback(c); err != nil {
-		return err
-	}
 	ctx, cancel, err := bounded(c)
 	if err != nil {
 		return err
@@ -69,19 +66,6 @@ func (p program) rollback(c *cli.Context) error {
 		}
 		before = append(before, *r)
 	}
-}
-
-// checkRollback refuses flags of which one would be ignored.
-func checkRollback(c *cli.Context) error {
-	if c.IsSet("to") && c.String("to") == "" {
-		return &usageError{"--to has no value", name + " rollback --list"}
-	}
-	for _, pair := range [][2]string{{"all", "to"}, {"list", "all"}, {"list", "to"}, {"list", "force"}, {"list", "dry-run"}} {
-		if c.IsSet(pair[0]) && c.IsSet(pair[1]) {
-			return &usageError{fmt.Sprintf("--%s and --%s do not go together", pair[0], pair[1]), name + " rollback --help"}
-		}
-	}
-	return nil
 }
 
 // rollbackReport is the answer about one service, printed where it is text.

@@ -36,7 +36,7 @@ import (
 type teller struct {
 	out, err stream
 	home     string
-	trace    *runLog
+	log      *runLog
 }
 
 func newTeller(stdout, stderr io.Writer) teller {
@@ -45,10 +45,10 @@ func newTeller(stdout, stderr io.Writer) teller {
 		home = backup.Clean(home)
 	}
 	return teller{
-		out:   newStream(stdout, isTerminal(stdout), os.Getenv),
-		err:   newStream(stderr, isTerminal(stderr), os.Getenv),
-		home:  home,
-		trace: &runLog{began: time.Now()},
+		out:  newStream(stdout, isTerminal(stdout), os.Getenv),
+		err:  newStream(stderr, isTerminal(stderr), os.Getenv),
+		home: home,
+		log:  &runLog{began: time.Now()},
 	}
 }
 

@@ -62,7 +62,7 @@ type urlReport struct {
 func (p program) url(c *cli.Context) error {
 	from := c.String("from")
 	if _, err := container.Convert(from, "host.docker.internal"); err != nil {
-		return &usageError{fmt.Sprintf("--from %v", err), name + " url --from http://localhost:11434"}
+		return &usageError{fmt.Sprintf("--from %v", err), withFlag(c, "from", "http://localhost:11434")}
 	}
 	ctx, cancel := context.WithTimeout(c.Context, urlTime)
 	defer cancel()
@@ -90,7 +90,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 		host, ok := hostNames[c.String("runtime")]
 		if !ok {
 			return "", &usageError{fmt.Sprintf("--runtime %q is none of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", ")),
-				name + " url --runtime docker"}
+				withFlag(c, "runtime", "docker")}
 		}
 		return host, nil
 	}

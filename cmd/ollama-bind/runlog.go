@@ -52,12 +52,12 @@ func (p program) runner(deadline time.Duration) launchctl.Exec {
 
 // ran keeps one program, and shows it with --verbose.
 func (t teller) ran(r launchctl.Ran) {
-	if line := t.trace.add(r); t.trace.loud {
+	if line := t.log.add(r); t.log.loud {
 		t.note("ran", t.tilde(line))
 	}
 }
 
-func (t teller) verbose() bool { return t.trace != nil && t.trace.loud }
+func (t teller) verbose() bool { return t.log != nil && t.log.loud }
 
 // add returns what there is to show.
 func (t *runLog) add(r launchctl.Ran) string {
@@ -178,14 +178,14 @@ func (p program) keepLog(m service.Machine, out service.Outcome, err error) {
 	if err != nil {
 		ending = "error: " + plainWords(err.Error())
 	}
-	path, err := m.Store.KeepLog(out.Backup, p.tell.trace.log(p.args, printable(p.tell.tilde(ending))))
+	path, err := m.Store.KeepLog(out.Backup, p.tell.log.log(p.args, printable(p.tell.tilde(ending))))
 	if err == nil {
-		p.tell.trace.kept = path
+		p.tell.log.kept = path
 	}
 }
 
-// wantsTrace is set by the variable.
-func wantsTrace() bool {
+// wantsLog is set by the variable.
+func wantsLog() bool {
 	on, _ := strconv.ParseBool(os.Getenv(verboseVariable))
 	return on
 }
