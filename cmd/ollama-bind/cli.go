@@ -130,6 +130,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 		rest = rest[n:]
 	}
+	if slices.Contains(flags, "--help") || slices.Contains(flags, "-h") {
+		return []string{command.Name, "--help"}, nil
+	}
 	if len(rest) > 0 {
 		rest = rest[1:]
 	}

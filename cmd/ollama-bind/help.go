@@ -51,7 +51,7 @@ var examples = map[string][]example{
 		{"ollama-bind doctor --check listeners", "one check alone"},
 	},
 	"probe": {
-		{"ollama-bind probe", "containers that know of Ollama"},
+		{"ollama-bind probe", "all that use Ollama"},
 		{"ollama-bind probe --container open-webui", "that one"},
 		{"ollama-bind probe --url http://192.168.1.10:11434", "that URL"},
 	},
