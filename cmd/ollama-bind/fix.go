@@ -137,6 +137,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 		}
 		r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
 		r.Warnings = append(r.Warnings, standing(f)...)
+		r.Warnings = append(r.Warnings, linked(plan)...)
 	} else {
 		r.Error = newErrorObject(p.tell, err)
 		r.Advice = r.Error.advice()
@@ -179,6 +180,16 @@ func standing(f advice.Facts) []warning {
 	for _, a := range advice.All(f) {
 		if a.ID == "two-jobs" {
 			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
+		}
+	}
+	return all
+}
+
+// linked warns of files that have another name, which is not that of a new file.
+func linked(p service.Plan) (all []warning) {
+	for _, e := range p.Edits {
+		if e.File.Links > 1 {
+			all = append(all, warning{"hard-link", "another name of " + e.File.Path + " (a hard link) keeps the file of before the fix"})
 		}
 	}
 	return all

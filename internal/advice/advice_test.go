@@ -181,10 +181,14 @@ func TestSince(t *testing.T) {
 		"crashes":               {down(1, "1"), "not-running", "as the last fix has left it", "tail"},
 		"elsewhere":             {onLoopback, "not-reached", "does not listen so", "ollama-bind fix"},
 		"another address":       {of(asked, func(f *Facts) { f.Goal = service.GoalFor(ollama.Host{Port: 8080}, true) }), "other-address", "another address was asked about", ""},
-		"written by Homebrew":   {generated, "plist-", "", "ollama-bind fix"},
+		"killed before writing": {of(generated, func(f *Facts) {
+			f.Fix.Done, f.Fix.Files = false, []backup.Saved{{Layer: service.PlistLayer, Before: backup.Sum(f.State.Plist().File.Data)}}
+		}), "fix-unfinished", "did not get to its end", "ollama-bind fix"},
+		"killed in the outage": {of(unload, func(f *Facts) { f.Fix.Done = false }), "fix-unfinished", "did not get to its end", restart},
+		"written by Homebrew":  {generated, "plist-", "", "ollama-bind fix"},
 	} {
 		f := bound()
-		f.Fix = &backup.Receipt{Host: value, Created: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Files: []backup.Saved{{Layer: service.EnvFileLayer}}}
+		f.Fix = &backup.Receipt{Done: true, Host: value, Created: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Files: []backup.Saved{{Layer: service.EnvFileLayer}}}
 		tc.change(f)
 		d := Since(*f)
 		if !strings.HasPrefix(d.ID, tc.id) || !strings.Contains(d.Message, tc.text) || !strings.HasPrefix(d.Repair, tc.repairs) || (tc.id == "intact") != (d.Layer == "") {

@@ -44,6 +44,9 @@ func since(f Facts) Drift {
 	}
 	fixed := service.GoalFor(ollama.ParseHost(last.Host), true)
 	for _, d := range []Drift{plistDrift(s, fixed), jobDrift(s, fixed), lastingDrift(s, fixed, *last)} {
+		if d.ID != "" && unfinished(s, *last, d.Layer) {
+			return Drift{ID: "fix-unfinished", Layer: d.Layer, Message: "the last fix did not get to its end"}
+		}
 		if d.ID != "" {
 			return d
 		}
@@ -60,6 +63,14 @@ func since(f Facts) Drift {
 			Message: "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about"}
 	}
 	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
+}
+
+// unfinished reports whether a layer is not as the fix was to make it because the fix
+// was killed: nobody else is accused of that.
+func unfinished(s service.State, last backup.Receipt, layer string) bool {
+	sum := backup.Sum(s.Plist().File.Data)
+	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == service.PlistLayer && f.Before == sum })
+	return !last.Done && (layer == service.JobLayer || layer == service.PlistLayer && asBefore)
 }
 
 func plistDrift(s service.State, fixed service.Goal) Drift {

@@ -37,6 +37,8 @@ type File struct {
 	Mode   fs.FileMode // permission bits
 	UID    int
 	GID    int
+	// Links is how many names the file has. A replacement takes the place of one.
+	Links int
 
 	info fs.FileInfo
 }
@@ -84,7 +86,7 @@ func Read(path string) (File, error) {
 		return File{}, &fs.PathError{Op: "read", Path: real, Err: errTooLarge}
 	}
 	uid, gid := owner(info)
-	return File{path, real, false, data, info.Mode().Perm(), uid, gid, info}, nil
+	return File{path, real, false, data, info.Mode().Perm(), uid, gid, links(info), info}, nil
 }
 
 func owner(info fs.FileInfo) (uid, gid int) {
@@ -94,13 +96,20 @@ func owner(info fs.FileInfo) (uid, gid int) {
 	return -1, -1
 }
 
+func links(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Nlink)
+	}
+	return 1
+}
+
 // Replace puts data and mode in place of what f was read as, atomically: a
 // reader sees the old file or the new one, and after a power cut one of the two
 // is there. When the file is no longer what was read, nothing is written and the
 // error wraps ErrChanged. Its folder has to be there.
 //
-// The new file has the old one's owner; a symbolic link stays a link. Extended
-// attributes and ACLs are not carried over.
+// The new file has the old one's owner and extended attributes; a symbolic link stays a
+// link. ACLs are not carried over, and another hard link keeps the old file.
 func (f File) Replace(data []byte, mode fs.FileMode) error {
 	temp, err := f.writeBeside(data, mode)
 	if err != nil {
@@ -205,6 +214,9 @@ func (f File) dress(temp *os.File, mode fs.FileMode) error {
 		if err := temp.Chown(f.UID, f.GID); err != nil && uid != f.UID {
 			return err
 		}
+	}
+	if !f.Absent {
+		keepAttributes(f.Real, temp)
 	}
 	return temp.Chmod(mode.Perm())
 }

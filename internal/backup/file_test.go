@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReplace(t *testing.T) {
@@ -129,5 +131,21 @@ func noTemporaryFile(t *testing.T, dir string) {
 	left, err := filepath.Glob(filepath.Join(dir, ".ollama-bind-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestReplaceKeepsAttributes(t *testing.T) {
+	path := write(t, "old")
+	if err := unix.Setxattr(path, "user.note", []byte("mine"), 0); err != nil {
+		t.Skipf("no extended attributes here: %v", err)
+	}
+	f := read(t, path)
+	if err := f.Replace([]byte("new"), f.Mode); err != nil {
+		t.Fatal(err)
+	}
+	value := make([]byte, 16)
+	n, err := unix.Getxattr(path, "user.note", value)
+	if err != nil || string(value[:n]) != "mine" {
+		t.Errorf("the attribute is %q, %v", value[:max(n, 0)], err)
 	}
 }

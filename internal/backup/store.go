@@ -346,13 +346,16 @@ func (s Store) prepare() error {
 		if err := makeFolders(append(MissingFolders(dir), dir), 0o700); err != nil {
 			return err
 		}
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return err
-		}
-		uid, _ := owner(info)
-		if !info.IsDir() || uid != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-			return &fs.PathError{Op: "use", Path: dir, Err: errUnsafe}
+		// A link to another disk, say, is followed where both are the user's own.
+		for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
+			info, err := look(dir)
+			if err != nil {
+				return err
+			}
+			link := info.Mode()&fs.ModeSymlink != 0
+			if uid, _ := owner(info); uid != os.Geteuid() || !link && (!info.IsDir() || info.Mode().Perm()&0o022 != 0) {
+				return &fs.PathError{Op: "use", Path: dir, Err: errUnsafe}
+			}
 		}
 	}
 	return nil

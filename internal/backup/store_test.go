@@ -183,11 +183,16 @@ func TestStateFolderOfOthers(t *testing.T) {
 		t.Errorf("a folder that all can write to: %v, want errUnsafe", err)
 	}
 	link := Store{filepath.Join(t.TempDir(), "link")}
-	if err := os.Symlink(t.TempDir(), link.Dir); err != nil {
+	target := t.TempDir()
+	if err := os.Symlink(target, link.Dir); err != nil {
 		t.Fatal(err)
 	}
+	if r := save(t, link, "old"); r.ID == "" {
+		t.Error("a link to a folder of our own")
+	}
+	chmod(t, target, 0o777)
 	if _, err := link.Save(Receipt{}, nil); !errors.Is(err, errUnsafe) {
-		t.Errorf("a link: %v, want errUnsafe", err)
+		t.Errorf("a link to a folder that all can write to: %v, want errUnsafe", err)
 	}
 }
 

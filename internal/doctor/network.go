@@ -19,8 +19,8 @@ func listeners(s Seen) Finding {
 	switch see := fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port); {
 	case s.listenersErr != nil:
 		return withoutTool("lsof", s.listenersErr)
-	case len(all) == 0 && answered:
-		return warned(fmt.Sprintf("another user's process answers on port %d: lsof does not show it", port), "sudo "+see)
+	case len(all) == 0 && (answered || s.State.Socket.Unseen):
+		return warned(fmt.Sprintf("another user's process has port %d: lsof does not show it", port), "sudo "+see)
 	case len(all) == 0:
 		return failed(fmt.Sprintf("nothing listens on port %d", port), whyDown(s.Facts, s.answers).Hint, see)
 	case slices.ContainsFunc(all, lsof.Listener.Wildcard):

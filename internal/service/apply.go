@@ -370,6 +370,8 @@ func (s State) afterUndo() string {
 		return "the service is not loaded now"
 	case s.Socket.APIVersion == "":
 		return "the service is loaded, but does not answer"
+	case len(s.Own()) == 0: // whoever answered is somebody else
+		return "the service is loaded, but another process answers in its place"
 	}
 	return "the service is up"
 }

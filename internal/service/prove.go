@@ -111,6 +111,8 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 	wg.Go(func() { s.Socket = p.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
+	// Somebody has answered: where lsof shows nobody, it is another user's process.
+	s.Socket.Unseen = s.Socket.Err == nil && len(s.Own())+len(s.Foreign(g.Host.Port)) == 0
 	for _, l := range []Layer{s.judgeJob(g), s.JudgeSocket(g)} {
 		if l.State != OK {
 			return s, s.shortfall(g, l)
