@@ -57,6 +57,7 @@ type Seen struct {
 	found        container.Found
 	local        advice.Local
 	named        bool // containers were named
+	now          time.Time
 }
 
 const (
@@ -75,7 +76,7 @@ var errTooLong = errors.New("did not finish within 8 s")
 // Gather looks at all that the checks need: first at what can be looked at side by
 // side, then at what depends on that, and last from inside of containers.
 func (q Question) Gather(ctx context.Context, checks []Check) Seen {
-	s := Seen{environment: q.Getenv, named: len(q.Probe.Names) > 0, interfaces: interfaceNames()}
+	s := Seen{environment: q.Getenv, named: len(q.Probe.Names) > 0, interfaces: interfaceNames(), now: time.Now()}
 	launchd := q.Machine.Launchd
 	looks := []func(context.Context){
 		func(ctx context.Context) { s.Facts = q.observe(ctx) },

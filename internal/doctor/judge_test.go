@@ -331,11 +331,13 @@ func TestAdvisories(t *testing.T) {
 		status Status
 		text   string
 	}{
-		"0.36.0": {OK, "none that was known in 2026-11"}, "0.35.0": {OK, "none"}, "0.33.0-rc2": {OK, "none"}, "v0.33.0": {OK, "none"},
+		"0.40.2": {OK, "public records of 2026-10-09 name none for 0.40.2"}, "0.35.0": {OK, "none"}, "v0.33.3": {OK, "none"},
 		"0.34.2": {Warn, "CVE-2026-103663"}, "0.35.0-rc1": {Warn, "CVE-2026-103663"}, "0.34.1": {OK, "none"},
-		"0.20.2": {Warn, "CVE-2026-7020"}, "0.20.3": {OK, "none"}, "0.20.2+build": {Warn, "CVE-2026-7020"},
-		"0.17.1": {Warn, "CVE-2026-7020"}, "0.17.1-rc0": {Warn, "2 security holes, among them CVE-2026-7482"},
-		"0.9.9": {Warn, "2 security holes"}, "0.1.28": {Warn, "5 security holes"}, "1.0.0": {OK, "none"},
+		"0.33.2": {Warn, "a security hole: CVE-2026-85180"}, "0.31.1": {Warn, "2 security holes, among them CVE-2026-85180"},
+		"0.29.0": {Warn, "a security hole: CVE-2026-86289"}, "0.31.2-rc0": {Warn, "2 security holes"},
+		"0.20.2": {Warn, "2 security holes"}, "0.20.3": {Warn, "a security hole: CVE-2026-86289"}, "0.20.2+build": {Warn, "CVE-2026-86289"},
+		"0.17.1": {Warn, "2 security holes"}, "0.17.1-rc0": {Warn, "3 security holes"}, "0.14.2": {Warn, "4 security holes"},
+		"0.3.14": {Warn, "5 security holes"}, "0.1.28": {Warn, "10 security holes"}, "1.0.0": {OK, "none"},
 		"0.0.0": {Skip, "not a release"}, "0.0.0-dev": {Skip, "not a release"}, "main": {Skip, "not a release"},
 		"1.2": {Skip, "not a release"}, "0.x.1": {Skip, "not a release"}, "99999999999999999999.0.0": {Skip, "not a release"},
 	} {
@@ -346,6 +348,11 @@ func TestAdvisories(t *testing.T) {
 			t.Errorf("%s: %+v", version, f)
 		}
 	}
+	s := well(t)
+	s.now = advisoriesAsOf.AddDate(1, 0, 1)
+	expect(t, "a year later", knownHoles(s), Skip, "is of 2026-10-09, too old to be believed", "")
+	s.answers = answers("0.34.2")
+	expect(t, "a year later, and affected", knownHoles(s), Warn, "CVE-2026-103663", "")
 	for _, a := range advisories {
 		_, fixed := parseRelease(a.fixed)
 		_, last := parseRelease(a.last)
