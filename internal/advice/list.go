@@ -165,7 +165,7 @@ var list = []item{
 		say: func(f Facts) string {
 			return fmt.Sprintf("looking for listeners on port %d: neither lsof nor netstat answered in time; a network share that is away can keep lsof waiting until it is ejected", f.Goal.Host.Port)
 		},
-		next: func(Facts) string { return "mount | grep -v apfs" }},
+		next: func(Facts) string { return "mount -v | grep -v apfs" }},
 	{id: "lsof-failed", level: Warn, blocks: anyRestart,
 		when: func(f Facts) bool {
 			return f.Found() && f.State.Socket.Err != nil && !errors.Is(f.State.Socket.Err, launchctl.ErrNoAnswer)

@@ -246,7 +246,7 @@ var firsts = []struct {
 	{"launchctl-failed", func(f *Facts) { f.State.Job = service.Job{Err: errors.New("hangs")} }, "asking launchd for the Ollama job: hangs",
 		"launchctl print gui/501/sh.brew.ollama", "reload rollback restore"},
 	{"lsof-silent", func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoAnswer, APIVersion: "1"} },
-		"neither lsof nor netstat", "mount | grep -v apfs", restarts},
+		"neither lsof nor netstat", "mount -v | grep -v apfs", restarts},
 	{"lsof-failed", func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoTool, APIVersion: "1"} },
 		"listeners on port 11434: ", "lsof -nP -iTCP:11434 -sTCP:LISTEN", restarts},
 	{"port-held", func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }, "held by ollama (pid 7), which is not the Homebrew service", "ps -p 7 ", restarts},
