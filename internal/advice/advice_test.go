@@ -231,14 +231,15 @@ func TestWrongNames(t *testing.T) {
 		change         change
 		id, text, hint string
 	}{
-		"alone":                {alone, "value-trap", "OLLAMA_PORT is no variable", "ollama-bind fix"},
-		"as well":              {misnamed("OLLAMA_HOSTS"), "value-suspicious", "remove OLLAMA_HOSTS from " + plistPath, "plutil -p '/Users/a b/"},
-		"in lower case":        {misnamed("ollama_host"), "value-suspicious", "ollama_host is no variable", "plutil -p "},
-		"one that there is":    {misnamed("OLLAMA_MODELS"), "", "", ""},
-		"export":               {func(f *Facts) { setEnvFile(f, "OLLAMA_HOST="+value+"\nexport OLLAMA_HOST=x\n") }, "value-suspicious", "remove line 2 from " + envPath, "cat -v '/Users/a b/"},
-		"taken for the same":   {func(f *Facts) { setAll(f, value+" # lan") }, "value-suspicious", "remove OLLAMA_HOST from " + envPath, "cat -v "},
-		"inherited":            {func(f *Facts) { alone(f); setPlist(f, nil); f.State.Job.InheritedEnvironment = env("http://0.0.0.0") }, "value-trap", "scheme", "ollama-bind fix"},
-		"with a quote in path": {of(misnamed("OLLAMA_IP"), func(f *Facts) { f.State.Settings[1].File.Path = "/it's/x.plist" }), "value-suspicious", "", `plutil -p '/it'\''s/x.plist'`},
+		"alone":                 {alone, "value-trap", "OLLAMA_PORT is no variable", "ollama-bind fix"},
+		"as well":               {misnamed("OLLAMA_HOSTS"), "value-suspicious", "remove OLLAMA_HOSTS from " + plistPath, "plutil -p '/Users/a b/"},
+		"with a no-break space": {misnamed("\u00a0OLLAMA_HOST"), "value-suspicious", `"\u00a0OLLAMA_HOST" is no variable`, "plutil -p "},
+		"in lower case":         {misnamed("ollama_host"), "value-suspicious", "ollama_host is no variable", "plutil -p "},
+		"one that there is":     {misnamed("OLLAMA_MODELS"), "", "", ""},
+		"export":                {func(f *Facts) { setEnvFile(f, "OLLAMA_HOST="+value+"\nexport OLLAMA_HOST=x\n") }, "value-suspicious", "remove line 2 from " + envPath, "cat -v '/Users/a b/"},
+		"taken for the same":    {func(f *Facts) { setAll(f, value+" # lan") }, "value-suspicious", "remove OLLAMA_HOST from " + envPath, "cat -v "},
+		"inherited":             {func(f *Facts) { alone(f); setPlist(f, nil); f.State.Job.InheritedEnvironment = env("http://0.0.0.0") }, "value-trap", "scheme", "ollama-bind fix"},
+		"with a quote in path":  {of(misnamed("OLLAMA_IP"), func(f *Facts) { f.State.Settings[1].File.Path = "/it's/x.plist" }), "value-suspicious", "", `plutil -p '/it'\''s/x.plist'`},
 	} {
 		f := bound()
 		tc.change(f)

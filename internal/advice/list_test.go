@@ -276,7 +276,7 @@ var firsts = []struct {
 	{"plist-differs", func(f *Facts) { setAll(f, "127.0.0.1:11434") }, "comes back with that", "ollama-bind fix", ""},
 	{"disabled", func(f *Facts) { f.Disabled = true }, "disabled", "launchctl enable gui/501/sh.brew.ollama", ""},
 	{"not-lasting", noEnvFile, "without the setting: fix puts it into", "ollama-bind fix", ""},
-	{"value-suspicious", func(f *Facts) { setEnvFile(f, "OLLAMA_HOST="+value+"\nOLLAMA_HOSTS=x\n") }, "remove OLLAMA_HOSTS from " + envPath, "cat -v '/Users/a b/", ""},
+	{"value-suspicious", func(f *Facts) { setEnvFile(f, "OLLAMA_HOST="+value+"\nOLLAMA_HOSTS=x\n") }, "remove OLLAMA_HOSTS from " + envPath + ", line 2", "cat -v '/Users/a b/", ""},
 }
 
 func TestList(t *testing.T) {

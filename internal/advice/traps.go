@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
@@ -87,7 +88,11 @@ func saySuspicious(f Facts) string {
 	if worst.left == "" || worst.where == setenv {
 		return worst.text
 	}
-	return worst.text + "; remove " + worst.left + " from " + worst.where
+	text := worst.text + "; remove " + worst.left + " from " + worst.where
+	if one := f.State.Lasting(); worst.misnamed && worst.where == one.File.Path {
+		text += fmt.Sprintf(", line %d", homebrew.LineOf(one.File.Data, worst.left))
+	}
+	return text
 }
 
 // cureTraps has fix write the right value. What fix leaves as it is can only be
@@ -138,13 +143,18 @@ var wrongNames = []string{
 }
 
 func isWrongName(name string) bool {
-	return name != ollama.Variable && (slices.Contains(wrongNames, strings.ToUpper(name)) || strings.EqualFold(name, ollama.Variable))
+	plain := strings.ToUpper(strings.TrimSpace(name)) // Homebrew leaves a no-break space in a name
+	return name != ollama.Variable && (slices.Contains(wrongNames, plain) || plain == ollama.Variable)
 }
 
 // trap is what is wrong with the setting, if anything is.
 func (f Facts) trap(v setting) []trap {
 	if v.name != ollama.Variable {
-		return []trap{{level: Fail, where: v.where, text: v.name + " is no variable of Ollama's server: it is called OLLAMA_HOST", misnamed: true}}
+		name := v.name
+		if strings.TrimSpace(name) != name {
+			name = strconv.QuoteToASCII(name)
+		}
+		return []trap{{level: Fail, where: v.where, text: name + " is no variable of Ollama's server: it is called OLLAMA_HOST", misnamed: true}}
 	}
 	_, err := ollama.CheckHost(unquoted(v.value))
 	switch {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 )
 
 // Installation is one Homebrew. A Mac can have two: one for Apple silicon and
@@ -53,12 +54,15 @@ func FindInstallation(prefix string) Installation {
 	return Installation{Prefix: prefix}
 }
 
-// readsEnvFile looks in service.rb for the method that merges the env file with
-// the formula's own variables. It came with the env file (Homebrew/brew pull
-// request 23312, first in 6.0.15), and says it for checkouts between releases
-// too.
+// envFileMarks are what service.rb has since Homebrew reads the env file (Homebrew/brew
+// pull request 23312, first in 6.0.15), and had not before: the method that merges it
+// with the formula's own variables, where the file is, and what is said of it to root.
+// One is enough, so that a method with another name does not make a new Homebrew old.
+// They say it for checkouts between releases too.
+var envFileMarks = []string{"effective_environment_variables", "HOMEBREW_USER_CONFIG_HOME", "user env overrides"}
+
 func readsEnvFile(source []byte) bool {
-	return bytes.Contains(source, []byte("effective_environment_variables"))
+	return slices.ContainsFunc(envFileMarks, func(mark string) bool { return bytes.Contains(source, []byte(mark)) })
 }
 
 // repositories lists where Homebrew's code may lie, the likeliest first. Where

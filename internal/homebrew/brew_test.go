@@ -62,6 +62,8 @@ func TestFindInstallation(t *testing.T) {
 			Installation{"p", "q", true, true}},
 		{"a dead link", map[string]string{"p/Library/Homebrew/service.rb": newSource, "p/bin/brew": "→ /nowhere/bin/brew"},
 			Installation{"p", "p", true, true}},
+		{"the method has another name", map[string]string{"p/Library/Homebrew/service.rb": "path = HOMEBREW_USER_CONFIG_HOME"},
+			Installation{"p", "p", true, true}},
 		{"a link to the source", map[string]string{"p/Library": "→ ../store", "store/Homebrew/service.rb": newSource},
 			Installation{"p", "p", true, true}},
 	} {

@@ -89,6 +89,18 @@ func ParseEnv(data []byte) (map[string]string, error) {
 	return vars, nil
 }
 
+// LineOf is the number of the line that sets a variable, 0 for none.
+func LineOf(data []byte, name string) int {
+	number, found := 0, 0
+	for line := range bytes.Lines(data) {
+		number++
+		if s, ok := parseLine(line); ok && s.name == name {
+			found = number
+		}
+	}
+	return found
+}
+
 // Suspicious lists the lines of an env file that were probably meant to set a
 // variable in another way than Homebrew understands them: with export, in
 // quotes, or with a comment behind the value. Each is a sentence that begins

@@ -15,12 +15,18 @@ const header = `<?xml version="1.0" encoding="UTF-8"?>
 
 const footer = "</dict>\n</plist>\n"
 
-// serviceKeys are the keys that Homebrew writes for the Ollama formula, with any
-// options of `brew services` (Homebrew/brew Library/Homebrew/service.rb).
+// serviceKeys are the keys that Homebrew can write for a formula, with any options of
+// `brew services` (Homebrew/brew Library/Homebrew/service.rb). Ollama's formula has half
+// of them so far.
 var serviceKeys = []string{
-	"EnvironmentVariables", "KeepAlive", "Label", "LimitLoadToSessionType", "ProgramArguments",
-	"RunAtLoad", "StandardErrorPath", "StandardOutPath", "UserName", "WorkingDirectory",
+	"EnvironmentVariables", "ExitTimeOut", "KeepAlive", "Label", "LaunchOnlyOnce", "LegacyTimers",
+	"LimitLoadToSessionType", "Nice", "ProcessType", "ProgramArguments", "RootDirectory", "RunAtLoad",
+	"Sockets", "StandardErrorPath", "StandardInPath", "StandardOutPath", "StartCalendarInterval",
+	"StartInterval", "ThrottleInterval", "TimeOut", "UserName", "WorkingDirectory",
 }
+
+// integerKeys are those of them that have a number as their value.
+var integerKeys = []string{"ExitTimeOut", "Nice", "StartInterval", "ThrottleInterval", "TimeOut"}
 
 // Generated reports whether a property list looks as Homebrew itself writes it:
 // its header, its indentation, its keys in its order. Whoever edits the file by
@@ -41,6 +47,9 @@ func Generated(doc []byte) bool {
 		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !written.MatchString(element) {
 			return false
 		}
+		if strings.HasPrefix(element, "<integer>") && depth == 1 && !slices.Contains(integerKeys, last(keys)) {
+			return false
+		}
 		if key, ok := strings.CutPrefix(element, "<key>"); ok && depth == 1 {
 			keys = append(keys, strings.TrimSuffix(key, "</key>"))
 		}
@@ -51,8 +60,15 @@ func Generated(doc []byte) bool {
 	return depth == 1 && slices.IsSorted(keys) && !slices.ContainsFunc(keys, foreignKey)
 }
 
+func last(keys []string) string {
+	if len(keys) == 0 {
+		return ""
+	}
+	return keys[len(keys)-1]
+}
+
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
 
 // written are the lines that a service's property list consists of.
 var written = regexp.MustCompile(
-	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|string>[^<>]*</string)>$`)
+	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|integer>-?[0-9]+</integer|string>[^<>]*</string)>$`)

@@ -21,6 +21,10 @@ func TestGenerated(t *testing.T) {
 		if !Generated(doc) {
 			t.Errorf("%s is what Homebrew writes", file)
 		}
+		timeout := []byte("\t<key>ExitTimeOut</key>\n\t<integer>30</integer>\n\t<key>KeepAlive")
+		if !Generated(bytes.Replace(doc, []byte("\t<key>KeepAlive"), timeout, 1)) {
+			t.Errorf("%s with a stop_timeout is what Homebrew writes", file)
+		}
 		for name, edited := range map[string][]byte{
 			"another indentation":  bytes.ReplaceAll(doc, []byte("\t"), []byte("    ")),
 			"one line indented":    bytes.Replace(doc, []byte("\t<key>Label"), []byte("\t\t<key>Label"), 1),
