@@ -204,6 +204,7 @@ var places = map[string]string{
 	"launchctl": "/bin/launchctl",
 	"lsof":      "/usr/sbin/lsof",
 	"netstat":   "/usr/sbin/netstat",
+	"ps":        "/bin/ps",
 }
 
 // Lookup finds a program: on PATH first, then where macOS keeps it. A name

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // Everything that urfave/cli v2 does by itself and this program wants otherwise
@@ -258,7 +259,26 @@ func showValuesFlag() cli.Flag {
 }
 
 func plistFlag() cli.Flag {
-	return &cli.StringFlag{Name: "plist", Usage: "the LaunchAgent `FILE`, if it is not Homebrew's"}
+	return &cli.StringFlag{Name: "plist", Usage: "the property list `FILE` of the service"}
+}
+
+func serviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "service", Usage: "the `SERVICE`, if there are several: brew, app, or a launchd label"}
+}
+
+// subject is the service that the flags name.
+func subject(c *cli.Context) (service.Subject, error) {
+	s := service.Subject{Plist: c.String("plist"), Name: c.String("service")}
+	help := name + " " + c.Command.Name + " --help"
+	switch {
+	case c.IsSet("plist") && s.Plist == "":
+		return s, &usageError{"--plist has no value", help}
+	case c.IsSet("service") && s.Name == "":
+		return s, &usageError{"--service has no value", help}
+	case s.Plist != "" && s.Name != "":
+		return s, &usageError{"--plist and --service both name a service", help}
+	}
+	return s, nil
 }
 
 func timeoutFlag() cli.Flag {

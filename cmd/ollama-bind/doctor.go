@@ -28,6 +28,7 @@ func (p program) doctorCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "check", Usage: "run only the check `ID`; again for another one"},
 			&cli.BoolFlag{Name: "list-checks", Usage: "list the checks and stop"},
 			hostFlag(),
+			serviceFlag(),
 			plistFlag(),
 			jsonFlag(),
 		},
@@ -93,6 +94,10 @@ func (p program) doctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	which, err := subject(c)
+	if err != nil {
+		return err
+	}
 	question, err := readProbe(c)
 	if err != nil {
 		return err
@@ -112,7 +117,7 @@ func (p program) doctor(c *cli.Context) error {
 	}
 	q := doctor.Question{
 		Machine: m,
-		Subject: service.Subject{Plist: c.String("plist")},
+		Subject: which,
 		Goal:    service.GoalFor(host, true),
 		Asked:   c.IsSet("host"),
 		Getenv:  os.Getenv,

@@ -19,16 +19,18 @@ import (
 func (p program) fixCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "fix",
-		Usage: "set OLLAMA_HOST in Homebrew's Ollama service, restart it, and prove that it listens",
-		Description: "Adds OLLAMA_HOST to Homebrew's env file, so that it lasts, and to the\n" +
-			"EnvironmentVariables of the service's LaunchAgent, leaves every other byte alone,\n" +
-			"keeps a backup, makes launchd load the LaunchAgent anew, and waits until the service's\n" +
-			"own process listens on the address and answers. If it does not, everything is put\n" +
-			"back. Run again, it changes nothing.",
+		Usage: "set OLLAMA_HOST for this Mac's Ollama, restart it, and prove that it listens",
+		Description: "Finds the Ollama that runs here: Homebrew's service or another launchd job. Adds\n" +
+			"OLLAMA_HOST to the EnvironmentVariables of its property list, and to Homebrew's env\n" +
+			"file, so that it lasts, leaves every other byte alone, keeps a backup, makes launchd\n" +
+			"load the property list again, and waits until the service's own process listens on the\n" +
+			"address and answers. If it does not, everything is put back. Run again, it changes\n" +
+			"nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),
 			hostFlag(),
+			serviceFlag(),
 			plistFlag(),
 			&cli.BoolFlag{Name: "no-persist", Usage: "leave Homebrew's env file out: the next brew services restart drops the setting"},
 			&cli.BoolFlag{Name: "no-restart", Usage: "write the files, and leave the running service alone"},
@@ -45,6 +47,10 @@ func (p program) fix(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	which, err := subject(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel, err := bounded(c)
 	if err != nil {
 		return err
@@ -55,7 +61,7 @@ func (p program) fix(c *cli.Context) error {
 		return err
 	}
 	w := service.Want{
-		Subject: service.Subject{Plist: c.String("plist")},
+		Subject: which,
 		Goal:    service.GoalFor(host, !c.Bool("no-persist")),
 		Restart: !c.Bool("no-restart"),
 		DryRun:  c.Bool("dry-run"),
@@ -136,6 +142,9 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner)))
 		}
 		r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
+		if w := portMoves(plan, c.IsSet("host")); w != nil && !r.DryRun == out.Changed {
+			r.Warnings = append(r.Warnings, *w)
+		}
 		r.Warnings = append(r.Warnings, standing(f)...)
 		r.Warnings = append(r.Warnings, linked(plan)...)
 	} else {
@@ -178,7 +187,7 @@ func standing(f advice.Facts) []warning {
 		all = append(all, warning{"env-file-suspicious", f.State.Lasting().File.Path + ": " + text})
 	}
 	for _, a := range advice.All(f) {
-		if a.ID == "two-jobs" {
+		if a.ID == "two-jobs" || a.ID == service.SeveralServices {
 			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
 		}
 	}
@@ -195,6 +204,18 @@ func linked(p service.Plan) (all []warning) {
 	return all
 }
 
+// portMoves is said where the service has a port of its own, and nobody has asked
+// for another one.
+func portMoves(plan service.Plan, asked bool) *warning {
+	from, to := plan.State.Port(), plan.Goal.Host.Port
+	if asked || from == to || !plan.Changes() {
+		return nil
+	}
+	keep := service.GoalFor(ollama.Host{Name: plan.Goal.Host.Name, Port: from}, plan.Goal.Persist)
+	return &warning{"port-moves", fmt.Sprintf("this moves Ollama from port %d to %d, and cuts off who uses %d: `%s` keeps the port",
+		from, to, from, advice.FixCommand(plan.State, keep))}
+}
+
 func exposed(h ollama.Host, firewall string) warning {
 	what := "on " + h.Socket()
 	if h.Wildcard() {
@@ -209,6 +230,7 @@ func exposed(h ollama.Host, firewall string) warning {
 
 func (p program) printFix(r report, plan service.Plan) {
 	defer p.tell.warnings(r.Warnings)
+	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
 		return

@@ -93,7 +93,7 @@ func newAdvice(t teller, a *advice.Advice) *adviceObject {
 	return &adviceObject{a.ID, t.tilde(plainWords(a.Message)), a.Hint}
 }
 
-// layer has, beside what every row has, one of the three places.
+// layer has, beside what every row has, where it is.
 type layer struct {
 	Name   string             `json:"name"`
 	Value  *string            `json:"value"`
@@ -102,6 +102,7 @@ type layer struct {
 	Detail string             `json:"detail"`
 	*filePlace
 	*jobPlace
+	*processPlace
 	*socketPlace
 	place string // in words
 	was   string // the value that changed, in words
@@ -114,7 +115,10 @@ type filePlace struct {
 type jobPlace struct {
 	Domain *string `json:"domain"`
 	Label  *string `json:"label"`
-	PID    *int    `json:"pid"`
+}
+
+type processPlace struct {
+	PID *int `json:"pid"`
 }
 
 type socketPlace struct {
@@ -200,10 +204,9 @@ func newLayer(l service.Layer, s service.State) layer {
 			row.Domain = text(s.Service.Target.Domain)
 			row.place = s.Service.Target.String()
 		}
-		if pid := s.Job.PID; pid > 0 {
-			row.PID = &pid
-			row.place += fmt.Sprintf(", pid %d", pid)
-		}
+		row.processPlace, row.place = processOf(s, row.place+", ")
+	case service.ProcessLayer:
+		row.processPlace, row.place = processOf(s, "")
 	case service.SocketLayer:
 		row.socketPlace = &socketPlace{[]listener{}, text(s.Socket.APIVersion)}
 		for _, one := range s.Socket.Listeners {
@@ -218,6 +221,14 @@ func newLayer(l service.Layer, s service.State) layer {
 		row.place = l.Path
 	}
 	return row
+}
+
+// processOf also gives the place in words.
+func processOf(s service.State, place string) (*processPlace, string) {
+	if pid := s.Job.PID; pid > 0 {
+		return &processPlace{&pid}, fmt.Sprintf("%spid %d", place, pid)
+	}
+	return &processPlace{}, strings.TrimSuffix(place, ", ")
 }
 
 // errorReport is the report of a command that got nowhere.
@@ -265,6 +276,17 @@ var marks = map[service.LayerState]piece{
 	service.Skipped:     markNone,
 	service.Unsupported: markNone,
 	service.Unknown:     markUnknown,
+}
+
+// about says which service the answer is about.
+func (t teller) about(r report) {
+	if s := r.Service; s != nil {
+		text := s.Name
+		if s.Label != "" && !strings.Contains(s.Name, s.Label) {
+			text += " (" + s.Label + ")"
+		}
+		t.say(detail, "%s", t.tilde(text))
+	}
 }
 
 // printRows writes one aligned row a layer: mark, name, value, what about it.

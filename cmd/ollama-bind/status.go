@@ -17,15 +17,19 @@ func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show where OLLAMA_HOST is set, what launchd holds, and who listens",
-		Description: "Looks at the four layers through which the setting reaches a socket, and changes\n" +
+		Description: "Looks at the layers through which the setting reaches a socket, and changes\n" +
 			"nothing. Exits 0 when Ollama listens as wanted, now and after the next login.",
-		Flags:  []cli.Flag{hostFlag(), plistFlag(), jsonFlag()},
+		Flags:  []cli.Flag{hostFlag(), serviceFlag(), plistFlag(), jsonFlag()},
 		Action: p.status,
 	}
 }
 
 func (p program) status(c *cli.Context) error {
 	host, err := readHost(c)
+	if err != nil {
+		return err
+	}
+	which, err := subject(c)
 	if err != nil {
 		return err
 	}
@@ -36,7 +40,7 @@ func (p program) status(c *cli.Context) error {
 	ctx, cancel := context.WithTimeout(c.Context, statusTime)
 	defer cancel()
 	goal := service.GoalFor(host, true)
-	state, err := m.Observe(ctx, service.Subject{Plist: c.String("plist")}, goal)
+	state, err := m.Observe(ctx, which, goal)
 	f := factsOf(m, state, err, goal, c.IsSet("host"))
 	if err != nil {
 		err = advice.Unfound(f)
@@ -78,6 +82,7 @@ func (p program) status(c *cli.Context) error {
 }
 
 func (p program) printStatus(r report, s service.State) {
+	p.tell.about(r)
 	p.tell.printRows(r)
 	p.tell.printf("")
 	switch {

@@ -55,6 +55,9 @@ type Facts struct {
 	Fix *backup.Receipt
 	// Disabled is set when launchd was told not to start the service at login.
 	Disabled bool
+	// SetBy are the property lists that give launchd OLLAMA_HOST at login, where the
+	// service has it from there.
+	SetBy []string
 	// Command is the one that is being given, "" for one that only looks.
 	Command string
 }
@@ -64,6 +67,9 @@ func New(m service.Machine, s service.State, err error, g service.Goal, asked bo
 	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons}
 	if f.Found() {
 		f.AtLogin = s.AtLogin(m)
+		if s.Job.Inherited() != nil {
+			f.SetBy = m.SetByAgents()
+		}
 	}
 	return f
 }
@@ -207,10 +213,21 @@ func Command(name string, g service.Goal) string {
 
 // command is a command of this program about this service.
 func command(name string, g service.Goal, s service.Service) string {
-	if s.Chosen {
+	switch s.Chosen {
+	case service.ByPlist:
 		return Command(name, g) + " --plist " + shell.Quote(s.Plist)
+	case service.ByName:
+		return Command(name, g) + " --service " + shell.Quote(called(s))
 	}
 	return Command(name, g)
+}
+
+// called is what --service calls the service.
+func called(s service.Service) string {
+	if s.Kind() == service.Agent {
+		return s.Label
+	}
+	return s.Kind()
 }
 
 // sudo goes before the commands that only root may give.

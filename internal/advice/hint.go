@@ -27,6 +27,11 @@ func NotFound(f Facts) Advice {
 	case "no-launchctl":
 		a.Check, a.Level = "platform", Warn
 		a.Hint = elsewhere(f)
+	case service.SeveralServices:
+		var all service.Several
+		if errors.As(e, &all) {
+			a.Message, a.Hint = severalServices(f, all), chooseOne(f, all[0], all)
+		}
 	case service.NoService:
 		a.Message, a.Hint = inItsStead(f, e)
 		if otherOllama(f) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
@@ -22,13 +23,14 @@ type vocabulary struct {
 	rewrite func(service.State) string // where the property list is gone
 	install func(service.State) string // where the program is gone
 	foreign func(service.State) bool   // the property list is not one of the kind's
+	end     func(service.State) string // for as long as nobody starts it
 }
 
 var vocabularies = map[string]vocabulary{
 	service.Brew: {
 		writes: true,
 		name: func(s service.State) string {
-			if s.Service.Chosen {
+			if s.Service.Chosen == service.ByPlist {
 				return "the service of " + s.Service.Plist
 			}
 			return "the Homebrew service"
@@ -40,11 +42,12 @@ var vocabularies = map[string]vocabulary{
 		rewrite: func(s service.State) string { return sudo(s) + "brew services stop ollama && " + sudo(s) + startBrew },
 		install: func(s service.State) string { return "brew install ollama && " + sudo(s) + restartBrew },
 		foreign: func(s service.State) bool {
-			return !s.Service.Chosen && !homebrew.IsLabel(s.Plist().Agent.Label)
+			return s.Service.Chosen != service.ByPlist && !homebrew.IsLabel(s.Plist().Agent.Label)
 		},
+		end: func(s service.State) string { return sudo(s) + "brew services stop ollama" },
 	},
 	service.Agent: {
-		name: func(s service.State) string { return "the service of " + s.Service.Plist },
+		name: nameAgent,
 		start: func(s service.State) string {
 			return sudo(s) + "launchctl bootstrap " + domain(s) + " " + shell.Quote(s.Service.Plist)
 		},
@@ -55,8 +58,34 @@ var vocabularies = map[string]vocabulary{
 		rewrite: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Service.Plist)) },
 		install: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Program())) },
 		foreign: func(service.State) bool { return false },
+		// It would come back at the next login.
+		end: func(s service.State) string {
+			target := domain(s) + "/" + s.Service.Label
+			return sudo(s) + "launchctl disable " + target + " && " + sudo(s) + "launchctl bootout " + target
+		},
+	},
+	service.Terminal: {
+		name:    func(s service.State) string { return fmt.Sprintf("the ollama of process %d", s.Job.PID) },
+		start:   typed,
+		restart: typed,
+		install: typed,
+		foreign: func(service.State) bool { return false },
+		end:     func(s service.State) string { return fmt.Sprintf("kill %d", s.Job.PID) },
 	},
 }
+
+func nameAgent(s service.State) string {
+	switch {
+	case s.Service.Label == "":
+		return "the service of " + s.Service.Plist
+	case s.Service.Daemon:
+		return "the LaunchDaemon " + s.Service.Label
+	}
+	return "the LaunchAgent " + s.Service.Label
+}
+
+// typed is what to type.
+func typed(service.State) string { return ollama.Variable + "=0.0.0.0:11434 ollama serve" }
 
 func words(s service.State) vocabulary { return vocabularies[s.Service.Kind()] }
 

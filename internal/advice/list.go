@@ -105,6 +105,26 @@ var list = []item{
 			return fmt.Sprintf("%s does not run Ollama: its program is %s", f.State.Service.Plist, f.State.Program())
 		},
 		next: func(f Facts) string { return "plutil -p " + shell.Quote(f.State.Service.Plist) }},
+	{id: "managed-elsewhere", level: Warn, check: "value-in-plist", blocks: anyChange,
+		when: func(f Facts) bool { return readable(f) && f.State.Plist().Keeper != service.Nobody },
+		say:  sayKept, next: askKeeper},
+	{id: "serve-host-flag", level: Fail, check: "value-traps", blocks: anyFix,
+		when: func(f Facts) bool { return readable(f) && f.State.Plist().HostFlag != nil },
+		say: func(f Facts) string {
+			return fmt.Sprintf("%s has `ollama serve --host`, which Ollama does not know: it exits at once; take it out",
+				f.State.Plist().HostFlag)
+		},
+		next: func(f Facts) string { return showLine(*f.State.Plist().HostFlag, "host") }},
+	{id: "sets-it-itself", level: Fail, check: "value-traps", blocks: anyFix,
+		when: func(f Facts) bool {
+			return readable(f) && f.State.Plist().Override != nil && !f.Goal.Matches(&f.State.Plist().Override.Value)
+		},
+		say: func(f Facts) string {
+			line := f.State.Plist().Override
+			return fmt.Sprintf("the command itself sets %s=%s, in %s, and the property list has no say: write %s there, or take it out",
+				ollama.Variable, line.Value, line, f.Goal.Host)
+		},
+		next: func(f Facts) string { return showLine(*f.State.Plist().Override, ollama.Variable) }},
 	{id: "not-installed", level: Fail, check: "agent-found", trouble: true, blocks: anyRestart,
 		when: func(f Facts) bool { return f.Found() && f.State.NoProgram },
 		say:  func(f Facts) string { return "the service's program is gone: " + f.State.Program() },
@@ -156,6 +176,23 @@ var list = []item{
 			return fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go", f.State.Service.Target, f.State.Service.Rival)
 		},
 		next: func(f Facts) string { return endRival(*f.State.Service.Rival) }},
+	{id: "several-services", level: Fail, check: "two-jobs", trouble: true, blocks: anyChange,
+		when: func(f Facts) bool { return f.Found() && len(f.State.Service.Others) > 0 },
+		say: func(f Facts) string {
+			return severalServices(f, append([]service.Service{f.State.Service}, f.State.Service.Others...))
+		},
+		next: func(f Facts) string {
+			return chooseOne(f, f.State.Service, append([]service.Service{f.State.Service}, f.State.Service.Others...))
+		}},
+	{id: "terminal", level: Warn, check: "agent-found", trouble: true, blocks: anyRestart, ending: service.NothingHere,
+		when: func(f Facts) bool { return f.State.Service.Kind() == service.Terminal },
+		say: func(f Facts) string {
+			return fmt.Sprintf("no job of launchd's has started the ollama of process %d: whoever typed `ollama serve` has to start it again, or `%s` makes it a service",
+				f.State.Job.PID, startBrew)
+		},
+		next: func(f Facts) string {
+			return fmt.Sprintf("kill %d && sleep 1 && %s=%s ollama serve", f.State.Job.PID, ollama.Variable, f.Goal.Host)
+		}},
 	{id: "launchctl-failed", level: Warn, blocks: unknownJob,
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Err != nil },
 		say:  func(f Facts) string { return fmt.Sprintf("asking launchd for the Ollama job: %v", f.State.Job.Err) },
@@ -261,7 +298,11 @@ var list = []item{
 	{id: "inherited", level: Warn, check: "value-in-job",
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Value() == nil && f.State.Job.Inherited() != nil },
 		say: func(f Facts) string {
-			return fmt.Sprintf("the service has %s=%s from launchctl setenv: it is gone after the next reboot", ollama.Variable, *f.State.Job.Inherited())
+			text := fmt.Sprintf("the service has %s=%s from launchctl setenv: it is gone after the next reboot", ollama.Variable, *f.State.Job.Inherited())
+			if len(f.SetBy) > 0 {
+				text += ", or there again too late: " + f.SetBy[0] + " sets it at login"
+			}
+			return text
 		},
 		next: fix},
 	{id: "plist-differs", level: Warn, check: "value-in-plist",
@@ -294,7 +335,7 @@ func (f Facts) verb() string { return cmp.Or(f.Command, "fix") }
 // Missing reports whether a property list was named and is not there. About its
 // service there is nothing to know.
 func Missing(s service.State) bool {
-	return s.Service.Chosen && !s.Service.Loaded && gone(s)
+	return s.Service.Chosen == service.ByPlist && !s.Service.Loaded && gone(s)
 }
 
 func gone(s service.State) bool { return errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Ran() }
@@ -309,7 +350,10 @@ func notAFile(err error) bool {
 }
 
 // readable reports whether there is a property list that was understood.
-func readable(f Facts) bool { return f.Found() && f.State.Plist().Err == nil }
+func readable(f Facts) bool {
+	one := f.State.Plist()
+	return f.Found() && one.Layer != "" && one.Err == nil
+}
 
 func unreadable(f Facts) string {
 	err := f.State.Plist().Err
@@ -325,7 +369,7 @@ func mendPlist(f Facts) string {
 	path, data := shell.Quote(f.State.Service.Plist), string(f.State.Plist().File.Data)
 	text := strings.TrimLeft(strings.TrimPrefix(data, "\ufeff"), " \t\r\n")
 	switch {
-	case words(f.State).writes && !f.State.Service.Chosen:
+	case words(f.State).writes && f.State.Service.Chosen != service.ByPlist:
 		return words(f.State).restart(f.State) + " && " + FixCommand(f.State, f.Goal)
 	case strings.HasPrefix(text, "<"), strings.HasPrefix(text, "bplist"), text == "":
 		return "plutil -lint " + path

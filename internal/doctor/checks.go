@@ -104,7 +104,7 @@ func platform(s Seen) Finding {
 func agentFound(s Seen) Finding {
 	what := s.State.Service.Label
 	switch {
-	case s.State.Service.Chosen:
+	case s.State.Service.Chosen != service.NotChosen:
 		what += ", the one that was named"
 	case s.State.Service.Daemon:
 		what += ", a service of the whole machine"
@@ -115,7 +115,7 @@ func agentFound(s Seen) Finding {
 func label(s Seen) Finding {
 	name, canonical, path := s.State.Service.Label, homebrew.Labels()[0], s.State.Service.Plist
 	switch {
-	case s.State.Service.Chosen:
+	case s.State.Service.Chosen != service.NotChosen:
 		return passed(cmp.Or(name, "unknown")+", of the property list that was named", path)
 	case name != canonical:
 		return passed(name+", which Homebrew replaces by "+canonical+" at its next restart of the service", path)

@@ -105,7 +105,7 @@ func plistErr(err error) change {
 func nowhere(s *Seen) {
 	unload(s)
 	plistErr(fs.ErrNotExist)(s)
-	s.State.Service.Chosen, s.State.Service.Label = true, ""
+	s.State.Service.Chosen, s.State.Service.Label = service.ByPlist, ""
 }
 
 func stranger(s *Seen) {
@@ -154,12 +154,12 @@ func TestFindings(t *testing.T) {
 		{"platform", "", nil, OK, "launchd is here", ""},
 		{"agent-found", "", nil, OK, "sh.brew.ollama", ""},
 		{"agent-found", "of root", func(s *Seen) { s.State.Service.Daemon = true }, OK, "whole machine", ""},
-		{"agent-found", "named", func(s *Seen) { s.State.Service.Chosen = true }, OK, "named", ""},
+		{"agent-found", "named", func(s *Seen) { s.State.Service.Chosen = service.ByPlist }, OK, "named", ""},
 		{"agent-found", "named, and not there", nowhere, Fail, "no property list", "ls -l "},
 		{"job-loaded", "named, and not there", nowhere, Skip, "no property list", ""},
 		{"label", "", nil, OK, "sh.brew.ollama", ""},
 		{"label", "old", func(s *Seen) { s.State.Service.Label, s.State.Settings[1].Agent.Label = old, old }, OK, "replaces", ""},
-		{"label", "named", func(s *Seen) { s.State.Service.Chosen = true }, OK, "of the property list that was named", ""},
+		{"label", "named", func(s *Seen) { s.State.Service.Chosen = service.ByPlist }, OK, "of the property list that was named", ""},
 		{"two-jobs", "", nil, OK, "only one", ""},
 		{"two-jobs", "a second file", func(s *Seen) { s.others = []homebrew.Candidate{{Plist: "/a b"}} }, Warn, "second property list", "rm '/a b'"},
 		{"two-jobs", "a second file of root's", func(s *Seen) { s.others = []homebrew.Candidate{{Plist: "/a", Daemon: true}} }, Warn, "", "sudo rm /a"},

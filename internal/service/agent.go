@@ -1,83 +1,171 @@
 package service
 
 import (
-	"bytes"
 	"context"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// Agent is the kind of a launchd job that somebody wrote by hand.
+// Agent is the kind of a launchd job that is not Homebrew's: somebody has written
+// it, or a tool has.
 const Agent = "agent"
 
 type agent struct{ byLaunchd }
 
 func (agent) name() string { return Agent }
 
-func (agent) find(ctx context.Context, m Machine, subject Subject) (Service, Job, error) {
-	if subject.Plist == "" {
-		return Service{}, Job{}, nil
+// manyAgents are more than launchd is asked about one by one.
+const manyAgents = 8
+
+// find goes by the property lists that launchd loads by itself.
+func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
+	if harder {
+		return nil, nil
 	}
-	return m.findNamed(ctx, subject, func(label string) bool { return !homebrew.IsLabel(label) })
+	var services []Service
+	for _, path := range m.propertyLists() {
+		one := readPlist(path) // what cannot be understood is none of ours
+		if !homebrew.IsLabel(one.Agent.Label) && commandOf(one.Agent).serves() {
+			services = append(services, Service{Label: one.Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons})
+		}
+	}
+	all := m.ask(ctx, m.likely(ctx, services))
+	var each []candidate
+	for _, s := range services {
+		c := candidate{Service: s}
+		c.Domains = domainsOf(s.Plist, all)
+		for _, seen := range all {
+			switch {
+			case seen.Plist != s.Plist:
+			case seen.loaded():
+				c = seen.candidate()
+			case !seen.absent():
+				c.job.Err = seen.err
+			}
+		}
+		each = append(each, c)
+	}
+	return each, nil
 }
 
-// findNamed looks for the job of one property list, if its label is one of the
-// kind's. A list that cannot be understood has no label; that is reported when it
-// is read for its own sake.
-func (m Machine) findNamed(ctx context.Context, subject Subject, ours func(label string) bool) (Service, Job, error) {
-	path, err := filepath.Abs(backup.Clean(subject.Plist))
+func (agent) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (candidate, bool) {
+	return m.adopted(ctx, s, func(label string) bool { return !homebrew.IsLabel(label) })
+}
+
+// likely are those of many that launchd says have a process.
+func (m Machine) likely(ctx context.Context, services []Service) []Service {
+	if len(services) <= manyAgents {
+		return services
+	}
+	labels, err := m.Launchd.Running(ctx)
 	if err != nil {
-		return Service{}, Job{}, err
+		return services
 	}
-	s := Service{Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons, Chosen: true}
-	if s.Label == "" {
-		s.Label = subject.Label
+	up := map[string]bool{}
+	for _, label := range labels {
+		up[label] = true
 	}
-	if !ours(s.Label) {
-		return Service{}, Job{}, nil
+	return slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return !up[s.Label] })
+}
+
+// propertyLists are the files that launchd loads by itself, but for Apple's.
+func (m Machine) propertyLists() []string {
+	var all []string
+	for _, dir := range []string{m.agents(), m.allAgents(), m.Daemons} {
+		files, _ := os.ReadDir(dir) // a folder that is not there has none
+		for _, f := range files {
+			if filepath.Ext(f.Name()) == ".plist" {
+				all = append(all, filepath.Join(dir, f.Name()))
+			}
+		}
 	}
-	if s.Label == "" {
-		return s, Job{}, nil
-	}
-	all := m.ask(ctx, []Service{s})
-	f, err := sift(all)
-	if err != nil || f.best == nil {
-		s.Domains = domainsOf(s.Plist, all)
-		return s, Job{Err: f.unclear}, err
-	}
-	s.Loaded, s.Target = true, f.best.target
-	return s, Job{Job: f.best.job, Loaded: true}, nil
+	return all
 }
 
 func (agent) settings(_ Machine, s State) []Setting {
-	return []Setting{readPlist(s.Service.Plist)}
+	one := readPlist(s.Service.Plist)
+	c := commandOf(one.Agent)
+	one.Override, one.HostFlag = c.sets(one.File), c.hostFlag(one.File)
+	one.Keeper = keeperOf(one)
+	return []Setting{one}
+}
+
+// Keeper is the tool that writes a file, and would write it again.
+type Keeper string
+
+// The keepers.
+const (
+	Nobody      Keeper = ""
+	HomeManager Keeper = "home-manager"
+	NixDarwin   Keeper = "nix-darwin"
+	Nix         Keeper = "Nix"
+	MacPorts    Keeper = "MacPorts"
+)
+
+// keeperOf goes by the labels that the tools give, and by where Nix keeps all that
+// it writes.
+func keeperOf(one Setting) Keeper {
+	label := one.Agent.Label
+	switch {
+	case strings.HasPrefix(label, "org.macports."):
+		return MacPorts
+	case strings.HasPrefix(label, "org.nix-community.home."):
+		return HomeManager
+	case strings.HasPrefix(label, "org.nixos."):
+		return NixDarwin
+	case strings.Contains(one.File.Real, "/nix/store/"):
+		return Nix
+	}
+	return Nobody
 }
 
 func (agent) parse(_ string, f backup.File) Setting { return parsePlist(f) }
 
-func (agent) judge(one Setting, g Goal) (LayerState, string) { return judgePlist(one, g) }
+func (agent) judge(one Setting, g Goal) (LayerState, string) {
+	if one.Override != nil {
+		return Unsupported, "its command sets it, in " + one.Override.String()
+	}
+	return judgePlist(one, g)
+}
 
-func (agent) set(one Setting, value *string) (*backup.Change, error) { return setPlist(one, value) }
+func (agent) set(one Setting, value *string) (*backup.Change, error) {
+	if one.Override != nil {
+		return nil, nil // nobody would read it
+	}
+	return setPlist(one, value)
+}
 
 func (agent) owns(r backup.Receipt, s Service) bool { return r.Label == s.Label }
 
 // notOllama reports whether it is plain that a job runs something else: none of
-// its arguments names Ollama, and none is a script that does.
-func notOllama(args []string) bool {
-	return len(args) > 0 && !slices.ContainsFunc(args, namesOllama)
+// its arguments names Ollama, or it only sets a variable.
+func notOllama(one Setting) bool {
+	c := commandOf(one.Agent)
+	text := strings.ToLower(c.text)
+	for _, script := range c.scripts {
+		text += strings.ToLower(expanded(script.data))
+	}
+	return text != "" && !c.serves() && (strings.Contains(text, "setenv") || !strings.Contains(text, "ollama"))
 }
 
-func namesOllama(arg string) bool {
-	if strings.Contains(strings.ToLower(arg), "ollama") {
-		return true
-	}
-	if !filepath.IsAbs(arg) {
-		return false
-	}
-	f, err := backup.Read(arg)
-	return err == nil && bytes.Contains(bytes.ToLower(f.Data), []byte("ollama"))
+// SetByAgents are the property lists whose command sets OLLAMA_HOST by launchctl
+// setenv, as people do it at login.
+func (m Machine) SetByAgents() []string {
+	return slices.DeleteFunc(m.propertyLists(), func(path string) bool {
+		c := commandOf(readPlist(path).Agent)
+		text := c.text
+		for _, script := range c.scripts {
+			text += "\n" + expanded(script.data)
+		}
+		return !setenvHost.MatchString(text)
+	})
 }
+
+var setenvHost = regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`)

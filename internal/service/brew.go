@@ -23,21 +23,23 @@ type brew struct{ byLaunchd }
 
 func (brew) name() string { return Brew }
 
-// find takes the job that is loaded, or else the first file that is there.
-func (brew) find(ctx context.Context, m Machine, subject Subject) (Service, Job, error) {
-	if subject.Plist != "" {
-		return m.findNamed(ctx, subject, homebrew.IsLabel)
-	}
-	candidates := m.brewServices()
-	all := m.lookFor(ctx, candidates)
+// find takes the job that is loaded, or else the first file that is there. `brew
+// services run` loads a job without a file in the known places.
+func (brew) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
+	services := slices.DeleteFunc(m.brewServices(), func(s Service) bool { return isThere(s.Plist) == harder })
+	all := m.ask(ctx, services)
 	f, err := sift(all)
 	switch {
 	case err != nil:
-		return Service{}, Job{}, err
+		return nil, err
 	case f.best == nil:
-		return m.firstFile(candidates, all, f.unclear)
+		return firstFile(services, all, f.unclear)
 	}
-	return f.service(), Job{Job: f.best.job, Loaded: true}, nil
+	return []candidate{{f.service(), Job{Job: f.best.job, Loaded: true}}}, nil
+}
+
+func (brew) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (candidate, bool) {
+	return m.adopted(ctx, s, homebrew.IsLabel)
 }
 
 func (m Machine) brewServices() []Service {
@@ -49,27 +51,21 @@ func (m Machine) brewServices() []Service {
 }
 
 // firstFile takes the first property list that there is, where no job is loaded.
-func (m Machine) firstFile(candidates []Service, all []sighting, unclear error) (Service, Job, error) {
-	for _, c := range candidates {
-		_, err := os.Lstat(c.Plist)
+func firstFile(services []Service, all []sighting, unclear error) ([]candidate, error) {
+	for _, s := range services {
+		_, err := os.Lstat(s.Plist)
 		switch {
 		case err == nil:
-			c.Domains = domainsOf(c.Plist, all)
-			return c, Job{Err: unclear}, nil
+			s.Domains = domainsOf(s.Plist, all)
+			return []candidate{{s, Job{Err: unclear}}}, nil
 		case !errors.Is(err, fs.ErrNotExist):
-			return Service{}, Job{}, fail("plist-unreadable", c.Plist, "looking for %s: %w", c.Plist, Bare(err))
+			return nil, fail("plist-unreadable", s.Plist, "looking for %s: %w", s.Plist, Bare(err))
 		}
 	}
 	if unclear != nil {
-		return Service{}, Job{}, fail("launchctl-failed", "", "looking for the Ollama service: %w", unclear)
+		return nil, fail("launchctl-failed", "", "looking for the Ollama service: %w", unclear)
 	}
-	e := fail(NoService, "", "no Homebrew service for Ollama here: launchd holds none of its labels (%s), and there is no %s",
-		strings.Join(homebrew.Labels(), ", "), candidates[0].Plist)
-	e.Ending = NothingHere
-	if homebrew.LacksOllama(m.Prefixes) {
-		e.Err = fmt.Errorf("%w; %w", e.Err, ErrNotInstalled)
-	}
-	return Service{}, Job{}, e
+	return nil, nil
 }
 
 // ErrNotInstalled says that there is a Homebrew, and no Ollama of its.
@@ -223,3 +219,10 @@ func setEnvLine(one Setting, value *string) ([]byte, error) {
 // owns takes all of Homebrew's labels for one service: it may have given it
 // another one since.
 func (brew) owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }
+
+func (brew) mayHold(m Machine, r backup.Receipt, f backup.Saved) bool {
+	if f.Layer == EnvFileLayer {
+		return f.Path == m.EnvFile || strings.HasSuffix(f.Path, homebrew.EnvFileEnding)
+	}
+	return byLaunchd{}.mayHold(m, r, f)
+}

@@ -12,15 +12,20 @@ import (
 type kind interface {
 	// name is what JSON and --service call the kind.
 	name() string
-	// find looks for a service of the kind. A nil error with a service whose
-	// Plist is "" means that there is none.
-	find(ctx context.Context, m Machine, subject Subject) (Service, Job, error)
+	// find looks for services of the kind; harder for those that show nowhere, if
+	// nothing else was found to run.
+	find(ctx context.Context, m Machine, harder bool) ([]candidate, error)
+	// adopt is the service of the kind to which a listener belongs that none of the
+	// others has; found are those others.
+	adopt(ctx context.Context, m Machine, s *State, found []candidate) (candidate, bool)
 	// settings reads the layers that are files, the lasting one first.
 	settings(m Machine, s State) []Setting
 	// parse reads a file as a setting of that layer.
 	parse(layer string, f backup.File) Setting
 	// judge says how a setting stands to the goal.
 	judge(one Setting, g Goal) (LayerState, string)
+	// judgeProcess says how what runs stands to the goal.
+	judgeProcess(s State, g Goal) Layer
 	// set is the change that brings the setting to the value, nil if none is
 	// needed.
 	set(one Setting, value *string) (*backup.Change, error)
@@ -30,43 +35,12 @@ type kind interface {
 	restore(ctx context.Context, t *transaction) error
 	// owns reports whether a receipt speaks of a service of this kind and name.
 	owns(r backup.Receipt, s Service) bool
+	// mayHold reports whether a layer of the kind can have the file of a receipt.
+	mayHold(m Machine, r backup.Receipt, f backup.Saved) bool
 }
 
 // kinds are all that there are, in the order in which they are looked for.
-var kinds = []kind{brew{}, agent{}}
-
-// Subject says which service is meant. The zero value is the one that is here.
-type Subject struct {
-	Plist string // the property list's path
-	Label string // of the job, where the property list does not tell
-	kind  kind   // the only one that is meant, nil for any
-}
-
-// find looks for the service that is meant.
-func (m Machine) find(ctx context.Context, subject Subject) (Service, Job, error) {
-	var first error
-	for _, k := range kinds {
-		if subject.kind != nil && subject.kind != k {
-			continue
-		}
-		s, job, err := k.find(ctx, m, subject)
-		switch {
-		case err == nil && s.Plist != "":
-			s.kind = k
-			return s, job, nil
-		case err != nil && !Is(err, NoService):
-			return Service{}, Job{}, err
-		case err != nil && first == nil:
-			first = err
-		}
-	}
-	if first == nil {
-		e := fail(NoService, "", "no service for Ollama here")
-		e.Ending = NothingHere
-		first = e
-	}
-	return Service{}, Job{}, first
-}
+var kinds = []kind{brew{}, agent{}, terminal{}}
 
 // kindOf is the kind of service that a receipt speaks of.
 func kindOf(r backup.Receipt) kind {

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -46,24 +48,39 @@ func (s sighting) steadiness() int {
 	return 2
 }
 
-// lookFor asks launchd for the services that have a file, and for the others
-// only where none of those is loaded: each question is a process of its own.
-func (m Machine) lookFor(ctx context.Context, candidates []Service) []sighting {
-	var likely, others []Service
-	for _, c := range candidates {
-		if isThere(c.Plist) {
-			likely = append(likely, c)
-		} else {
-			others = append(others, c)
-		}
+// candidate is the service of a sighting, under the file from which launchd loaded
+// it: that may be another one than where it is looked for.
+func (s sighting) candidate() candidate {
+	c := candidate{Service: s.Service, job: Job{Job: s.job, Loaded: true}}
+	c.Loaded, c.Target = true, s.target
+	if filepath.IsAbs(s.job.Path) {
+		c.Plist = backup.Clean(s.job.Path)
 	}
-	all := m.ask(ctx, likely)
-	for _, s := range all {
-		if s.loaded() || !s.absent() {
-			return all
-		}
+	return c
+}
+
+// named looks for the job of one property list. A list that cannot be understood
+// has no label; that is reported when it is read for its own sake.
+func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error) {
+	path, err := filepath.Abs(backup.Clean(subject.Plist))
+	if err != nil {
+		return nil, err
 	}
-	return append(all, m.ask(ctx, others)...)
+	s := Service{kind: agent{}, Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons, Chosen: ByPlist}
+	if s.Label = cmp.Or(s.Label, subject.Label); homebrew.IsLabel(s.Label) {
+		s.kind = brew{}
+	}
+	if s.Label == "" {
+		return []candidate{{Service: s}}, nil
+	}
+	all := m.ask(ctx, []Service{s})
+	f, err := sift(all)
+	if err != nil || f.best == nil {
+		s.Domains = domainsOf(s.Plist, all)
+		return []candidate{{s, Job{Err: f.unclear}}}, err
+	}
+	s.Loaded, s.Target = true, f.best.target
+	return []candidate{{s, Job{Job: f.best.job, Loaded: true}}}, nil
 }
 
 // ask looks for all of them at once, and for each in one domain after the other
@@ -136,14 +153,9 @@ func domainsOf(plist string, all []sighting) []launchctl.Domain {
 	return domains
 }
 
-// service is the one that was found loaded. A job may have been loaded from
-// another file than the one where it is looked for.
+// service is the one that was found loaded.
 func (f found) service() Service {
-	s := f.best.Service
-	s.Loaded, s.Target = true, f.best.target
-	if filepath.IsAbs(f.best.job.Path) {
-		s.Plist = backup.Clean(f.best.job.Path)
-	}
+	s := f.best.candidate().Service
 	if f.rival != nil {
 		s.Rival = &Rival{Target: f.rival.target}
 		shared := samePath(f.rival.Plist, s.Plist) || samePath(f.rival.Plist, f.best.Plist)
@@ -230,8 +242,11 @@ func setValue(doc []byte, value *string) ([]byte, error) {
 // keg.
 func (s State) AtLogin(m Machine) bool {
 	dir := resolved(filepath.Dir(s.Service.Plist))
-	return dir == resolved(m.agents()) || dir == resolved("/Library/LaunchAgents") || dir == resolved(m.Daemons)
+	return dir == resolved(m.agents()) || dir == resolved(m.allAgents()) || dir == resolved(m.Daemons)
 }
+
+// allAgents is the folder of everybody's LaunchAgents, beside that of the daemons.
+func (m Machine) allAgents() string { return filepath.Join(filepath.Dir(m.Daemons), "LaunchAgents") }
 
 // agents is the user's folder of LaunchAgents.
 func (m Machine) agents() string { return filepath.Join(m.Home, "Library", "LaunchAgents") }
@@ -283,6 +298,34 @@ const readableByOthers = 0o044
 
 // byLaunchd is what kinds share whose service launchd runs.
 type byLaunchd struct{}
+
+func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }
+
+// adopted is the job of a listener, of which no file in the known places tells.
+func (m Machine) adopted(ctx context.Context, s *State, ours func(label string) bool) (candidate, bool) {
+	if s.labels == nil {
+		s.labels, _ = m.Launchd.Running(ctx) // of another domain nobody can tell
+	}
+	listener := s.Socket.Listeners[0].PID
+	for pid, label := range s.labels {
+		// A terminal is a job of launchd's, and what runs in it is not its service.
+		if !ours(label) || strings.HasPrefix(label, "application.") || !s.startedBy(listener, pid) {
+			continue
+		}
+		for _, seen := range m.ask(ctx, []Service{{Label: label}}) {
+			c := seen.candidate()
+			if seen.loaded() && (pid == listener || commandOf(readPlist(c.Plist).Agent).serves()) {
+				return c, true
+			}
+		}
+	}
+	return candidate{}, false
+}
+
+func (byLaunchd) mayHold(_ Machine, r backup.Receipt, f backup.Saved) bool {
+	return (f.Layer == PlistLayer || f.Layer == oldPlistLayer) &&
+		(filepath.Ext(f.Path) == ".plist" || r.Label != "" && readPlist(f.Path).Agent.Label == r.Label)
+}
 
 // reload makes launchd hold what the property list says now.
 func (byLaunchd) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {

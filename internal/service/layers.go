@@ -44,8 +44,10 @@ func (s State) Layers(g Goal) []Layer {
 	for _, one := range s.Settings {
 		all = append(all, s.judge(one, g))
 	}
-	return append(all, s.judgeJob(g), s.JudgeSocket(g))
+	return append(all, s.judgeProcess(g), s.JudgeSocket(g))
 }
+
+func (s State) judgeProcess(g Goal) Layer { return s.Service.kind.judgeProcess(s, g) }
 
 func (s State) judge(one Setting, g Goal) Layer {
 	l := Layer{Name: one.Layer, Path: one.File.Path, Value: one.Value}
@@ -68,7 +70,7 @@ func (s State) JudgeLasting(g Goal) Layer {
 // about the next time that a tool writes the property list.
 func (s State) Reached(g Goal) bool {
 	for _, l := range s.Layers(g) {
-		if l.State != OK && l.State != Skipped && l.Name != s.Lasting().Layer {
+		if l.State != OK && l.State != Skipped && l.State != Unsupported && l.Name != s.Lasting().Layer {
 			return false
 		}
 	}
@@ -78,7 +80,7 @@ func (s State) Reached(g Goal) bool {
 // Running reports whether the job runs and listens as the goal wants it, whatever
 // the files say.
 func (s State) Running(g Goal) bool {
-	return s.judgeJob(g).State == OK && s.JudgeSocket(g).State == OK
+	return s.judgeProcess(g).State == OK && s.JudgeSocket(g).State == OK
 }
 
 func judgeValue(want, value *string) (LayerState, string) {
@@ -101,13 +103,22 @@ func (s State) judgeJob(g Goal) Layer {
 	case !s.Job.Loaded:
 		l.State, l.Detail = Missing, "launchd has not loaded it"
 	default:
-		l.State, l.Detail = judgeValue(g.Value, l.Value)
+		l.State, l.Detail = judgeValue(g.Value, s.effective())
 		l.Detail = joinDetails(l.Detail, s.Job.aside())
 	}
 	if s.Service.Rival != nil {
 		l.Detail = joinDetails(l.Detail, "a second service is loaded: "+s.Service.Rival.String())
 	}
 	return l
+}
+
+// effective is the value of OLLAMA_HOST that the job's process gets from its property
+// list, or else from its own command.
+func (s State) effective() *string {
+	if override := s.Plist().Override; override != nil {
+		return &override.Value
+	}
+	return s.Job.Value()
 }
 
 // aside says what is odd about a job whose value may be right.

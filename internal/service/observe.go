@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -24,12 +23,7 @@ const apiPatience = time.Second
 // of the answer; an error means that there is nothing to look at. The state then
 // has the socket alone.
 func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, error) {
-	var s State
-	var found error
-	var wg sync.WaitGroup
-	wg.Go(func() { s.Service, s.Job, found = m.find(ctx, subject) })
-	wg.Go(func() { s.Socket = m.listeners(ctx, g.Host.Port) })
-	wg.Wait()
+	s, found := m.find(ctx, subject, g.Host.Port)
 	if ctx.Err() != nil {
 		return State{}, cutShort(ctx)
 	}
@@ -62,13 +56,25 @@ func (s *State) read(m Machine) {
 		}
 	}
 	s.NoProgram = missing(s.Program())
-	s.NotOllama = s.Plist().Err == nil && notOllama(s.Plist().Agent.ProgramArguments)
+	s.NotOllama = s.Plist().Err == nil && notOllama(s.Plist())
 }
 
 // lookAtPorts asks who listens on the wanted port and on the job's own.
 func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 	if s.Socket.Err == nil {
 		s.Socket = m.listeners(ctx, g.Host.Port, s.Port())
+		m.relate(ctx, s)
+	}
+}
+
+// relate asks ps who has started the listeners, where that is not plain.
+func (m Machine) relate(ctx context.Context, s *State) {
+	own := func(l lsof.Listener) bool { return l.PID == s.Job.PID || s.startedBy(l.PID, s.Job.PID) }
+	for _, l := range s.Socket.Listeners {
+		if s.Job.PID != 0 && !own(l) {
+			s.processes, _ = m.Launchd.Processes(ctx) // without it, only the job's own process counts
+			return
+		}
 	}
 }
 
@@ -141,10 +147,15 @@ func (s State) Port() int {
 	if !s.Job.Loaded {
 		return s.Socket.Port
 	}
-	if value := s.Job.Value(); value != nil {
+	return s.Job.port()
+}
+
+// port is where the job listens by its environment.
+func (j Job) port() int {
+	if value := j.Value(); value != nil {
 		return hostOf(value).Port
 	}
-	return hostOf(s.Job.Inherited()).Port
+	return hostOf(j.Inherited()).Port
 }
 
 func hostOf(value *string) ollama.Host {
@@ -168,15 +179,21 @@ func (s State) dial(g Goal) string {
 // Own are the listeners of the service's process.
 func (s State) Own() []lsof.Listener {
 	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l lsof.Listener) bool {
-		return s.Job.PID == 0 || l.PID != s.Job.PID
+		return !s.owns(l)
 	})
 }
 
 // Foreign are the listeners on a port that are not the service's.
 func (s State) Foreign(port int) []lsof.Listener {
 	return slices.DeleteFunc(slices.Clone(s.Socket.Listeners), func(l lsof.Listener) bool {
-		return l.Port() != port || s.Job.PID != 0 && l.PID == s.Job.PID
+		return l.Port() != port || s.owns(l)
 	})
+}
+
+// owns reports whether a listener is the service's process, or was started by it: a
+// script may wait for the Ollama that it has started.
+func (s State) owns(l lsof.Listener) bool {
+	return s.Job.PID != 0 && s.startedBy(l.PID, s.Job.PID)
 }
 
 // Held reports whether somebody else has the port.

@@ -111,9 +111,10 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 	wg.Go(func() { s.Socket = p.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
+	p.relate(ctx, &s)
 	// Somebody has answered: where lsof shows nobody, it is another user's process.
 	s.Socket.Unseen = s.Socket.Err == nil && len(s.Own())+len(s.Foreign(g.Host.Port)) == 0
-	for _, l := range []Layer{s.judgeJob(g), s.JudgeSocket(g)} {
+	for _, l := range []Layer{s.judgeProcess(g), s.JudgeSocket(g)} {
 		if l.State != OK {
 			return s, s.shortfall(g, l)
 		}
@@ -126,7 +127,7 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 // lookAtJob finds out why Ollama does not answer.
 func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
 	s.Job = m.job(ctx, s.Service.Target)
-	if job := s.judgeJob(g); job.State != OK {
+	if job := s.judgeProcess(g); job.State != OK {
 		return s, s.shortfall(g, job)
 	}
 	if s.Job.PID == 0 || s.Job.Runs > 1 {
@@ -137,7 +138,7 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 
 // shortfall is a layer that is not as it should be, as an error.
 func (s State) shortfall(g Goal, l Layer) error {
-	if l.Name == JobLayer && s.Job.Loaded && !g.Matches(s.Job.Value()) {
+	if l.Name == JobLayer && s.Job.Loaded && !g.Matches(s.effective()) {
 		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, OrUnset(s.Job.Value()))
 	}
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)

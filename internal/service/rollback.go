@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -32,7 +31,7 @@ type Back struct {
 func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 	first, err := m.originals(w)
 	if err != nil {
-		if _, _, none := m.find(ctx, Subject{}); Is(none, "no-launchctl") {
+		if _, none := m.candidates(ctx, Subject{}); Is(none, "no-launchctl") {
 			err = none // there is no Mac here on which anything could have been changed
 		}
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
@@ -241,16 +240,7 @@ func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
 // placeOf reports whether the file's path is one where that layer may be: where the
 // program would look for it now, or where it can be seen that it did.
 func (m Machine) placeOf(r backup.Receipt, f backup.Saved) bool {
-	if !filepath.IsAbs(f.Path) {
-		return false
-	}
-	switch f.Layer {
-	case EnvFileLayer:
-		return f.Path == m.EnvFile || strings.HasSuffix(f.Path, homebrew.EnvFileEnding)
-	case PlistLayer, oldPlistLayer:
-		return filepath.Ext(f.Path) == ".plist" || r.Label != "" && readPlist(f.Path).Agent.Label == r.Label
-	}
-	return false
+	return filepath.IsAbs(f.Path) && kindOf(r).mayHold(m, r, f)
 }
 
 // noBackup is why nobody knows what there is to go back to, nil if there is nothing.
@@ -266,7 +256,9 @@ func (m Machine) noBackup(backups int, damaged error) error {
 
 // servesAll reports whether there is a service of the whole machine.
 func (m Machine) servesAll() bool {
-	return slices.ContainsFunc(m.brewServices(), func(s Service) bool { return s.Daemon && isThere(s.Plist) })
+	return slices.ContainsFunc(m.propertyLists(), func(path string) bool {
+		return filepath.Dir(path) == m.Daemons && commandOf(readPlist(path).Agent).serves()
+	})
 }
 
 // planRollback looks at the service, and says what has to be done.
@@ -368,11 +360,13 @@ func (f first) completed(g Goal, s State) Goal {
 func (m Machine) observeFor(ctx context.Context, f first, g Goal) (State, error) {
 	plist, _ := f.plist()
 	named := Subject{Plist: plist.Path, Label: f.Label}
-	s, err := m.Observe(ctx, Subject{kind: f.kind}, g)
+	s, err := m.Observe(ctx, Subject{fixed: &f.Receipt}, g)
 	absent := Is(err, NoService)
 	if named.Plist != "" && (absent || err == nil && !s.Service.Loaded && isThere(named.Plist)) {
 		s, err = m.Observe(ctx, named, g)
-		s.Service.Chosen = f.kind != brew{}
+		if f.kind == (brew{}) {
+			s.Service.Chosen = NotChosen
+		}
 		return s, err
 	}
 	if absent {

@@ -86,9 +86,21 @@ type Service struct {
 	// Domains are where the job can be loaded, best first, as far as launchd
 	// has them; empty where nobody has asked.
 	Domains []launchctl.Domain
-	// Chosen is set when the user named it.
-	Chosen bool
+	// Others are loaded as well and want the same port.
+	Others []Service
+	// Chosen says how the user has named it, if so.
+	Chosen Chosen
 }
+
+// Chosen is how a service was named.
+type Chosen string
+
+// The ways.
+const (
+	NotChosen Chosen = ""
+	ByPlist   Chosen = "plist"
+	ByName    Chosen = "service"
+)
 
 // Kind is the name of the service's kind, "" where none was found.
 func (s Service) Kind() string {
@@ -120,6 +132,9 @@ type State struct {
 	LogError string
 	// NotOllama is set when it is plain that the service runs another program.
 	NotOllama bool
+	// What ps and launchctl list say; nil where nobody has asked.
+	processes map[int]launchctl.Process
+	labels    map[int]string
 }
 
 // Setting is a file that holds OLLAMA_HOST.
@@ -132,6 +147,13 @@ type Setting struct {
 	Agent plistfix.Agent
 	// Use says whether its reader heeds it.
 	Use Use
+	// Override is where the service's own command sets the variable, whatever the
+	// file says; nil if it does not.
+	Override *Line
+	// HostFlag is where the command has a --host, which Ollama does not know.
+	HostFlag *Line
+	// Keeper is the tool that writes the file.
+	Keeper Keeper
 	// Err says why the file could not be read or understood.
 	Err error
 }

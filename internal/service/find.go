@@ -1,0 +1,281 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+)
+
+// Subject says which service is meant. The zero value is the one that is here.
+type Subject struct {
+	Plist string // the property list's path
+	Label string // of the job, where the property list does not tell
+	Name  string // the name of its kind, or its label
+	// fixed is a receipt of the one that is meant.
+	fixed *backup.Receipt
+}
+
+// candidate is an Ollama that is here.
+type candidate struct {
+	Service
+	job Job
+}
+
+// port is where it listens, or would listen.
+func (c candidate) port() int {
+	if c.job.Loaded {
+		return c.job.port()
+	}
+	return hostOf(readPlist(c.Plist).Value).Port
+}
+
+// SeveralServices is the ID of the error that it is not plain which service is
+// meant.
+const SeveralServices = "several-services"
+
+// Several are services of which nobody knows which one is meant.
+type Several []Service
+
+func (s Several) Error() string { return "there are several services for Ollama" }
+
+// find looks for the service that is meant. Without a name that is the one whose
+// process listens on the port; or else the only one that runs or is loaded; or
+// else the only one that is there.
+func (m Machine) find(ctx context.Context, subject Subject, port int) (s State, err error) {
+	var all []candidate
+	var wg sync.WaitGroup
+	wg.Go(func() { all, err = m.candidates(ctx, subject) })
+	wg.Go(func() { s.Socket = m.listeners(ctx, port) })
+	wg.Wait()
+	if Is(err, "no-launchctl") {
+		return s, err
+	}
+	best, all, chooseErr := m.choose(ctx, all, subject, &s)
+	switch {
+	case chooseErr != nil:
+		return s, chooseErr
+	case best == nil && err != nil:
+		return s, err
+	case best == nil:
+		return s, m.nothingHere(subject)
+	}
+	s.Service, s.Job = best.Service, best.job
+	s.Service.Others = rivals(*best, all)
+	if subject.Name != "" {
+		s.Service.Chosen = ByName
+	}
+	return s, nil
+}
+
+func (m Machine) nothingHere(subject Subject) error {
+	e := fail(NoService, "", "no Ollama service here: no job of launchd's runs one")
+	switch {
+	case subject.Name != "":
+		e = fail(NoService, "", "no Ollama service %q here", subject.Name)
+	case homebrew.LacksOllama(m.Prefixes):
+		e.Err = fmt.Errorf("%w; %w", e.Err, ErrNotInstalled)
+	}
+	e.Ending = NothingHere
+	return e
+}
+
+// candidates are all that are here. The error is that of the kind that was looked for
+// first.
+func (m Machine) candidates(ctx context.Context, subject Subject) ([]candidate, error) {
+	all, err := m.ofKinds(ctx, false)
+	if !slices.ContainsFunc(all, candidate.runs) && subject.Plist == "" && !Is(err, "no-launchctl") {
+		more, harderErr := m.ofKinds(ctx, true)
+		all, err = append(all, more...), cmp.Or(err, harderErr)
+		if subject == (Subject{}) {
+			subject = m.fixedByName()
+		}
+	}
+	if subject.Plist != "" {
+		named, namedErr := m.named(ctx, subject)
+		return append(named, all...), namedErr
+	}
+	if !slices.ContainsFunc(all, subject.means) && subject.Name != "" && err == nil {
+		all = append(all, m.labelled(ctx, subject.Name)...)
+	}
+	return merged(all), err
+}
+
+// fixedByName is the property list of the last fix, which may lie where nobody looks.
+func (m Machine) fixedByName() Subject {
+	receipts, _ := m.Store.List()
+	fixes, _ := standing(receipts)
+	if len(fixes) == 0 {
+		return Subject{}
+	}
+	for _, f := range fixes[0].Files {
+		if f.Layer == PlistLayer && isThere(f.Path) && !slices.Contains(m.propertyLists(), f.Path) {
+			return Subject{Plist: f.Path, Label: fixes[0].Label}
+		}
+	}
+	return Subject{}
+}
+
+// labelled is a job of which no file in the known places tells.
+func (m Machine) labelled(ctx context.Context, label string) []candidate {
+	for _, seen := range m.ask(ctx, []Service{{Label: label, kind: agent{}}, {Label: label, kind: agent{}, Daemon: true}}) {
+		if seen.loaded() {
+			return []candidate{seen.candidate()}
+		}
+	}
+	return nil
+}
+
+// runs reports whether launchd holds it, or whether nobody knows.
+func (c candidate) runs() bool { return c.job.Loaded || c.job.Err != nil }
+
+func (m Machine) ofKinds(ctx context.Context, harder bool) ([]candidate, error) {
+	found, errs := make([][]candidate, len(kinds)), make([]error, len(kinds))
+	var wg sync.WaitGroup
+	for i, k := range kinds {
+		wg.Go(func() { found[i], errs[i] = k.find(ctx, m, harder) })
+	}
+	wg.Wait()
+	var all []candidate
+	for i, k := range kinds {
+		for _, c := range found[i] {
+			c.kind = k
+			all = append(all, c)
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// means reports whether the subject may be this one.
+func (s Subject) means(c candidate) bool {
+	switch {
+	case s.Plist != "":
+		return c.Chosen == ByPlist
+	case s.fixed != nil:
+		return c.kind.owns(*s.fixed, c.Service)
+	case s.Name != "":
+		return s.Name == c.kind.name() || s.Name == c.Label
+	}
+	return true
+}
+
+// merged has one of those that launchd loaded from one file: a second file of the
+// same label is in its shadow.
+func merged(all []candidate) []candidate {
+	var each []candidate
+	for _, c := range all {
+		same := func(other candidate) bool { return c.Loaded && other.Loaded && other.Target == c.Target }
+		if !slices.ContainsFunc(each, same) {
+			each = append(each, c)
+		}
+	}
+	return each
+}
+
+// choose takes one of those that are meant. What it finds besides it adds to all.
+func (m Machine) choose(ctx context.Context, all []candidate, subject Subject, s *State) (*candidate, []candidate, error) {
+	best, all := m.listening(ctx, all, subject, s)
+	if best != nil {
+		return best, all, nil
+	}
+	for _, fits := range []func(candidate) bool{
+		func(c candidate) bool { return c.runs() && c.port() == s.Socket.Port },
+		candidate.runs,
+		func(candidate) bool { return true },
+	} {
+		some := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !fits(c) || !subject.means(c) })
+		if len(some) > 1 {
+			some = m.fixedLast(some)
+		}
+		switch {
+		case len(some) == 1:
+			return &some[0], all, nil
+		case len(some) > 1:
+			var several Several
+			for _, c := range some {
+				several = append(several, c.Service)
+			}
+			return nil, all, &Error{ID: SeveralServices, Err: several}
+		}
+	}
+	return nil, all, nil
+}
+
+// fixedLast is the one that was fixed last, where none of them is loaded.
+func (m Machine) fixedLast(all []candidate) []candidate {
+	if slices.ContainsFunc(all, candidate.runs) {
+		return all
+	}
+	receipts, _ := m.Store.List()
+	fixes, _ := standing(receipts)
+	for _, c := range all {
+		if len(fixes) > 0 && c.kind.owns(fixes[0], c.Service) {
+			return []candidate{c}
+		}
+	}
+	return all
+}
+
+// rivals are those that are loaded as well and want the same port.
+func rivals(best candidate, all []candidate) []Service {
+	var others []Service
+	for _, c := range all {
+		if c.Loaded && c.Target != best.Target && c.port() == best.port() {
+			others = append(others, c.Service)
+		}
+	}
+	return others
+}
+
+// listening is the one that has the port: the listener is its process, or was
+// started by it.
+func (m Machine) listening(ctx context.Context, all []candidate, subject Subject, s *State) (*candidate, []candidate) {
+	if len(s.Socket.Listeners) == 0 {
+		return nil, all
+	}
+	listener := s.Socket.Listeners[0]
+	has := func(c candidate) bool { return c.job.PID != 0 && s.startedBy(listener.PID, c.job.PID) }
+	i := slices.IndexFunc(all, has)
+	if i < 0 {
+		s.processes, _ = m.Launchd.Processes(ctx) // without it, only a job's own process counts
+		i = slices.IndexFunc(all, has)
+	}
+	for _, k := range kinds {
+		if i >= 0 || !strings.EqualFold(listener.Command, "ollama") {
+			break
+		}
+		if one, ok := k.adopt(ctx, m, s, all); ok {
+			one.kind, i = k, len(all)
+			all = append(all, one)
+		}
+	}
+	if i < 0 || !subject.means(all[i]) {
+		return nil, all
+	}
+	return &all[i], all
+}
+
+// startedBy reports whether a process is another one, or a child of it, and so on.
+func (s State) startedBy(pid, by int) bool {
+	for range len(s.processes) + 1 {
+		if pid == by {
+			return true
+		}
+		p, known := s.processes[pid]
+		if !known || p.Parent <= 1 {
+			return false
+		}
+		pid = p.Parent
+	}
+	return false
+}
