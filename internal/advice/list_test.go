@@ -31,8 +31,8 @@ const (
 	secret    = "hunter2-hunter2"
 )
 
-// Homebrew's service, and one that was written by hand.
-var brew, agent service.Service
+// Homebrew's service, one that was written by hand, and what somebody has typed.
+var brew, agent, terminal service.Service
 
 func TestMain(m *testing.M) {
 	home, err := os.MkdirTemp("", "advice")
@@ -41,6 +41,12 @@ func TestMain(m *testing.M) {
 	}
 	brew = onDisk(home, "sh.brew.ollama", false)
 	agent = onDisk(home, "my.ollama", true)
+	typed, err := service.Machine{Home: filepath.Join(home, "none"), Daemons: home, UID: 501, Launchd: launchctl.Client{Runner: typing{}}}.
+		Observe(context.Background(), service.Subject{}, service.Goal{Host: ollama.Host{Name: "127.0.0.1", Port: 1}})
+	if err != nil {
+		panic(err)
+	}
+	terminal = typed.Service
 	code := m.Run()
 	os.RemoveAll(home)
 	os.Exit(code)
@@ -73,6 +79,16 @@ func (nothing) Run(_ context.Context, name string, _ ...string) ([]byte, error) 
 		return nil, &launchctl.ExitError{Code: 113}
 	}
 	return nil, nil
+}
+
+// typing is a launchd without jobs beside an ollama.
+type typing struct{ nothing }
+
+func (s typing) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if name == "lsof" {
+		return []byte("p7\ncollama\nf3\ntIPv4\nPTCP\nn127.0.0.1:1\nTST=LISTEN\n"), nil
+	}
+	return s.nothing.Run(ctx, name, args...)
 }
 
 // bound are facts by which nothing is wrong.
@@ -232,6 +248,11 @@ var firsts = []struct {
 	{"plist-not-a-file", plistErr(backup.ErrNotRegular), "reading /Users/a b/", "ls -ld '/Users/a b/", all},
 	{"plist-unreadable", plistErr(&fs.PathError{Op: "open", Path: plistPath, Err: syscall.EACCES}), ".plist: permission denied", "ls -le '/Users/a b/", all},
 	{"not-ollama", func(f *Facts) { f.State.NotOllama = true }, "does not run Ollama", "plutil -p '/Users/a b/", fixes},
+	{"managed-elsewhere", func(f *Facts) { f.State.Settings[1].Keeper = service.HomeManager }, `services.ollama.host = "0.0.0.0"`, "home-manager switch", "edit reload"},
+	{"serve-host-flag", func(f *Facts) { f.State.Settings[1].HostFlag = &service.Line{Path: "/s", Number: 3} },
+		"line 3 of /s has `ollama serve --host`", "grep -n -e host /s", fixes},
+	{"sets-it-itself", func(f *Facts) { f.State.Settings[1].Override = &service.Line{Path: "/s", Number: 3, Value: "127.0.0.1"} },
+		"sets OLLAMA_HOST=127.0.0.1, in line 3 of /s", "grep -n -e OLLAMA_HOST /s", fixes},
 	{"not-installed", func(f *Facts) { f.State.NoProgram = true }, "program is gone", "brew install ollama && brew services restart ollama", restarts},
 	{"needs-root", hidden, "runs as root (pid 6574)", "sudo ollama-bind status", ""},
 	{"not-owner", func(f *Facts) { f.State.Settings[1].File.UID = 502 }, "belongs to user 502, and this runs as user 501", "sudo chown 501 '/Users/a b/", all},
@@ -243,6 +264,12 @@ var firsts = []struct {
 	{"label-mismatch", func(f *Facts) { f.State.Settings[1].Agent.Label = "homebrew.mxcl.ollama" }, "launchd loaded it as", "brew services restart ollama", fixes},
 	{"other-plist", jobOf("/elsewhere.plist"), "from /elsewhere.plist, not from", "ollama-bind fix --plist /elsewhere.plist", all},
 	{"two-jobs", rival("gui/501", "/b c.plist"), "two services", "launchctl bootout gui/501/homebrew.mxcl.ollama && rm '/b c.plist'", "edit reload"},
+	{"several-services", func(f *Facts) {
+		other := agent
+		other.Loaded, other.Target = true, launchctl.Target{Domain: "gui/501", Label: "my.ollama"}
+		f.State.Service.Others = []service.Service{other}
+	}, "several services want one port", "launchctl disable gui/501/my.ollama && launchctl bootout gui/501/my.ollama && ollama-bind fix --service brew", "edit reload"},
+	{"terminal", func(f *Facts) { f.State.Service, f.State.Settings = terminal, nil }, "the ollama of process 6574", "kill 6574 && sleep 1 && OLLAMA_HOST=0.0.0.0:11434 ollama serve", restarts},
 	{"launchctl-failed", func(f *Facts) { f.State.Job = service.Job{Err: errors.New("hangs")} }, "asking launchd for the Ollama job: hangs",
 		"launchctl print gui/501/sh.brew.ollama", "reload rollback restore"},
 	{"lsof-silent", func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoAnswer, APIVersion: "1"} },
@@ -334,7 +361,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount) `)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|sleep|home-manager) ?`)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {
@@ -367,7 +394,7 @@ func TestTrouble(t *testing.T) {
 		"not loaded, nobody logged in": {of(byHand, unload, func(f *Facts) { f.State.Service.Domains = []launchctl.Domain{"user/501"} }), "not-loaded", "", "launchctl bootstrap user/501 '/Users"},
 		"held, not loaded":             {func(f *Facts) { f.State.Job, f.State.Service.Loaded = service.Job{}, false }, "port-held", "(pid 6574)", "ps -p 6574"},
 		"held by root":                 {unseen, "port-held", "another user", "sudo lsof -nP -iTCP:11434"},
-		"held, by hand":                {of(byHand, func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }), "port-held", "which is not the service of /Users/a b/x.plist", "ps -p 7"},
+		"held, by hand":                {of(byHand, func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }), "port-held", "which is not the LaunchAgent my.ollama", "ps -p 7"},
 		"ended again":                  {down(5, "Terminated: 15"), "crash-looping", "last exit: Terminated: 15", "tail"},
 		"starting":                     {silence, "no-answer", "runs (pid 6574), but does not listen on port 11434", "tail"},
 		"deaf, no lsof":                {of(func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoTool} }, deaf), "no-answer", "runs (pid 6574), but does not answer", "tail"},

@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -56,7 +57,7 @@ func sayKept(f Facts) string {
 	case service.MacPorts:
 		return text + fmt.Sprintf("its service reads %s, where %s=%s lasts", portsEnv(one), ollama.Variable, f.Goal.Host)
 	case service.HomeManager:
-		return text + fmt.Sprintf("set `services.ollama.host = %q;` in its configuration, and switch", f.Goal.Host.Name)
+		return text + fmt.Sprintf("set `services.ollama.host = %q;` in its configuration, and switch", cmp.Or(f.Goal.Host.Name, "0.0.0.0"))
 	case service.NixDarwin:
 		kind := "user.agents"
 		if f.State.Service.Daemon {
