@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
@@ -50,7 +49,6 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"awaitplist": cmdAwaitPlist, // FIXTURE: until the plist is as that
 	"edit":       cmdEdit,       // FIXTURE: writes it over the plist
 	"regenerate": cmdRegenerate, // as Homebrew writes the plist
-	"agent":      cmdAgent,      // [-load] LABEL ARG…: a LaunchAgent that runs this; sets $PLIST and $LABEL
 	"second":     cmdSecond,     // LABEL: loads a second service
 	"chown":      cmdChown,      // UID PATH
 	"linked":     cmdLinked,     // the plist is still a link
@@ -526,26 +524,6 @@ func cmdSecond(ts *testscript.TestScript, neg bool, args []string) {
 	path, err := m.Install(args[0], data)
 	ts.Check(err)
 	cmdLaunchctl(ts, false, []string{"bootstrap", m.Domain(), path})
-}
-
-func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
-	m, load := theMac(ts), args[0] == "-load"
-	if load {
-		args = args[1:]
-	}
-	cmdRelabel(ts, neg, args[:1])
-	var each strings.Builder
-	for _, arg := range args[1:] {
-		each.WriteString("\t\t<string>")
-		ts.Check(xml.EscapeText(&each, []byte(arg)))
-		each.WriteString("</string>\n")
-	}
-	_, err := m.Install(args[0], []byte("<plist version=\"1.0\">\n<dict>\n\t<key>Label</key>\n\t<string></string>\n"+
-		"\t<key>ProgramArguments</key>\n\t<array>\n"+each.String()+"\t</array>\n\t<key>RunAtLoad</key>\n\t<true/>\n</dict>\n</plist>\n"))
-	ts.Check(err)
-	if load {
-		cmdLaunchctl(ts, neg, []string{"bootstrap", m.Domain(), plistPath(ts)})
-	}
 }
 
 func cmdChown(ts *testscript.TestScript, neg bool, args []string) {

@@ -20,18 +20,22 @@ _ollama_bind() {
 		_ollama_bind_offer fix status rollback doctor probe url completion version help --help -h --version -v ;;
 	fix:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	fix:--service)
+		_ollama_bind_offer ;;
 	fix:--plist)
 		_ollama_bind_files ;;
 	fix:--timeout)
 		_ollama_bind_offer ;;
 	fix:*)
-		_ollama_bind_offer --dry-run -n --show-values --host --plist --no-persist --no-restart --timeout --json --quiet -q --verbose -v --help -h ;;
+		_ollama_bind_offer --dry-run -n --show-values --host --service --plist --no-persist --no-restart --timeout --json --quiet -q --verbose -v --help -h ;;
 	status:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	status:--service)
+		_ollama_bind_offer ;;
 	status:--plist)
 		_ollama_bind_files ;;
 	status:*)
-		_ollama_bind_offer --host --plist --json --verbose -v --help -h ;;
+		_ollama_bind_offer --host --service --plist --json --verbose -v --help -h ;;
 	rollback:--to)
 		_ollama_bind_offer ;;
 	rollback:--timeout)
@@ -46,10 +50,12 @@ _ollama_bind() {
 		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit plist-parses plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv value-traps listeners owner-is-job second-ollama api-version api-from-own-address lasting homebrew-version firewall-state exposed-addresses ollama-version-advisories client-env container-runtime container-url container-extra-hosts container-proxy container-reaches-loopback container-reaches-wildcard container-reaches-ollama ;;
 	doctor:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
+	doctor:--service)
+		_ollama_bind_offer ;;
 	doctor:--plist)
 		_ollama_bind_files ;;
 	doctor:*)
-		_ollama_bind_offer --container --runtime --check --list-checks --host --plist --json --verbose -v --help -h ;;
+		_ollama_bind_offer --container --runtime --check --list-checks --host --service --plist --json --verbose -v --help -h ;;
 	probe:--container)
 		_ollama_bind_offer ;;
 	probe:--image)
