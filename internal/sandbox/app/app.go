@@ -1,7 +1,8 @@
 // Package app is the Mac's Ollama.app: a bundle whose main program supervises `ollama
 // serve` as the real one does, with the machine's own sqlite3 for its database. In a
 // story, `app install [BUNDLE]` puts it there, $APP by default; `app start [ARG…]` opens
-// it as `open` would and waits for its server, `app stop` ends it and `app kill` leaves
+// it as `open` would and waits for its server (`app open` does not wait, `! app open` wants
+// it refused, and `app running` looks), `app stop` ends it and `app kill` leaves
 // an orphan; `app expose on|off` flips the switch in its window, and `app click` changes
 // something else there, which writes all settings back as the window knows them; `app
 // staged-update VERSION` has an update wait for the next hidden start, `app update
