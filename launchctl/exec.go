@@ -205,6 +205,8 @@ var places = map[string]string{
 	"lsof":      "/usr/sbin/lsof",
 	"netstat":   "/usr/sbin/netstat",
 	"ps":        "/bin/ps",
+	"open":      "/usr/bin/open",
+	"sqlite3":   "/usr/bin/sqlite3",
 }
 
 // Lookup finds a program: on PATH first, then where macOS keeps it. A name

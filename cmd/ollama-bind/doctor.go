@@ -123,7 +123,6 @@ func (p program) doctor(c *cli.Context) error {
 		Getenv:  os.Getenv,
 		System:  runtime.GOOS,
 		Probe:   question,
-		App:     ownApp,
 	}
 	_, done := p.tell.spin("looking at everything")
 	seen := q.Gather(c.Context, checks)

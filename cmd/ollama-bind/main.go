@@ -23,9 +23,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Where things are, for stories to move: the folder of launch daemons, and Ollama's own
-// application.
-var daemons, ownApp = homebrew.Daemons, "/Applications/Ollama.app"
+// Where things are, for stories to move: the folders of launch daemons, and of
+// applications.
+var daemons, applications = homebrew.Daemons, "/Applications"
 
 func main() {
 	os.Exit(program{tell: newTeller(os.Stdout, os.Stderr)}.run(os.Args))
@@ -118,15 +118,16 @@ func (p program) machine() (service.Machine, error) {
 		return service.Machine{}, &service.Error{ID: "state-folder", Hint: "unset " + backup.StateDirVariable, Err: err}
 	}
 	return service.Machine{
-		Launchd:   launchctl.Client{Runner: p.runner(0)},
-		Store:     store,
-		Home:      backup.Clean(home),
-		Daemons:   daemons,
-		EnvFile:   envFile(home),
-		Prefixes:  homebrew.Prefixes(os.Getenv),
-		UID:       os.Geteuid(),
-		Addresses: doctor.Addresses,
-		Secret:    p.tell.log.hide,
+		Launchd:      launchctl.Client{Runner: p.runner(0)},
+		Store:        store,
+		Home:         backup.Clean(home),
+		Daemons:      daemons,
+		Applications: applications,
+		EnvFile:      envFile(home),
+		Prefixes:     homebrew.Prefixes(os.Getenv),
+		UID:          os.Geteuid(),
+		Addresses:    doctor.Addresses,
+		Secret:       p.tell.log.hide,
 	}, nil
 }
 

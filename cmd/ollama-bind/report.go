@@ -155,6 +155,7 @@ func newReport(command string, g service.Goal, s service.State, before *service.
 			Name:    advice.Name(s),
 			Label:   s.Service.Label,
 			Plist:   s.Service.Plist,
+			Bundle:  text(s.Service.Bundle),
 			Version: text(s.Socket.APIVersion),
 		}
 	}
@@ -311,6 +312,10 @@ func (t teller) printRows(r report) {
 // shown is the value in words.
 func (l layer) shown() string {
 	switch {
+	case l.Name == service.SettingLayer && l.Value != nil:
+		return *l.Value
+	case l.Name == service.SettingLayer:
+		return markNone.text
 	case l.socketPlace == nil && l.Value == nil:
 		return ollama.Variable + " not set"
 	case l.socketPlace == nil:

@@ -64,6 +64,15 @@ var vocabularies = map[string]vocabulary{
 			return sudo(s) + "launchctl disable " + target + " && " + sudo(s) + "launchctl bootout " + target
 		},
 	},
+	service.App: {
+		name:    func(s service.State) string { return "Ollama.app (" + s.Service.Bundle + ")" },
+		start:   openApp,
+		restart: func(s service.State) string { return QuitApp + " && sleep 3 && " + openApp(s) },
+		rewrite: openApp,
+		install: func(service.State) string { return "open https://ollama.com/download" },
+		foreign: func(service.State) bool { return false },
+		end:     func(service.State) string { return QuitApp },
+	},
 	service.Terminal: {
 		name:    func(s service.State) string { return fmt.Sprintf("the ollama of process %d", s.Job.PID) },
 		start:   typed,
@@ -149,6 +158,9 @@ func Lasting(f Facts) string {
 	if f.Found() && s.Ran() && s.Running(f.Goal) {
 		return "the service was started with `brew services run`: it does not start at login; `" + words(s).rewrite(s) + "` puts that right"
 	}
+	if switchedOff(f) && f.State.Running(f.Goal) {
+		return sayOff(f)
+	}
 	if !readable(f) || value == nil || !f.Goal.Matches(value) || !words(s).writes {
 		return ""
 	}
@@ -174,6 +186,8 @@ func Lasting(f Facts) string {
 func lastingHint(f Facts) string {
 	one := f.State.Lasting()
 	switch {
+	case ofApp(f):
+		return fix(f)
 	case f.State.Service.Loaded && !f.AtLogin:
 		return words(f.State).rewrite(f.State)
 	case one.Use == service.TooOld:

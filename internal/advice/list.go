@@ -176,8 +176,23 @@ var list = []item{
 			return fmt.Sprintf("two services for Ollama are loaded, %s and %s: one of them has to go", f.State.Service.Target, f.State.Service.Rival)
 		},
 		next: func(f Facts) string { return endRival(*f.State.Service.Rival) }},
-	{id: "several-services", level: Fail, check: "two-jobs", trouble: true, blocks: anyChange,
-		when: func(f Facts) bool { return f.Found() && len(f.State.Service.Others) > 0 },
+	{id: "app-would-take-port", level: Fail, check: "second-ollama", blocks: anyRestart,
+		when: func(f Facts) bool { return appBeside(f) != nil },
+		say: func(f Facts) string {
+			return fmt.Sprintf("Ollama.app (%s) runs as well, and takes the port within a second of when %s stops: quit it first, and for good in System Settings > General > Login Items",
+				appBeside(f).Bundle, words(f.State).name(f.State))
+		},
+		next: func(Facts) string { return QuitApp }},
+	{id: "app-by-hand", level: Warn, check: "agent-found", blocks: anyChange,
+		when: func(f Facts) bool { return appLimit(f) != "" }, say: appLimit, next: leadOut},
+	{id: "app-must-stop", level: Warn, check: "agent-found", blocks: func(p service.Plan) bool { return p.Held },
+		when: func(f Facts) bool { return ofApp(f) && f.Command != "" },
+		say: func(Facts) string {
+			return "Ollama.app has to be stopped for that, which --no-restart forbids; by hand it is " + TheSwitch
+		},
+		next: fix},
+	{id: "several-services", level: Fail, check: "two-jobs", trouble: true, blocks: anyRestart,
+		when: func(f Facts) bool { return f.Found() && len(f.State.Service.Others) > 0 && appBeside(f) == nil },
 		say: func(f Facts) string {
 			return severalServices(f, append([]service.Service{f.State.Service}, f.State.Service.Others...))
 		},
@@ -234,9 +249,16 @@ var list = []item{
 		when: func(f Facts) bool { return f.State.Lasting().Err == nil && foreignFile(f, f.State.Lasting()) },
 		say:  func(f Facts) string { return belongs(f, f.State.Lasting()) },
 		next: func(f Facts) string { return takeOver(f, f.State.Lasting()) }},
+	{id: "app-switch-off", level: Warn, check: "lasting", trouble: true,
+		when: switchedOff, say: sayOff, next: fix},
 	{id: "not-loaded", level: Fail, check: "job-loaded", trouble: true,
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Err == nil && !f.State.Job.Loaded },
-		say:  func(Facts) string { return "launchd has not loaded the service" },
+		say: func(f Facts) string {
+			if ofApp(f) {
+				return "Ollama.app does not run"
+			}
+			return "launchd has not loaded the service"
+		},
 		next: func(f Facts) string { return words(f.State).start(f.State) }},
 	{id: "stale-signature", level: Fail, check: "last-exit", trouble: true,
 		when: func(f Facts) bool { return silent(f) && f.State.Job.StaleSignature() },

@@ -251,7 +251,9 @@ var firsts = []struct {
 	{"managed-elsewhere", func(f *Facts) { f.State.Settings[1].Keeper = service.HomeManager }, `services.ollama.host = "0.0.0.0"`, "home-manager switch", "edit reload"},
 	{"serve-host-flag", func(f *Facts) { f.State.Settings[1].HostFlag = &service.Line{Path: "/s", Number: 3} },
 		"line 3 of /s has `ollama serve --host`", "grep -n -e host /s", fixes},
-	{"sets-it-itself", func(f *Facts) { f.State.Settings[1].Override = &service.Line{Path: "/s", Number: 3, Value: "127.0.0.1"} },
+	{"sets-it-itself", func(f *Facts) {
+		f.State.Settings[1].Override = &service.Line{Path: "/s", Number: 3, Value: "127.0.0.1"}
+	},
 		"sets OLLAMA_HOST=127.0.0.1, in line 3 of /s", "grep -n -e OLLAMA_HOST /s", fixes},
 	{"not-installed", func(f *Facts) { f.State.NoProgram = true }, "program is gone", "brew install ollama && brew services restart ollama", restarts},
 	{"needs-root", hidden, "runs as root (pid 6574)", "sudo ollama-bind status", ""},
@@ -268,7 +270,7 @@ var firsts = []struct {
 		other := agent
 		other.Loaded, other.Target = true, launchctl.Target{Domain: "gui/501", Label: "my.ollama"}
 		f.State.Service.Others = []service.Service{other}
-	}, "several services want one port", "launchctl disable gui/501/my.ollama && launchctl bootout gui/501/my.ollama && ollama-bind fix --service brew", "edit reload"},
+	}, "several services want one port", "launchctl disable gui/501/my.ollama && launchctl bootout gui/501/my.ollama && ollama-bind fix --service brew", restarts},
 	{"terminal", func(f *Facts) { f.State.Service, f.State.Settings = terminal, nil }, "the ollama of process 6574", "kill 6574 && sleep 1 && OLLAMA_HOST=0.0.0.0:11434 ollama serve", restarts},
 	{"launchctl-failed", func(f *Facts) { f.State.Job = service.Job{Err: errors.New("hangs")} }, "asking launchd for the Ollama job: hangs",
 		"launchctl print gui/501/sh.brew.ollama", "reload rollback restore"},

@@ -102,7 +102,7 @@ func platform(s Seen) Finding {
 }
 
 func agentFound(s Seen) Finding {
-	what := s.State.Service.Label
+	what := cmp.Or(s.State.Service.Label, advice.Name(s.State))
 	switch {
 	case s.State.Service.Chosen != service.NotChosen:
 		what += ", the one that was named"

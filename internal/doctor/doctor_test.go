@@ -90,12 +90,12 @@ func (m *mac) question(t *testing.T) Question {
 	}
 	return Question{
 		Machine: service.Machine{
-			Launchd: launchctl.Client{Runner: m}, Home: home, Daemons: filepath.Join(home, "daemons"), EnvFile: env, UID: 501,
+			Launchd: launchctl.Client{Runner: m}, Home: home, Daemons: filepath.Join(home, "daemons"), EnvFile: env, UID: 501, Applications: home,
 			Addresses: func() []netip.Addr { return nil },
 		},
 		Goal: service.GoalFor(ollama.Host{Port: m.port}, true), System: "darwin",
 		Probe:  container.Probe{Runner: m},
-		Getenv: func(string) string { return "" }, App: filepath.Join(home, "Ollama.app"),
+		Getenv: func(string) string { return "" },
 	}
 }
 

@@ -31,7 +31,6 @@ type Question struct {
 	Getenv  func(string) string // this shell's environment
 	System  string              // the operating system, as runtime.GOOS has it
 	Probe   container.Probe     // how to ask from inside of containers
-	App     string              // where Ollama's own application would be
 }
 
 // Seen is all that was seen.
@@ -131,9 +130,7 @@ func (q Question) lookAtFiles(s *Seen) {
 			s.others = append(s.others, c)
 		}
 	}
-	if _, err := os.Stat(q.App); err == nil {
-		s.app = q.App
-	}
+	s.app = q.Machine.AppBundle()
 }
 
 // disabled asks whether launchd was told not to start the service.

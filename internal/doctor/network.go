@@ -85,15 +85,13 @@ func secondOllama(s Seen) Finding {
 	f := warned(fmt.Sprintf("another Ollama listens on %s, process %d", first.Address, first.PID),
 		fmt.Sprintf("ps -p %d -o pid,ppid,user,command", first.PID), said(others), saidPrograms(s.processes), app)
 	if strings.Contains(s.processes[first.PID].program, ".app/") {
-		f.Fix = quitApp
+		f.Fix = advice.QuitApp
 	}
 	if first.Port() == port(s.Facts) {
 		f.Status = Fail
 	}
 	return f
 }
-
-const quitApp = `osascript -e 'quit app "Ollama"'`
 
 // alone is for one Ollama, or none. Why a service is started again and again cannot
 // be seen: that the application may be behind it is known from its source
@@ -103,7 +101,7 @@ func alone(s Seen, app string) Finding {
 	switch {
 	case app != "" && s.State.Job.Looping():
 		return warned(fmt.Sprintf("the service was started %d times, and Ollama.app is here: it may have ended it (a guess)", s.State.Job.Runs),
-			quitApp, app)
+			advice.QuitApp, app)
 	case app != "":
 		return passed("no other one runs; if Ollama.app is started, it will want the same port", app)
 	}
@@ -124,7 +122,8 @@ func (s Seen) otherOllamas() []lsof.Listener {
 		}
 	}
 	others := slices.DeleteFunc(slices.Clone(s.listeners), func(l lsof.Listener) bool {
-		return !isOllama(l) || l.PID == main || s.isChild(l)
+		own := func(o lsof.Listener) bool { return o.PID == l.PID }
+		return !isOllama(l) || l.PID == main || s.isChild(l) || slices.ContainsFunc(s.State.Own(), own)
 	})
 	return append(on(port(s.Facts), others), slices.DeleteFunc(others, func(l lsof.Listener) bool {
 		return l.Port() == port(s.Facts)

@@ -89,7 +89,7 @@ func (m Machine) propertyLists() []string {
 	return all
 }
 
-func (agent) settings(_ Machine, s State) []Setting {
+func (agent) settings(_ context.Context, _ Machine, s State) []Setting {
 	one := readPlist(s.Service.Plist)
 	c := commandOf(one.Agent)
 	one.Override, one.HostFlag = c.sets(one.File), c.hostFlag(one.File)

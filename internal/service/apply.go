@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,6 +92,9 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 // disabled reports whether launchd was told not to load the job: before it is loaded
 // again, that is lifted. Where launchd does not tell, it is taken to be as usual.
 func (m Machine) disabled(ctx context.Context, p Plan) bool {
+	if p.target().Label == "" {
+		return false
+	}
 	all, _ := m.Launchd.Disabled(ctx, p.target().Domain)
 	return all[p.target().Label]
 }
@@ -142,12 +146,12 @@ func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (p Plan) receipt() backup.Receipt {
 	s := p.State.Service
-	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: string(s.Target.Domain), Started: p.Reload && !s.Loaded}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: App}[s.Loaded]), Started: p.Reload && !s.Loaded}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
 	before, up := p.before()
-	if r.WasUp = up; up && p.State.fileDecides() {
+	if r.WasUp = up; up && (p.State.fileDecides() || p.State.Plist().Layer == "") {
 		r.SocketBefore = before.Host.Socket()
 	}
 	return r
@@ -172,6 +176,9 @@ func (p Plan) before() (g Goal, ok bool) {
 		return Goal{}, false
 	}
 	value := s.Plist().Value
+	if s.Plist().Layer == "" {
+		value = s.Job.Value()
+	}
 	g = Goal{Value: value, Host: hostOf(value)}
 	host, err := ollama.FromSocket(own[0].Address)
 	if err == nil && g.Matches(s.Job.Value()) {
@@ -215,7 +222,7 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	}
 	s := t.plan.State
 	if t.written > 0 {
-		s.read(t.machine)
+		s.read(ctx, t.machine)
 	}
 	if t.plan.Unload {
 		return t.unload(ctx, s)
@@ -235,13 +242,19 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	if s, err = t.machine.prove(ctx, s, t.plan.Goal, false); err != nil {
 		return s, errors.Join(err, notStarted)
 	}
+	if s.read(ctx, t.machine); !s.Service.kind.writesFiles() { // the app writes its settings, too
+		for _, one := range s.Settings {
+			if l := s.judge(one, t.plan.Goal); l.State != OK {
+				return s, fmt.Errorf("the %s is not as it was left: %s", l.Name, cmp.Or(l.Detail, *cmp.Or(l.Value, new(string))))
+			}
+		}
+	}
 	return s, t.disable(ctx, t.plan.Disable)
 }
 
 // unload ends a service that did not run before a fix has started it.
 func (t *transaction) unload(ctx context.Context, s State) (State, error) {
-	err := t.machine.Launchd.Unload(ctx, s.Service.Target, s.Job.ExitTimeout, t.progress)
-	if err != nil {
+	if err := s.Service.kind.unload(ctx, t); err != nil {
 		return s, err
 	}
 	s.Job, s.Service.Loaded = Job{}, false
@@ -258,6 +271,9 @@ func (t *transaction) disable(ctx context.Context, was bool) error {
 }
 
 func (t *transaction) write() error {
+	if !t.plan.State.Service.kind.writesFiles() {
+		return nil
+	}
 	for _, e := range t.plan.Edits {
 		err := e.Apply()
 		if !errors.Is(err, backup.ErrChanged) {
@@ -302,6 +318,9 @@ func (t *transaction) undo(ctx context.Context) error {
 
 // putBack restores the files in the opposite order.
 func (t *transaction) putBack() error {
+	if !t.plan.State.Service.kind.writesFiles() {
+		return nil
+	}
 	var errs []error
 	for i := t.written - 1; i >= 0; i-- {
 		if err := t.plan.Edits[i].Revert(); err != nil {
@@ -316,7 +335,11 @@ func (m Machine) lookAgain(p Plan) State {
 	ctx, cancel := context.WithTimeout(context.Background(), lastLook)
 	defer cancel()
 	was := p.State.Service
-	s, err := m.Observe(ctx, Subject{Plist: was.Plist, Label: was.Label}, p.Goal)
+	subject := Subject{Plist: was.Plist, Label: was.Label}
+	if was.Plist == "" {
+		subject = Subject{Name: was.Kind()}
+	}
+	s, err := m.Observe(ctx, subject, p.Goal)
 	if err != nil {
 		s = p.State
 		s.Job, s.Socket = Job{Err: err}, Socket{Port: p.Goal.Host.Port, Err: err}
@@ -368,7 +391,7 @@ func (s State) afterUndo() string {
 		return "the service is not loaded now, and its property list is gone"
 	case !s.Service.Loaded:
 		return "the service is not loaded now"
-	case s.Socket.APIVersion == "":
+	case s.Socket.APIVersion == "" || len(s.Own()) == 0:
 		return "the service is loaded, but does not answer"
 	case len(s.Own()) == 0: // whoever answered is somebody else
 		return "the service is loaded, but another process answers in its place"

@@ -75,7 +75,7 @@ var ErrNotInstalled = errors.New("ollama is not installed with Homebrew")
 // service, which it merges into the property list whenever it writes that.
 const EnvFileLayer = "env-file"
 
-func (brew) settings(m Machine, s State) []Setting {
+func (brew) settings(_ context.Context, m Machine, s State) []Setting {
 	plist := readPlist(s.Service.Plist)
 	env := readEnvFile(m.EnvFile)
 	env.Use = useOfEnvFile(m, s.Service, program(plist, s.Job))

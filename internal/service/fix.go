@@ -57,23 +57,15 @@ func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
 func (m Machine) still(ctx context.Context, p Plan) bool {
 	s := p.State
 	now := s
-	now.read(m)
+	now.read(ctx, m)
 	for i, one := range now.Settings {
 		was := s.Settings[i].File
 		if one.File.Absent != was.Absent || one.File.Mode != was.Mode || !bytes.Equal(one.File.Data, was.Data) {
 			return false
 		}
 	}
-	if s.Service.Loaded {
-		job := m.job(ctx, s.Service.Target)
-		return job.Loaded && job.PID == s.Job.PID && Equivalent(job.Value(), s.Job.Value())
-	}
-	for _, seen := range m.ask(ctx, []Service{s.Service}) {
-		if seen.loaded() {
-			return false
-		}
-	}
-	return true
+	job := s.Service.kind.job(ctx, m, s.Service)
+	return job.Loaded == s.Service.Loaded && (!job.Loaded || job.PID == s.Job.PID && Equivalent(job.Value(), s.Job.Value()))
 }
 
 // lockedFile is the one that stands for the whole service: all runs lock where it is.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"time"
@@ -97,13 +98,13 @@ func (m Machine) Remains(g Goal) (State, bool) {
 		return State{}, false
 	}
 	last := fixes[0]
-	s := m.remains(kindOf(last), g)
+	s := m.remains(context.Background(), kindOf(last), g)
 	for _, f := range last.Files {
 		if f.Layer == PlistLayer {
 			s.Service.Label, s.Service.Plist, s.Service.Daemon = last.Label, f.Path, filepath.Dir(f.Path) == m.Daemons
 		}
 	}
-	s.read(m)
+	s.read(context.Background(), m)
 	return s, true
 }
 

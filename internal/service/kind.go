@@ -18,8 +18,13 @@ type kind interface {
 	// adopt is the service of the kind to which a listener belongs that none of the
 	// others has; found are those others.
 	adopt(ctx context.Context, m Machine, s *State, found []candidate) (candidate, bool)
+	// job is what runs of it now.
+	job(ctx context.Context, m Machine, s Service) Job
 	// settings reads the layers that are files, the lasting one first.
-	settings(m Machine, s State) []Setting
+	settings(ctx context.Context, m Machine, s State) []Setting
+	// writesFiles reports whether they can be written whatever runs. Otherwise
+	// reload and restore do it, with what stands for their bytes.
+	writesFiles() bool
 	// parse reads a file as a setting of that layer.
 	parse(layer string, f backup.File) Setting
 	// judge says how a setting stands to the goal.
@@ -31,6 +36,10 @@ type kind interface {
 	set(one Setting, value *string) (*backup.Change, error)
 	// reload tells the service to read its settings again, or starts it.
 	reload(ctx context.Context, t *transaction) (launchctl.Target, error)
+	// unload ends a service that a fix has started.
+	unload(ctx context.Context, t *transaction) error
+	// steps are the commands that reload and unload come to.
+	steps(p Plan) []string
 	// restore brings the service back to how the plan found it, settings apart.
 	restore(ctx context.Context, t *transaction) error
 	// owns reports whether a receipt speaks of a service of this kind and name.
@@ -40,7 +49,7 @@ type kind interface {
 }
 
 // kinds are all that there are, in the order in which they are looked for.
-var kinds = []kind{brew{}, agent{}, terminal{}}
+var kinds = []kind{brew{}, app{}, agent{}, terminal{}}
 
 // kindOf is the kind of service that a receipt speaks of.
 func kindOf(r backup.Receipt) kind {

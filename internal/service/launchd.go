@@ -15,6 +15,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
@@ -299,6 +300,20 @@ const readableByOthers = 0o044
 // byLaunchd is what kinds share whose service launchd runs.
 type byLaunchd struct{}
 
+func (byLaunchd) job(ctx context.Context, m Machine, s Service) Job {
+	if s.Loaded {
+		return m.job(ctx, s.Target)
+	}
+	for _, seen := range m.ask(ctx, []Service{s}) {
+		if seen.loaded() {
+			return seen.candidate().job
+		}
+	}
+	return Job{}
+}
+
+func (byLaunchd) writesFiles() bool { return true }
+
 func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }
 
 // adopted is the job of a listener, of which no file in the known places tells.
@@ -357,4 +372,29 @@ func (byLaunchd) restore(ctx context.Context, t *transaction) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (byLaunchd) unload(ctx context.Context, t *transaction) error {
+	s := t.plan.State
+	return t.machine.Launchd.Unload(ctx, s.Service.Target, s.Job.ExitTimeout, t.progress)
+}
+
+func (byLaunchd) steps(p Plan) []string {
+	var steps []string
+	s, target := p.State.Service, p.target()
+	if p.Reload {
+		steps = append(steps, "launchctl enable "+target.String())
+	}
+	if p.Unload || p.Reload && s.Loaded {
+		steps = append(steps, "launchctl bootout "+target.String())
+	}
+	if p.Reload {
+		steps = append(steps,
+			fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
+			"launchctl kickstart "+target.String())
+	}
+	if p.Disable {
+		steps = append(steps, "launchctl disable "+target.String())
+	}
+	return steps
 }

@@ -50,7 +50,7 @@ func (s State) Layers(g Goal) []Layer {
 func (s State) judgeProcess(g Goal) Layer { return s.Service.kind.judgeProcess(s, g) }
 
 func (s State) judge(one Setting, g Goal) Layer {
-	l := Layer{Name: one.Layer, Path: one.File.Path, Value: one.Value}
+	l := Layer{Name: one.Layer, Path: one.File.Path, Value: cmp.Or(one.Text, one.Value)}
 	l.State, l.Detail = s.Service.kind.judge(one, g)
 	return l
 }

@@ -30,7 +30,7 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	if found != nil {
 		return s, found
 	}
-	s.read(m)
+	s.read(ctx, m)
 	if s.Port() != g.Host.Port {
 		m.lookAtPorts(ctx, &s, g)
 	}
@@ -46,8 +46,8 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 }
 
 // read takes in what the files say.
-func (s *State) read(m Machine) {
-	s.Settings = s.Service.kind.settings(m, *s)
+func (s *State) read(ctx context.Context, m Machine) {
+	s.Settings = s.Service.kind.settings(ctx, m, *s)
 	if m.Secret != nil {
 		m.Secret(s.Job.Environment)
 		m.Secret(s.Job.InheritedEnvironment)
@@ -82,7 +82,7 @@ func (m Machine) relate(ctx context.Context, s *State) {
 // been started between the question to launchd and the one to lsof.
 func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 	if s.Service.Loaded {
-		s.Job = m.job(ctx, s.Service.Target)
+		s.Job = s.Service.kind.job(ctx, m, s.Service)
 	}
 	m.lookAtPorts(ctx, s, g)
 	s.askOllama(ctx, g)
@@ -144,7 +144,8 @@ func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
 // Port is the port on which the job listens by its environment, or the wanted one
 // where there is no job.
 func (s State) Port() int {
-	if !s.Job.Loaded {
+	own := func(l lsof.Listener) bool { return s.owns(l) && l.Port() == s.Socket.Port }
+	if !s.Job.Loaded || slices.ContainsFunc(s.Socket.Listeners, own) {
 		return s.Socket.Port
 	}
 	return s.Job.port()

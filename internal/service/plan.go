@@ -2,7 +2,6 @@ package service
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
@@ -62,6 +61,9 @@ func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, erro
 			p.Edits = append(p.Edits, *c)
 		}
 	}
+	if len(p.Edits) > 0 && !s.Service.kind.writesFiles() {
+		p.Reload, p.Held = restart, !restart
+	}
 	if refused := refuse(p); refused != nil {
 		return p, refused
 	}
@@ -72,7 +74,7 @@ func (s State) edit(one Setting, g Goal) (*backup.Change, error) {
 	if one.Layer == PlistLayer {
 		return s.Service.kind.set(one, g.Value)
 	}
-	if !g.Persist {
+	if !g.Persist && s.Service.kind.writesFiles() {
 		return nil, nil
 	}
 	return s.Service.kind.set(one, g.Lasting)
@@ -87,22 +89,7 @@ func (p Plan) Steps() []string {
 			steps = append(steps, "chmod go-w "+shell.Quote(e.File.Path))
 		}
 	}
-	s, target := p.State.Service, p.target()
-	if p.Reload {
-		steps = append(steps, "launchctl enable "+target.String())
-	}
-	if p.Unload || p.Reload && s.Loaded {
-		steps = append(steps, "launchctl bootout "+target.String())
-	}
-	if p.Reload {
-		steps = append(steps,
-			fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
-			"launchctl kickstart "+target.String())
-	}
-	if p.Disable {
-		steps = append(steps, "launchctl disable "+target.String())
-	}
-	return steps
+	return append(steps, p.State.Service.kind.steps(p)...)
 }
 
 // target is the job, or where it will be first tried to load it.

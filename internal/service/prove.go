@@ -107,7 +107,7 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 	}
 	version := s.Socket.APIVersion
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Job = p.job(ctx, s.Service.Target) })
+	wg.Go(func() { s.Job = s.Service.kind.job(ctx, p.Machine, s.Service) })
 	wg.Go(func() { s.Socket = p.listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
@@ -126,7 +126,7 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 
 // lookAtJob finds out why Ollama does not answer.
 func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
-	s.Job = m.job(ctx, s.Service.Target)
+	s.Job = s.Service.kind.job(ctx, m, s.Service)
 	if job := s.judgeProcess(g); job.State != OK {
 		return s, s.shortfall(g, job)
 	}

@@ -40,7 +40,10 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 		p, err := m.planRollback(ctx, first, w)
 		return p, Outcome{State: p.State}, err
 	}
-	plist, _ := first.plist()
+	plist, known := first.plist()
+	if !known && len(first.files) > 0 {
+		plist = first.files[0]
+	}
 	unlock, err := m.lock(ctx, resolved(plist.Path))
 	if err != nil {
 		return Plan{}, Outcome{}, err
@@ -286,7 +289,7 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	editErr := f.edits(&p, w.Force)
 	p.Disable = f.Disabled && !f.taken
 	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
-		p.Reload = f.reload(p)
+		p.Reload = f.reload(p) || len(p.Edits) > 0 && !f.kind.writesFiles()
 	}
 	if s.Ran() {
 		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
@@ -349,7 +352,7 @@ func (f first) completed(g Goal, s State) Goal {
 	if lasting := s.Lasting(); !has(lasting.Layer) {
 		g.Lasting = lasting.Value
 	}
-	if !has(PlistLayer) {
+	if s.Plist().Layer != "" && !has(PlistLayer) {
 		g.Value, g.Host = s.Plist().Value, hostOf(s.Plist().Value)
 	}
 	return g
@@ -370,7 +373,7 @@ func (m Machine) observeFor(ctx context.Context, f first, g Goal) (State, error)
 		return s, err
 	}
 	if absent {
-		return m.remains(f.kind, g), nil
+		return m.remains(ctx, f.kind, g), nil
 	}
 	return s, err
 }
@@ -380,12 +383,12 @@ var errNotAsked = errors.New("there is no service to ask")
 
 // remains is the state of a service of which there is nothing left but, maybe, its
 // lasting setting.
-func (m Machine) remains(k kind, g Goal) State {
+func (m Machine) remains(ctx context.Context, k kind, g Goal) State {
 	s := State{Service: Service{kind: k}, Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
 	if k == (brew{}) {
 		s.Service = m.brewServices()[0]
 	}
-	s.read(m)
+	s.read(ctx, m)
 	return s
 }
 
@@ -419,7 +422,7 @@ const oldPlistLayer = "plist-old"
 // edit is the rule of rollback: put the original back where the file is as we left
 // it; else take our one variable out, where the rest is not ours; else refuse.
 func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
-	now, err := backup.ReadAbsent(o.Path)
+	now, err := f.now(p.State, o)
 	if err != nil {
 		return nil, fail("plist-unreadable", o.Path, "reading %s: %w", o.Path, Bare(err))
 	}
@@ -435,6 +438,15 @@ func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
 		return o.restore(now), nil
 	}
 	return f.unset(p, o, now)
+}
+
+// now is the file as it is, or what stands for it.
+func (f first) now(s State, o original) (backup.File, error) {
+	if f.kind.writesFiles() {
+		return backup.ReadAbsent(o.Path)
+	}
+	one := s.setting(o.Layer)
+	return one.File, one.Err
 }
 
 func (o original) restore(now backup.File) *backup.Change {
@@ -476,7 +488,7 @@ func (f first) reload(p Plan) bool {
 	s := p.State
 	_, known := f.plist()
 	switch {
-	case !known || errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Service.Loaded:
+	case !known && f.kind.writesFiles() || errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Service.Loaded:
 		return false
 	case !s.Service.Loaded:
 		return f.WasUp && !f.taken

@@ -30,7 +30,9 @@ type Machine struct {
 	Store   backup.Store
 	Home    string // the user's home directory
 	Daemons string // the folder of launch daemons
-	EnvFile string // Homebrew's env file for Ollama
+	// Applications is everybody's folder of applications.
+	Applications string
+	EnvFile      string // Homebrew's env file for Ollama
 	// Prefixes are where Homebrew may be.
 	Prefixes []string
 	UID      int // the effective user
@@ -77,8 +79,9 @@ type Service struct {
 	kind   kind
 	Label  string
 	Plist  string // the path of its property list
+	Bundle string // the path of Ollama.app, where it is that
 	Daemon bool   // a service of the whole machine, which root starts
-	// Loaded is set when launchd holds the job, at Target.
+	// Loaded is set when launchd holds the job, at Target, or when the app runs.
 	Loaded bool
 	Target launchctl.Target
 	// Rival is a second job for Ollama that is loaded as well.
@@ -143,6 +146,8 @@ type Setting struct {
 	File  backup.File
 	// Value is OLLAMA_HOST as the reader of the file takes it, nil if not set.
 	Value *string
+	// Text shows the value, where that is not what it says of OLLAMA_HOST.
+	Text *string
 	// Agent is what the file says besides; of an env file, its environment alone.
 	Agent plistfix.Agent
 	// Use says whether its reader heeds it.
@@ -170,6 +175,9 @@ const (
 	// NoFile is a property list that was deleted when it had been loaded, as
 	// `brew services run` does since Homebrew 7.
 	NoFile Use = "no-file"
+
+	UpdateWaits Use = "update-waits" // the app would be replaced at its next start
+	NoScreen    Use = "no-screen"    // nobody is logged in where the app could be started
 )
 
 // Plist is the property list on disk: what launchd will load next.

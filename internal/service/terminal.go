@@ -33,7 +33,11 @@ func (terminal) adopt(_ context.Context, _ Machine, s *State, found []candidate)
 	return candidate{job: Job{Job: job, Loaded: true}}, len(found) == 0
 }
 
-func (terminal) settings(Machine, State) []Setting { return nil }
+func (terminal) job(_ context.Context, _ Machine, s Service) Job { return Job{Loaded: true} }
+
+func (terminal) settings(context.Context, Machine, State) []Setting { return nil }
+
+func (terminal) writesFiles() bool { return true }
 
 func (terminal) parse(string, backup.File) Setting { return Setting{} }
 
@@ -52,6 +56,10 @@ var errTyped = errors.New("somebody has typed it")
 func (terminal) reload(context.Context, *transaction) (launchctl.Target, error) {
 	return launchctl.Target{}, errTyped
 }
+
+func (terminal) unload(context.Context, *transaction) error { return errTyped }
+
+func (terminal) steps(Plan) []string { return nil }
 
 func (terminal) restore(context.Context, *transaction) error { return errTyped }
 

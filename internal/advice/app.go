@@ -1,0 +1,83 @@
+package advice
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/ollama-bind/ollama-bind/internal/service"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
+)
+
+// Ollama.app has a switch of its own. What is said here names it: a click does what fix
+// does.
+
+// QuitApp ends the app. AppleScript's quit only closes its window.
+const QuitApp = "pkill -x Ollama"
+
+// openApp starts the app without a window, as its installer does.
+func openApp(s service.State) string {
+	return "open -g -j -a " + shell.Quote(s.Service.Bundle) + " --args hidden"
+}
+
+// TheSwitch is where to click.
+const TheSwitch = "its switch \"Expose Ollama to the network\" (Ollama in the menu bar > Settings)"
+
+// ofApp reports whether the service is the app.
+func ofApp(f Facts) bool { return f.Found() && f.State.Service.Kind() == service.App }
+
+// appLimit is why only a person can flip the switch now, "" if fix can.
+func appLimit(f Facts) string {
+	one := f.State.Lasting()
+	port := fmt.Sprintf("0.0.0.0:%d", service.AppPort)
+	switch {
+	case !ofApp(f):
+		return ""
+	case f.Command != "rollback" && !(f.Goal.Host.Wildcard() && f.Goal.Host.Port == service.AppPort):
+		return "Ollama.app listens on " + port + " or on loopback, and nowhere else: " + TheSwitch + " knows nothing more"
+	case errors.Is(one.Err, fs.ErrNotExist):
+		return "Ollama.app was never started by this user, so there is no switch yet: open it once"
+	case one.Err != nil:
+		return fmt.Sprintf("reading the switch of Ollama.app in %s: %v; flip %s by hand", one.File.Path, service.Bare(one.Err), TheSwitch)
+	case one.Use == service.UpdateWaits:
+		return "an update of Ollama.app waits for its next start, and would replace it in the middle: let it install, or flip " + TheSwitch + " by hand"
+	case one.Use == service.NoScreen:
+		return "nobody is logged in at the screen, where Ollama.app could be started again: flip " + TheSwitch + " there"
+	}
+	return ""
+}
+
+// leadOut shows the app's window, or lets the update install.
+func leadOut(f Facts) string {
+	switch one := f.State.Lasting(); {
+	case one.Err == nil && one.Use == service.UpdateWaits:
+		return words(f.State).restart(f.State)
+	case one.Err == nil && one.Use == service.Heeded:
+		return "ollama-bind fix"
+	}
+	return "open -a " + shell.Quote(f.State.Service.Bundle)
+}
+
+// switchedOff reports whether the app keeps Ollama to this Mac, or would at its next
+// start.
+func switchedOff(f Facts) bool {
+	return ofApp(f) && f.State.Lasting().Err == nil && f.State.Lasting().Value == nil && f.Goal.Host.Wildcard()
+}
+
+func sayOff(f Facts) string {
+	if value := f.State.Job.Value(); value != nil && answersAsWanted(f) {
+		return "Ollama.app has OLLAMA_HOST=" + *value + " from who started it, as launchctl setenv gives it, and only until it ends; " +
+			TheSwitch + " is off, and lasts"
+	}
+	return "Ollama.app keeps Ollama on this Mac alone: " + TheSwitch + " is off; fix flips it, or you do"
+}
+
+// appBeside is the app that waits for the port of another service, nil if none does.
+func appBeside(f Facts) *service.Service {
+	for _, s := range f.State.Service.Others {
+		if f.Found() && s.Kind() == service.App {
+			return &s
+		}
+	}
+	return nil
+}
