@@ -243,7 +243,7 @@ func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
 // placeOf reports whether the file's path is one where that layer may be: where the
 // program would look for it now, or where it can be seen that it did.
 func (m Machine) placeOf(r backup.Receipt, f backup.Saved) bool {
-	return filepath.IsAbs(f.Path) && kindOf(r).mayHold(m, r, f)
+	return filepath.IsAbs(f.Path) && slices.ContainsFunc(kinds, func(k kind) bool { return k.mayHold(m, r, f) })
 }
 
 // noBackup is why nobody knows what there is to go back to, nil if there is nothing.
