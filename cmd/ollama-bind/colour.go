@@ -29,11 +29,11 @@ type stream struct {
 	lively bool // it is a terminal where a line can replace another one
 }
 
-// newStream decides. NO_COLOR (no-color.org) goes before CLICOLOR_FORCE, which goes
-// before CLICOLOR=0 (bixense.com/clicolors). A terminal that has not said what it is
+// newStream decides. NO_COLOR (no-color.org) goes before FORCE_COLOR (force-color.org)
+// and CLICOLOR_FORCE, which go before CLICOLOR=0 (bixense.com/clicolors). A terminal that has not said what it is
 // counts as a dumb one.
 func newStream(w io.Writer, terminal bool, getenv func(string) string) stream {
-	term, force := getenv("TERM"), getenv("CLICOLOR_FORCE")
+	term, force := getenv("TERM"), cmp.Or(getenv("FORCE_COLOR"), getenv("CLICOLOR_FORCE"))
 	still := getenv("NO_COLOR") != "" || term == "dumb" || terminal && term == ""
 	forced := force != "" && force != "0"
 	locale := strings.ToLower(cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")))

@@ -23,6 +23,7 @@ func TestNewStream(t *testing.T) {
 		{"CLICOLOR=0", true, "TERM=xterm CLICOLOR=0 " + utf8, stream{lively: true}},
 		{"CLICOLOR=1", false, "TERM=xterm CLICOLOR=1 " + utf8, stream{}},
 		{"forced", false, "CLICOLOR_FORCE=1", stream{colour: true}},
+		{"forced the other way", false, "FORCE_COLOR=1 CLICOLOR_FORCE=0", stream{colour: true}},
 		{"forced with 0", false, "TERM=xterm CLICOLOR_FORCE=0", stream{}},
 		{"forced and CLICOLOR=0", false, "CLICOLOR_FORCE=1 CLICOLOR=0", stream{colour: true}},
 		{"forced and NO_COLOR", false, "CLICOLOR_FORCE=1 NO_COLOR=1", stream{}},

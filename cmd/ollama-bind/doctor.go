@@ -236,7 +236,7 @@ func (p program) printDoctor(r doctorReport) {
 	p.tell.printf("%d ok, %d to know, %d wrong, %d skipped", count["ok"], count["warn"], count["fail"], count["skip"])
 	switch well := r.OK && count["ok"] > count["skip"]; {
 	case r.Advice != nil:
-		p.tell.paste("start with:  ", r.Advice.Hint)
+		p.tell.hint(r.Advice.Hint)
 	case well && r.Verdict != nil && *r.Verdict != string(container.NoRuntime):
 		p.tell.say(good, "nothing found that keeps containers from Ollama")
 	case well:
@@ -259,7 +259,7 @@ func (p program) printCheck(check checkRow, told map[string]bool) {
 		}
 	}
 	if check.Fix != "" && !told[check.Fix] {
-		p.tell.out.line(piece{detail, "  > "}, piece{plain, check.Fix})
+		p.tell.out.line(piece{detail, "    hint: "}, piece{plain, check.Fix})
 		told[check.Fix] = true
 	}
 }

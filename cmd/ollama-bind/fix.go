@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -139,7 +140,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	r.OK = err == nil
 	if r.OK || errors.Is(err, errNotWanted) {
 		if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
-			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner)))
+			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner), out.Changed && !plan.Held))
 		}
 		r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
 		if w := portMoves(plan, c.IsSet("host")); w != nil && !r.DryRun == out.Changed {
@@ -216,12 +217,16 @@ func portMoves(plan service.Plan, asked bool) *warning {
 		from, to, from, advice.FixCommand(plan.State, keep))}
 }
 
-func exposed(h ollama.Host, firewall string) warning {
+// exposed says what binding opens, or would where launchd has not read it yet.
+func exposed(h ollama.Host, firewall string, done bool) warning {
 	what := "on " + h.Socket()
 	if h.Wildcard() {
 		what = fmt.Sprintf("on any of its interfaces, by IPv4 and IPv6, on port %d", h.Port)
 	}
 	message := "anyone who can reach this Mac " + what + " can use and change Ollama: it has no password, and its Host check is off there"
+	if !done {
+		message = "anyone who can reach this Mac " + what + " could then use and change Ollama: it has no password, and its Host check would be off there"
+	}
 	if firewall != "" {
 		message += "; the macOS firewall is " + firewall
 	}
@@ -229,12 +234,12 @@ func exposed(h ollama.Host, firewall string) warning {
 }
 
 func (p program) printFix(r report, plan service.Plan) {
-	defer p.tell.warnings(r.Warnings)
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
 		return
 	}
+	defer p.tell.warnings(r.Warnings)
 	p.tell.printRows(r)
 	p.tell.printf("")
 	host := plan.Goal.Host
@@ -262,6 +267,7 @@ func (p program) printFix(r report, plan service.Plan) {
 	}
 }
 
+// printPlan shows what would be done, and ends with what was not.
 func (p program) printPlan(r report, plan service.Plan) {
 	p.tell.diff(r.Diff)
 	for _, step := range r.Steps {
@@ -269,6 +275,10 @@ func (p program) printPlan(r report, plan service.Plan) {
 	}
 	if plan.Held {
 		p.tell.printf("would leave the running service alone")
+	}
+	p.tell.warnings(r.Warnings)
+	if store, err := backup.DefaultStore(); err == nil {
+		p.tell.printf("nothing was changed; the backup would go to %s", p.tell.tilde(store.Backups()))
 	}
 }
 
@@ -278,19 +288,19 @@ func (p program) printHeld(r report, plan service.Plan) {
 	if r.Changed {
 		written = "written"
 	}
-	why, label := "restarted: the running service is unchanged", "to restart it:    "
+	why := "restarted: the running service is unchanged"
 	hint := advice.FixCommand(s, plan.Goal)
 	if s.Job.Err == nil && s.Job.PID == 0 {
-		why, label = "started: the service does not run", "to start it:      "
+		why = "started: the service does not run"
 	}
 	if s.Ran() {
 		hint = advice.RestartCommand(s)
 	}
 	for _, a := range advice.All(advice.Facts{State: s, Goal: plan.Goal, Asked: true}) {
 		if a.ID == "port-held" {
-			why, label, hint = "restarted: "+p.tell.tilde(a.Message), "what to do:       ", a.Hint
+			why, hint = "restarted: "+p.tell.tilde(a.Message), a.Hint
 		}
 	}
 	p.tell.say(careful, "%s, and not %s", written, why)
-	p.tell.paste(label, hint)
+	p.tell.hint(hint)
 }

@@ -214,7 +214,7 @@ func (p program) printTarget(u container.ClientURL, s container.Server, local ad
 		p.tell.paste("the right URL:  ", u.RightURL)
 	}
 	if hint != "" {
-		p.tell.paste("to cure it:     ", p.tell.tilde(hint))
+		p.tell.hint(hint)
 	}
 }
 

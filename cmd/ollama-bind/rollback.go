@@ -117,12 +117,12 @@ func (p program) endRollback(c *cli.Context, r *report, before []report, err err
 }
 
 func (p program) printRollback(r report, plan service.Plan, loaded bool) {
-	defer p.tell.warnings(r.Warnings)
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
 		return
 	}
+	defer p.tell.warnings(r.Warnings)
 	p.tell.printRows(r)
 	if len(r.Layers) > 0 {
 		p.tell.printf("")

@@ -95,7 +95,7 @@ func (p program) printStatus(r report, s service.State) {
 	}
 	if r.Advice != nil && r.Error == nil {
 		p.tell.printf("%s", r.Advice.Message)
-		p.tell.paste("what to do:       ", p.tell.tilde(r.Advice.Hint))
+		p.tell.hint(r.Advice.Hint)
 	}
 	if r.Drift != nil {
 		p.tell.printf("%s", r.Drift.Message)

@@ -106,13 +106,19 @@ func (s stream) line(text ...piece) {
 // printf writes a line of a result.
 func (t teller) printf(format string, args ...any) { t.say(plain, format, args...) }
 
-// say is printf in the colour of a meaning.
+// say is printf in the colour of a meaning, and bold: it is for verdicts.
 func (t teller) say(m meaning, format string, args ...any) {
+	if m != plain {
+		m = "1;" + m
+	}
 	t.out.line(piece{m, fmt.Sprintf(format, args...)})
 }
 
 // paste writes something to paste, behind what it is for.
 func (t teller) paste(label, text string) { t.out.line(piece{detail, label}, piece{plain, text}) }
+
+// hint writes what to do next.
+func (t teller) hint(text string) { t.paste("hint: ", t.tilde(text)) }
 
 // row is a line of a table: a mark, if it has one, and what is in the columns.
 type row struct {

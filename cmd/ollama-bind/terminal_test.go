@@ -77,7 +77,7 @@ const controls = "\x00\x01\x02\x03\x04\x05\x06\a\b\v\f\r\x0e\x0f\x10\x11\x12\x13
 // checkPiped wants what a program has written into pipes to be text.
 func checkPiped(ts *testscript.TestScript) {
 	for _, stream := range []string{"stdout", "stderr"} {
-		if text := []byte(ts.ReadFile(stream)); ts.Getenv("CLICOLOR_FORCE") == "" && bytes.ContainsAny(text, controls) {
+		if text := []byte(ts.ReadFile(stream)); ts.Getenv("CLICOLOR_FORCE")+ts.Getenv("FORCE_COLOR") == "" && bytes.ContainsAny(text, controls) {
 			ts.Fatalf("a control byte on %s: %q", stream, text)
 		}
 	}

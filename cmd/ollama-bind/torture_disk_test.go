@@ -220,7 +220,7 @@ func decentIn(o outcome, timeout time.Duration) error {
 }
 
 // hintLine finds what a person is told to type.
-var hintLine = regexp.MustCompile(`(?m)^(?:ollama-bind: hint|would run|what to do|to change that|to cure it|to restart it|to take it back|to bind it again|  >):? +(.*)$`)
+var hintLine = regexp.MustCompile(`(?m)^(?:ollama-bind: hint|would run|to take it back|to bind it again| *hint):? +(.*)$`)
 
 // pasteable gives every hint to a shell that has no programs: a hint that is
 // whole does nothing there.

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 )
 
+// Backups is the folder with a folder for each backup.
+func (s Store) Backups() string { return s.backups() }
+
 // KeepLog writes what a run did beside the receipt of its backup, or, for a run that
 // has left no backup, into the state folder in place of the one before. It returns the
 // path.
