@@ -145,7 +145,7 @@ func newReport(command string, g service.Goal, s service.State, before *service.
 	for i, l := range s.Layers(g) {
 		row := newLayer(l, s)
 		if then != nil {
-			row.Before, row.was = then[i].Value, change(l.Name, then[i].Value, l.Value)
+			row.Before, row.was = then[i].Value, change(then[i], l.Value)
 		}
 		r.Layers = append(r.Layers, row)
 	}
@@ -182,14 +182,17 @@ func containerURL(h ollama.Host) *string {
 }
 
 // change says what a value was, if it is another one now.
-func change(layer string, from, to *string) string {
+func change(before service.Layer, to *string) string {
+	from := before.Value
 	switch {
 	case from == nil && to == nil, from != nil && to != nil && *from == *to:
 		return ""
-	case from == nil && layer == service.SocketLayer:
-		return "nothing listened before"
-	case from == nil:
+	case from == nil && before.Name != service.SocketLayer:
 		return "was not set"
+	case from == nil && before.State == service.Missing: // and not unknown
+		return "nothing listened there before"
+	case from == nil:
+		return ""
 	}
 	return "was " + *from
 }

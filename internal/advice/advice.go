@@ -55,9 +55,6 @@ type Facts struct {
 	Fix *backup.Receipt
 	// Disabled is set when launchd was told not to start the service at login.
 	Disabled bool
-	// SetBy are the property lists that give launchd OLLAMA_HOST at login, where the
-	// service has it from there.
-	SetBy []string
 	// Command is the one that is being given, "" for one that only looks.
 	Command string
 }
@@ -67,9 +64,6 @@ func New(m service.Machine, s service.State, err error, g service.Goal, asked bo
 	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons}
 	if f.Found() {
 		f.AtLogin = s.AtLogin(m)
-		if s.Job.Inherited() != nil {
-			f.SetBy = m.SetByAgents()
-		}
 	}
 	return f
 }

@@ -320,11 +320,11 @@ var list = []item{
 	{id: "inherited", level: Warn, check: "value-in-job",
 		when: func(f Facts) bool { return f.Found() && f.State.Job.Value() == nil && f.State.Job.Inherited() != nil },
 		say: func(f Facts) string {
-			text := fmt.Sprintf("the service has %s=%s from launchctl setenv: it is gone after the next reboot", ollama.Variable, *f.State.Job.Inherited())
-			if len(f.SetBy) > 0 {
-				text += ", or there again too late: " + f.SetBy[0] + " sets it at login"
+			text := fmt.Sprintf("the service has %s=%s from launchctl setenv", ollama.Variable, *f.State.Job.Inherited())
+			if again := f.State.SetsAgain; again != "" {
+				return text + ", which " + again + " sets at each login; the service may start before that"
 			}
-			return text
+			return text + ": it is gone after the next reboot"
 		},
 		next: fix},
 	{id: "plist-differs", level: Warn, check: "value-in-plist",

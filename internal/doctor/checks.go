@@ -235,7 +235,11 @@ func getenv(s Seen) Finding {
 	case s.getenv == "":
 		return passed("not set", where)
 	}
-	return warned(s.getenv+", for all that launchd starts, until the next reboot", "launchctl unsetenv OLLAMA_HOST",
+	until := "until the next reboot"
+	if s.setsAgain != "" {
+		until = "and " + s.setsAgain + " sets it again at each login"
+	}
+	return warned(s.getenv+", for all that launchd starts, "+until, "launchctl unsetenv OLLAMA_HOST",
 		where, "a value in the service's property list goes before it")
 }
 

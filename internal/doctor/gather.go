@@ -44,6 +44,7 @@ type Seen struct {
 	processes    map[int]process
 	processesErr error
 	getenv       string // OLLAMA_HOST as launchctl setenv has it
+	setsAgain    string // the agent that sets it at each login
 	getenvErr    error
 	disabledErr  error
 	firewall     string
@@ -80,7 +81,11 @@ func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 	looks := []func(context.Context){
 		func(ctx context.Context) { s.Facts = q.observe(ctx) },
 		func(ctx context.Context) { s.listeners, s.listenersErr = lsof.Listeners(ctx, launchd.Runner) },
-		func(ctx context.Context) { s.getenv, s.getenvErr = launchd.Getenv(ctx, ollama.Variable) },
+		func(ctx context.Context) {
+			if s.getenv, s.getenvErr = launchd.Getenv(ctx, ollama.Variable); s.getenv != "" {
+				s.setsAgain = q.Machine.SetsAgain()
+			}
+		},
 		func(ctx context.Context) { s.firewall = Firewall(ctx, q.Machine.Launchd.Runner) },
 		func(ctx context.Context) { s.macOS = q.firstLine(ctx, "sw_vers", "-productVersion") },
 		func(ctx context.Context) { s.homebrew = q.brewVersion(ctx) },

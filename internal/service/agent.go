@@ -155,17 +155,21 @@ func notOllama(one Setting) bool {
 	return text != "" && !c.serves() && (strings.Contains(text, "setenv") || !strings.Contains(text, "ollama"))
 }
 
-// SetByAgents are the property lists whose command sets OLLAMA_HOST by launchctl
-// setenv, as people do it at login.
-func (m Machine) SetByAgents() []string {
-	return slices.DeleteFunc(m.propertyLists(), func(path string) bool {
+// SetsAgain is the first property list whose command sets OLLAMA_HOST by launchctl
+// setenv, as people do it at login, "" for none. Without one, such a value lasts until
+// the next reboot.
+func (m Machine) SetsAgain() string {
+	for _, path := range m.propertyLists() {
 		c := commandOf(readPlist(path).Agent)
 		text := c.text
 		for _, script := range c.scripts {
 			text += "\n" + expanded(script.data)
 		}
-		return !setenvHost.MatchString(text)
-	})
+		if setenvHost.MatchString(text) {
+			return path
+		}
+	}
+	return ""
 }
 
 var setenvHost = regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`)

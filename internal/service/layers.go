@@ -104,7 +104,7 @@ func (s State) judgeJob(g Goal) Layer {
 		l.State, l.Detail = Missing, "launchd has not loaded it"
 	default:
 		l.State, l.Detail = judgeValue(g.Value, s.effective())
-		l.Detail = joinDetails(l.Detail, s.Job.aside())
+		l.Detail = joinDetails(l.Detail, s.aside())
 	}
 	if s.Service.Rival != nil {
 		l.Detail = joinDetails(l.Detail, "a second service is loaded: "+s.Service.Rival.String())
@@ -122,11 +122,15 @@ func (s State) effective() *string {
 }
 
 // aside says what is odd about a job whose value may be right.
-func (j Job) aside() string {
+func (s State) aside() string {
+	j := s.Job
 	if j.PID == 0 {
 		return "not running, last exit: " + cmp.Or(j.LastExit, "unknown")
 	}
 	if inherited := j.Inherited(); inherited != nil && j.Value() == nil {
+		if s.SetsAgain != "" {
+			return fmt.Sprintf("launchctl setenv gives it %s, and %s does so at each login", *inherited, s.SetsAgain)
+		}
 		return fmt.Sprintf("launchctl setenv gives it %s, until the next reboot", *inherited)
 	}
 	return ""

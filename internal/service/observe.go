@@ -39,6 +39,9 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 		m.lookTwice(ctx, &s, g)
 	}
 	s.LogError = s.lastError()
+	if s.Job.Inherited() != nil && s.Job.Value() == nil {
+		s.SetsAgain = m.SetsAgain()
+	}
 	if ctx.Err() != nil {
 		return State{}, cutShort(ctx) // the last looks were, and have nothing to say
 	}

@@ -133,6 +133,9 @@ type State struct {
 	// LogError is the last line of the service's log that tells of an error, "" for
 	// none. It is a hint and no proof: the log goes on over many runs.
 	LogError string
+	// SetsAgain is the agent that sets again at each login what the job inherits, ""
+	// for none.
+	SetsAgain string
 	// NotOllama is set when it is plain that the service runs another program.
 	NotOllama bool
 	// What ps and launchctl list say; nil where nobody has asked.
