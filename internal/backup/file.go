@@ -166,6 +166,9 @@ func finish(f *os.File, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
+	if err := liftQuarantine(f); err != nil {
+		return err
+	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
