@@ -57,6 +57,7 @@ lint: ## check format, vet and staticcheck, for Linux and macOS; the workflows, 
 	$(GO) vet -tags $(TEST_TAGS) ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=darwin $(GO) vet -tags $(TEST_TAGS) ./...
+	GOOS=windows $(GO) build -o /dev/null ./cmd/ollama-bind
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags $(TEST_TAGS) ./...
 	$(GO) run $(ACTIONLINT) .github/workflows/*.yml
@@ -109,11 +110,11 @@ bench: build ## measure how long Ollama does not answer during a fix, and by han
 	CGO_ENABLED=0 $(GO) run ./internal/bench
 
 .PHONY: golden
-golden: ## write the golden files anew after a wanted change; then read the diff
+golden: ## write the golden files again after a wanted change; then read the diff
 	$(GO) test ./plistfix -update
 
 .PHONY: docs
-docs: ## write options and checks into the man page, the README and the completions
+docs: ## write options and checks into the man page and the completions
 	$(GO) test ./cmd/ollama-bind -run '^TestDocs$$' -count 1 -args -update
 
 .PHONY: clean

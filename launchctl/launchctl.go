@@ -90,5 +90,6 @@ type Job struct {
 	LastExit string
 }
 
-// Client drives launchd through its Runner.
+// Client drives launchd through its Runner, or with [Exec] where it has none: its
+// zero value is ready to use.
 type Client struct{ Runner Runner }

@@ -51,7 +51,11 @@ func (c Client) tell(ctx context.Context, doing, verb string, t Target) error {
 
 // launchctl runs one verb and gives its failure the operation.
 func (c Client) launchctl(ctx context.Context, op string, args ...string) ([]byte, error) {
-	out, err := c.Runner.Run(ctx, "launchctl", args...)
+	var run Runner = Exec{}
+	if c.Runner != nil {
+		run = c.Runner
+	}
+	out, err := run.Run(ctx, "launchctl", args...)
 	if err == nil {
 		return out, nil
 	}

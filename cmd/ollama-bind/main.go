@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Ollama-bind makes the Ollama that Homebrew runs on a Mac reachable from
 // containers, proves it, and can take it back.
 package main

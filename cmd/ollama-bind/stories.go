@@ -1,4 +1,4 @@
-//go:build stories
+//go:build stories && !windows
 
 package main
 

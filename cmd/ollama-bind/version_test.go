@@ -64,3 +64,19 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestWindows wants the program's files to leave Windows to main_windows.go, which says
+// where to read on. make lint builds it.
+func TestWindows(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		first, _, _ := strings.Cut(readDoc(t, "cmd/ollama-bind/"+file), "\n")
+		ours := strings.HasPrefix(first, "//go:build") && strings.Contains(first, "!windows")
+		if !ours && file != "main_windows.go" && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s is built for Windows too: it has to begin with //go:build !windows", file)
+		}
+	}
+}
