@@ -33,11 +33,11 @@ func ExampleClient_Print() {
 		case err != nil:
 			fmt.Println(err)
 		default:
-			fmt.Println(label, "is", job.State, "and has", len(job.Environment), "variables")
+			fmt.Println(label, "is", job.State, "with PORT", job.Environment["PORT"])
 		}
 	}
 	// Output:
-	// homebrew.mxcl.chat is running and has 3 variables
+	// homebrew.mxcl.chat is running with PORT 11002
 	// com.example.none is not loaded
 }
 

@@ -144,7 +144,7 @@ func (p program) printRollback(r report, plan service.Plan, loaded bool) {
 		p.tell.say(good, "restored; the service is not loaded, as before the fix")
 	case plan.Held:
 		p.tell.say(careful, "restored, and not restarted: the running service is unchanged")
-		p.tell.paste("to restart it:   ", advice.RestartCommand(plan.State))
+		p.tell.hint(advice.RestartCommand(plan.State))
 		return
 	case !loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")

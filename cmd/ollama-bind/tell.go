@@ -110,7 +110,7 @@ func (t teller) printf(format string, args ...any) { t.say(plain, format, args..
 
 // say is printf in the colour of a meaning, and bold: it is for verdicts.
 func (t teller) say(m meaning, format string, args ...any) {
-	if m != plain {
+	if m == good || m == careful || m == bad {
 		m = "1;" + m
 	}
 	t.out.line(piece{m, fmt.Sprintf(format, args...)})
