@@ -22,8 +22,8 @@ var update = flag.Bool("update", false, "write what is generated into the docs a
 // ends with "end generated", in comments.
 var generated = regexp.MustCompile(`(?s)( generated: ([a-z ]+?)(?: -->)?\n)(.*?)([^\n]* end generated)`)
 
-// TestDocs wants the options in the man page, the README and the completions to be those
-// of the command tree, and the checks those of package doctor. make docs writes them.
+// TestDocs wants the options in the man page and the completions to be those of the
+// command tree, and the checks those of package doctor. make docs writes them.
 func TestDocs(t *testing.T) {
 	for _, file := range []string{
 		"docs/ollama-bind.1",

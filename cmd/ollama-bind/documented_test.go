@@ -31,8 +31,6 @@ func sorted(words []string) []string {
 func TestExitCodesAreDocumented(t *testing.T) {
 	codes := firstGroups(`(?m)^\texit\w+ += (\d+)$`, readDoc(t, "cmd/ollama-bind/exit.go"))
 	agree(t, "--help", firstGroups(`(?m)^   (\d+) `, programHelp(nil)), codes)
-	readme := part(t, readDoc(t, "README.md"), "\n## Exit codes\n", "\n## ")
-	agree(t, "README", firstGroups(`(?m)^\| (\d+) \|`, readme), codes)
 	agree(t, "the man page", items(t, "EXIT STATUS", `^(\d+)$`), codes)
 }
 
@@ -80,8 +78,21 @@ func items(t *testing.T, section, pattern string) (all []string) {
 	return all
 }
 
-func TestReadmeHasTheCommands(t *testing.T) {
+// TestReadme is about a page that says what there is, and is short.
+func TestReadme(t *testing.T) {
 	page := readDoc(t, "README.md")
+	if n := len(strings.Fields(page)); n >= 1000 {
+		t.Errorf("README.md has %d words, and is to have less than 1,000", n)
+	}
+	for _, target := range firstGroups(`\]\(([\w./-]+)\)`, page) {
+		if _, err := os.Stat(root(target)); err != nil {
+			t.Errorf("README.md links to what is not there: %v", err)
+		}
+	}
+	seen := strings.Contains(readDoc(t, "docs/verified.md"), "| yes, ")
+	if first, _, _ := strings.Cut(page, "\n```"); !seen && !strings.Contains(first, "It has not run on a Mac yet") {
+		t.Error("README.md does not say in the beginning that nobody has run this on a Mac")
+	}
 	for _, c := range commandTree() {
 		if c.Options != nil && !strings.Contains(page, "ollama-bind "+c.Name) {
 			t.Errorf("ollama-bind %s is missing", c.Name)
