@@ -63,7 +63,6 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"container":  cmdContainer,  // NAME [flags]: runs one
 	"containers": cmdContainers, // NAMES: these and no others are there
 	"app":        cmdApp,        // VERB [ARG]: Ollama.app; see internal/sandbox/app
-	"agent":      cmdAgent,      // LABEL [flags] COMMAND…: a hand-written plist, loaded; sets $PLIST, $LABEL
 	"reboot":     cmdReboot,     // waits for Ollama to answer again
 
 	"release": func(ts *testscript.TestScript, neg bool, args []string) { tale(ts).release() },

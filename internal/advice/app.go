@@ -29,12 +29,9 @@ func ofApp(f Facts) bool { return f.Found() && f.State.Service.Kind() == service
 // appLimit is why only a person can flip the switch now, "" if fix can.
 func appLimit(f Facts) string {
 	one := f.State.Lasting()
-	port := fmt.Sprintf("0.0.0.0:%d", service.AppPort)
 	switch {
 	case !ofApp(f):
 		return ""
-	case f.Command != "rollback" && !(f.Goal.Host.Wildcard() && f.Goal.Host.Port == service.AppPort):
-		return "Ollama.app listens on " + port + " or on loopback, and nowhere else: " + TheSwitch + " knows nothing more"
 	case errors.Is(one.Err, fs.ErrNotExist):
 		return "Ollama.app was never started by this user, so there is no switch yet: open it once"
 	case one.Err != nil:
@@ -47,13 +44,15 @@ func appLimit(f Facts) string {
 	return ""
 }
 
+// otherHost reports whether an address is wanted that the switch does not know.
+func otherHost(f Facts) bool {
+	return ofApp(f) && f.Command != "rollback" && !(f.Goal.Host.Wildcard() && f.Goal.Host.Port == service.AppPort)
+}
+
 // leadOut shows the app's window, or lets the update install.
 func leadOut(f Facts) string {
-	switch one := f.State.Lasting(); {
-	case one.Err == nil && one.Use == service.UpdateWaits:
+	if one := f.State.Lasting(); one.Err == nil && one.Use == service.UpdateWaits {
 		return words(f.State).restart(f.State)
-	case one.Err == nil && one.Use == service.Heeded:
-		return "ollama-bind fix"
 	}
 	return "open -a " + shell.Quote(f.State.Service.Bundle)
 }

@@ -39,14 +39,15 @@ func since(f Facts) Drift {
 		return Drift{ID: "never-fixed", Layer: service.PlistLayer,
 			Message: "this service is root's, and what was done to it is known to root alone"}
 	case last == nil:
-		return Drift{ID: "never-fixed", Layer: service.PlistLayer,
+		return Drift{ID: "never-fixed", Layer: decides(s),
 			Message: "this service was never fixed, or the fix was taken back"}
 	}
 	fixed := service.GoalFor(ollama.ParseHost(last.Host), true)
-	for _, d := range []Drift{plistDrift(s, fixed), jobDrift(s, fixed), lastingDrift(s, fixed, *last)} {
-		if d.ID != "" && unfinished(s, *last, d.Layer) {
-			return Drift{ID: "fix-unfinished", Layer: d.Layer, Message: "the last fix did not get to its end"}
-		}
+	drifts := []Drift{plistDrift(s, fixed), jobDrift(s, fixed), lastingDrift(s, fixed, *last)}
+	if ofApp(f) {
+		drifts = []Drift{appDrift(s, fixed)}
+	}
+	for _, d := range drifts {
 		if d.ID != "" {
 			return d
 		}
@@ -59,7 +60,7 @@ func since(f Facts) Drift {
 		return Drift{ID: "not-reached", Layer: service.SocketLayer,
 			Message: "all is set as the last fix has left it, but the service does not listen so"}
 	case !s.Reached(f.Goal):
-		return Drift{ID: "other-address", Layer: service.PlistLayer,
+		return Drift{ID: "other-address", Layer: decides(s),
 			Message: "fixed to " + last.Host + " on " + day + ", and intact; another address was asked about"}
 	}
 	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
@@ -71,6 +72,24 @@ func unfinished(s service.State, last backup.Receipt, layer string) bool {
 	sum := backup.Sum(s.Plist().File.Data)
 	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == service.PlistLayer && f.Before == sum })
 	return !last.Done && (layer == service.JobLayer || layer == service.PlistLayer && asBefore)
+}
+
+// decides is the layer from which the next start takes the setting.
+func decides(s service.State) string {
+	if s.Service.Kind() == service.App {
+		return service.SettingLayer
+	}
+	return service.PlistLayer
+}
+
+func appDrift(s service.State, fixed service.Goal) Drift {
+	switch {
+	case s.JudgeLasting(fixed).State == service.Differs:
+		return Drift{ID: "setting-changed", Layer: service.SettingLayer, Message: "the switch of Ollama.app was flipped since the fix"}
+	case s.Job.Err == nil && !s.Job.Loaded:
+		return Drift{ID: "not-running", Layer: service.ProcessLayer, Message: "Ollama.app was quit since the fix"}
+	}
+	return Drift{}
 }
 
 func plistDrift(s service.State, fixed service.Goal) Drift {

@@ -183,6 +183,12 @@ var list = []item{
 				appBeside(f).Bundle, words(f.State).name(f.State))
 		},
 		next: func(Facts) string { return QuitApp }},
+	{id: "app-host", level: Warn, check: "agent-found", blocks: anyFix,
+		when: otherHost,
+		say: func(Facts) string {
+			return fmt.Sprintf("Ollama.app listens on 0.0.0.0:%d or on loopback, and nowhere else: %s knows nothing more", service.AppPort, TheSwitch)
+		},
+		next: func(Facts) string { return "ollama-bind fix" }},
 	{id: "app-by-hand", level: Warn, check: "agent-found", blocks: anyChange,
 		when: func(f Facts) bool { return appLimit(f) != "" }, say: appLimit, next: leadOut},
 	{id: "app-must-stop", level: Warn, check: "agent-found", blocks: func(p service.Plan) bool { return p.Held },

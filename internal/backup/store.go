@@ -45,9 +45,9 @@ type Receipt struct {
 	SchemaVersion int       `json:"schema_version"`
 	ID            string    `json:"id"`
 	Created       time.Time `json:"created"`
-	Command       string    `json:"command"` // that made the change
-	Host          string    `json:"host"`    // OLLAMA_HOST that it set; empty if it took it out
-	Label         string    `json:"label"`
+	Command       string    `json:"command"`       // that made the change
+	Host          string    `json:"host"`          // OLLAMA_HOST that it set; empty if it took it out
+	Label         string    `json:"label"`         // of the job; of an app, where it is
 	Domain        string    `json:"domain"`        // where launchd held the job; empty if nowhere
 	SocketBefore  string    `json:"socket_before"` // where the job listened; empty if nowhere
 	WasUp         bool      `json:"was_up"`        // whether the service answered

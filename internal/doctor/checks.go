@@ -235,12 +235,30 @@ func getenv(s Seen) Finding {
 	case s.getenv == "":
 		return passed("not set", where)
 	}
+	// What works is not taken away before there is something that lasts.
+	cure := ""
+	if s.Found() && (s.State.Plist().Value != nil || s.State.Lasting().Value != nil) {
+		cure = "launchctl unsetenv OLLAMA_HOST"
+	}
+	evidence := []string{where, "it reaches what launchd starts after it was set, and no process that runs", holder(s.State)}
 	until := "until the next reboot"
 	if s.setsAgain != "" {
 		until = "and " + s.setsAgain + " sets it again at each login"
 	}
-	return warned(s.getenv+", for all that launchd starts, "+until, "launchctl unsetenv OLLAMA_HOST",
-		where, "a value in the service's property list goes before it")
+	return warned(s.getenv+", for all that launchd starts, "+until, cure, evidence...)
+}
+
+// holder says whether the service has the value that launchctl setenv has set.
+func holder(s service.State) string {
+	switch {
+	case !s.Job.Loaded:
+		return ""
+	case s.Job.Value() == nil && s.Job.Inherited() != nil, s.Plist().Layer == "" && s.Job.Value() != nil && s.Lasting().Value == nil:
+		return "the service has it from there"
+	case s.Job.Value() != nil:
+		return "the service has a value of its own, which goes before it"
+	}
+	return "the service was started without it"
 }
 
 func valueTraps(s Seen) Finding {

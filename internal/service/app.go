@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (app) find(ctx context.Context, m Machine, harder bool) ([]candidate, error
 	if harder {
 		return nil, nil
 	}
-	bundle := m.AppBundle()
+	bundle := cmp.Or(m.AppBundle(), m.fixedBundle())
 	if _, err := os.Stat(m.appDatabase()); err != nil && bundle == "" {
 		return nil, nil // without asking ps
 	}
@@ -64,6 +65,18 @@ func (m Machine) AppBundle() string {
 			if isThere(bundle + mainProgram) {
 				return bundle
 			}
+		}
+	}
+	return ""
+}
+
+// fixedBundle is the app of the last fix: a run that was killed may have left it
+// stopped, wherever it is.
+func (m Machine) fixedBundle() string {
+	receipts, _ := m.Store.List()
+	for _, r := range receipts {
+		if (app{}).owns(r, Service{}) && isThere(r.Label+mainProgram) {
+			return r.Label
 		}
 	}
 	return ""

@@ -146,7 +146,7 @@ func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (p Plan) receipt() backup.Receipt {
 	s := p.State.Service
-	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: s.Label, Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: App}[s.Loaded]), Started: p.Reload && !s.Loaded}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: cmp.Or(s.Label, s.Bundle), Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: App}[s.Loaded]), Started: p.Reload && !s.Loaded}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
