@@ -42,30 +42,59 @@ func run(ctx context.Context, shell bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	say("Building ollama-bind, and a Mac in %s: launchd, Homebrew's Ollama service, "+
-		"nothing of yours.", dir)
+	say("Building ollama-bind, and two Macs in %s: launchd, Ollama, nothing of yours.", dir)
 	program := filepath.Join(dir, "program", "ollama-bind")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/ollama-bind")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building ollama-bind: %w\n%s", err, out)
 	}
+	if shell {
+		return perform(ctx, filepath.Join(dir, "mac"), program, acts[0], true)
+	}
+	for i, a := range acts {
+		folder := filepath.Join(dir, "mac"+strconv.Itoa(i+1))
+		if err := perform(ctx, folder, program, a, false); err != nil {
+			return err
+		}
+	}
+	say("That was all of it. The Macs in the folder are gone again; " +
+		"on a real one, type: ollama-bind fix")
+	return nil
+}
+
+// act is what is shown on one Mac.
+type act struct {
+	text    string
+	prepare func(show) error
+	scenes  []scene
+}
+
+var acts = []act{
+	{"Homebrew's service runs, as it does by default, for this machine alone:",
+		show.startService, onHomebrew},
+	{"Another Mac. Nothing of Homebrew runs here: somebody has written an agent, " +
+		"whose script starts Ollama.", show.startAgent, onAgent},
+}
+
+// perform gives a Mac to the act, or to a shell.
+func perform(ctx context.Context, folder, program string, a act, shell bool) error {
 	options := sandbox.Options{Brew: "7.0.7", OwnLsof: shell}
 	if sandbox.IsFree(port) {
 		options.Port = port
 	}
-	mac, err := sandbox.Start(filepath.Join(dir, "mac"), options)
+	mac, err := sandbox.Start(folder, options)
 	if err != nil {
 		return err
 	}
 	defer mac.Close()
 	s := show{ctx, mac, program}
-	if err := s.startService(); err != nil {
+	if err := a.prepare(s); err != nil {
 		return err
 	}
 	if shell {
 		return s.shell()
 	}
-	return s.play()
+	return s.play(a)
 }
 
 type show struct {
@@ -80,6 +109,37 @@ func (s show) startService() error {
 		return fmt.Errorf("brew services start: exit status %d: %s", code, stderr)
 	}
 	return s.waitForOllama()
+}
+
+// agent is one as people write them.
+const agent = `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0">
+<dict>
+	<!-- mine -->
+	<key>Label</key>
+	<string>com.example.ollama</string>
+	<key>ProgramArguments</key>
+	<array>
+		<string>%s</string>
+	</array>
+	<key>KeepAlive</key>
+	<true/>
+</dict>
+</plist>
+`
+
+// startAgent writes the agent and its script, and has launchd start it.
+func (s show) startAgent() error {
+	script := filepath.Join(s.mac.Home(), "serve-ollama.sh")
+	text := "#!/bin/sh\n# mine\n" + s.mac.Prefix() + "/opt/ollama/bin/ollama serve\n"
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+		return err
+	}
+	const label = "com.example.ollama"
+	if _, err := s.mac.Install(label, fmt.Appendf(nil, agent, script)); err != nil {
+		return err
+	}
+	return s.mac.StartService(label)
 }
 
 func (s show) waitForOllama() error {
@@ -126,7 +186,7 @@ type scene struct {
 	listen  bool // whether to try afterwards who can connect
 }
 
-var scenes = []scene{
+var onHomebrew = []scene{
 	{"What is set where, and who listens?", "ollama-bind status", 3, false},
 	{"What would fix do?", "ollama-bind fix --dry-run", 3, false},
 	{"Do it.", "ollama-bind fix", 0, true},
@@ -138,10 +198,16 @@ var scenes = []scene{
 	{"Take it back.", "ollama-bind rollback", 0, true},
 }
 
-func (s show) play() error {
-	say("Homebrew's service runs, as it does by default, for this machine alone:")
+var onAgent = []scene{
+	{"The same word does it.", "ollama-bind fix", 0, true},
+	{"And now?", "ollama-bind status", 0, false},
+	{"Take it back.", "ollama-bind rollback", 0, true},
+}
+
+func (s show) play(a act) error {
+	say("%s", a.text)
 	s.listening()
-	for _, scene := range scenes {
+	for _, scene := range a.scenes {
 		say("%s", scene.text)
 		if err := s.run(strings.Fields(s.typed(scene.command)), scene.exit); err != nil {
 			return err
@@ -154,8 +220,6 @@ func (s show) play() error {
 		}
 		s.listening()
 	}
-	say("That was all of it. The Mac in the folder is gone again; " +
-		"on a real one, type: ollama-bind fix")
 	return nil
 }
 
