@@ -153,7 +153,7 @@ var steps = map[launchctl.Step]string{
 func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watched service.Machine, done func()) {
 	// Ctrl-Z, or a terminal that stops what writes to it from the background, must
 	// not stop a run while the service is down.
-	signal.Ignore(syscall.SIGTSTP, syscall.SIGTTOU)
+	signal.Ignore(syscall.SIGTSTP, syscall.SIGTTOU, syscall.SIGTTIN)
 	switch {
 	case quiet:
 		m.Waiting = func(int) {}

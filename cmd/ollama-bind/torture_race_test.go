@@ -124,7 +124,7 @@ func (v *victim) metWell(racers []*racer) error {
 		if r.args[0] != "brew" {
 			all = errors.Join(all, r.patient(racers, 30*time.Second, exitOK, exitFailed, exitNotWanted))
 		}
-		if (r.args[0] == "fix" && !slices.Contains(r.args, "--dry-run") || len(r.args) == 1 && r.args[0] == "rollback") && r.code == exitFailed && !strings.Contains(r.stderr, "there is no backup") {
+		if (r.args[0] == "fix" && !slices.Contains(r.args, "--dry-run") || len(r.args) == 1 && r.args[0] == "rollback") && r.code == exitFailed {
 			all = errors.Join(all, fmt.Errorf("%v failed: %s", r.args, r.stderr))
 		}
 	}

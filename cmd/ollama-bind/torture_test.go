@@ -193,7 +193,7 @@ func (c *chamber) table() string {
 }
 
 // kills are the kinds of faults that end the program from outside.
-var kills = []string{killedFix, killedRollback, killedAtRandom, interrupted}
+var kills = []string{killedFix, killedRollback, killedAtRandom, interrupted, killedUndo}
 
 // sum adds up rows of the table.
 func (c *chamber) sum(kinds ...string) (cases, lost int) {

@@ -56,7 +56,8 @@ type tracee struct {
 	threads  map[int]*step // what each is in the middle of
 	children []int
 	killed   bool
-	free     bool // nobody watches any more
+	free     bool                  // nobody watches any more
+	failing  map[int]syscall.Errno // the threads whose call is skipped, and what they get for it
 }
 
 // ptraced runs a command to its end, or to where watch ends it. watch is asked
@@ -85,7 +86,7 @@ func ptraced(cmd *exec.Cmd, watch watcher) (traced, error) {
 	}
 	defer p.Release()
 	defer time.AfterFunc(longest, func() { syscall.Kill(p.Pid, syscall.SIGKILL) }).Stop()
-	t := &tracee{pid: p.Pid, watch: watch, threads: map[int]*step{}}
+	t := &tracee{pid: p.Pid, watch: watch, threads: map[int]*step{}, failing: map[int]syscall.Errno{}}
 	status, err := t.follow()
 	text, _ := os.ReadFile(said.Name())
 	o := outcome{code: status.ExitStatus(), stdout: string(text), stderr: string(text), took: time.Since(start)}
@@ -158,21 +159,30 @@ func (t *tracee) atSyscall(tid int) {
 	case info.op == 1:
 		if s := t.entering(&info); s != nil {
 			t.threads[tid] = s
-			t.ask(*s, beforeIt)
+			t.ask(tid, *s, beforeIt)
 		}
 	case info.op == 2 && t.threads[tid] != nil:
 		s := t.threads[tid]
 		t.threads[tid] = nil
+		if errno, ok := t.failing[tid]; ok {
+			delete(t.failing, tid)
+			setResult(tid, errno)
+			return
+		}
 		t.leaving(s, &info)
-		t.ask(*s, afterIt)
+		t.ask(tid, *s, afterIt)
 	}
 }
 
-func (t *tracee) ask(s step, side side) {
-	switch signal := t.watch(s, side); signal {
-	case 0:
-	case letGo:
+func (t *tracee) ask(tid int, s step, side side) {
+	switch signal := t.watch(s, side); {
+	case signal == 0:
+	case signal == letGo:
 		t.free = true
+	case signal < letGo: // see failWith
+		if skipCall(tid) == nil {
+			t.failing[tid] = syscall.Errno(-signal - failBase)
+		}
 	default:
 		t.killed = signal == syscall.SIGKILL
 		syscall.Kill(t.pid, signal)
