@@ -54,7 +54,7 @@ func (p program) fix(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := bounded(c)
+	ctx, cancel, err := p.bounded(c)
 	if err != nil {
 		return err
 	}
@@ -113,15 +113,22 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 // leastTimeout is the shortest --timeout that is taken.
 const leastTimeout = 3 * time.Second
 
+// overtime is what a command may take beyond --timeout: to take things back, and for a
+// last look.
+const overtime = 20 * time.Second
+
 // bounded gives the command the time that --timeout allows.
-func bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
+func (p program) bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	timeout := c.Duration("timeout")
 	if timeout < leastTimeout {
 		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short to stop a service, start it, and take that back", timeout),
 			withFlag(c, "timeout", "30s")}
 	}
 	ctx, cancel := context.WithTimeout(c.Context, timeout)
-	return ctx, cancel, nil
+	end := time.AfterFunc(timeout+overtime, func() {
+		p.late <- &service.Error{ID: "timeout", Hint: name + " status", Err: errors.New("gave up: a file or a disk does not answer, and how far this got is not known")}
+	})
+	return ctx, func() { cancel(); end.Stop() }, nil
 }
 
 func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w service.Want, plan service.Plan, out service.Outcome, err error) error {

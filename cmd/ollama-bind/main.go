@@ -37,6 +37,7 @@ func main() {
 type program struct {
 	tell teller
 	args []string // as they were typed, without the program's name
+	late chan error
 }
 
 // run turns whatever the command returns into an exit code, and an error into
@@ -53,10 +54,11 @@ func (p program) run(args []string) int {
 	}
 	out := &output{Writer: p.tell.out.Writer}
 	p.tell.out.Writer = out
+	p.late = make(chan error, 1)
 	app := p.app()
 	words, err := arrange(app, p.args)
 	if err == nil {
-		err = asUsage(app.RunContext(ctx, append([]string{name}, words...)))
+		err = p.inTime(func() error { return asUsage(app.RunContext(ctx, append([]string{name}, words...))) })
 	}
 	if err == nil {
 		err = out.err
@@ -69,6 +71,19 @@ func (p program) run(args []string) int {
 		p.tell.note("note", "what was run is in "+p.tell.tilde(kept))
 	}
 	return exitCode(err)
+}
+
+// inTime does the work, or gives it up: a context ends what heeds it, and a disk that
+// does not answer heeds nothing.
+func (p program) inTime(work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case err := <-p.late:
+		return err
+	}
 }
 
 // output remembers whether there was an answer, and that something could not be

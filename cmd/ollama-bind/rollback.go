@@ -39,7 +39,7 @@ func (p program) rollbackCommand() *cli.Command {
 }
 
 func (p program) rollback(c *cli.Context) error {
-	ctx, cancel, err := bounded(c)
+	ctx, cancel, err := p.bounded(c)
 	if err != nil {
 		return err
 	}
