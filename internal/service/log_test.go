@@ -151,7 +151,7 @@ func TestSecretsInParts(t *testing.T) {
 func TestDiffMasked(t *testing.T) {
 	before := "<dict>\n<key>A</key>\n<string>first\nsecond-part</string>\n<key>B</key><string>1</string>\n</dict>"
 	after := strings.Replace(before, "\n</dict>", "\n<key>OLLAMA_HOST</key>\n<string>0.0.0.0:11434</string>\n</dict>", 1)
-	p := Plan{Edits: []backup.Change{
+	p := Plan{State: State{Service: Service{kind: brew{}}}, Edits: []backup.Change{
 		{Layer: EnvFileLayer, File: backup.File{Path: "/e", Data: []byte("TOKEN=abcdefgh\nOLLAMA_HOST=127.0.0.1\n")}, After: []byte("TOKEN=abcdefgh\nOLLAMA_HOST=0.0.0.0\n")},
 		{Layer: PlistLayer, File: backup.File{Path: "/p", Data: []byte(before)}, After: []byte(after)},
 	}}
