@@ -62,6 +62,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"engine":     cmdEngine,     // PRODUCT [-down]: desktop, linux or rancher (see internal/sandbox/docker)
 	"container":  cmdContainer,  // NAME [flags]: runs one
 	"containers": cmdContainers, // NAMES: these and no others are there
+	"agent":      cmdAgent,      // LABEL [flags] COMMAND…: a hand-written plist, loaded; sets $PLIST, $LABEL
 	"app":        cmdApp,        // VERB [ARG]: Ollama.app; see internal/sandbox/app
 	"reboot":     cmdReboot,     // waits for Ollama to answer again
 

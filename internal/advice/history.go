@@ -48,6 +48,9 @@ func since(f Facts) Drift {
 		drifts = []Drift{appDrift(s, fixed)}
 	}
 	for _, d := range drifts {
+		if d.ID != "" && unfinished(s, *last, d.Layer) {
+			return Drift{ID: "fix-unfinished", Layer: d.Layer, Message: "the last fix did not get to its end"}
+		}
 		if d.ID != "" {
 			return d
 		}
@@ -69,9 +72,9 @@ func since(f Facts) Drift {
 // unfinished reports whether a layer is not as the fix was to make it because the fix
 // was killed: nobody else is accused of that.
 func unfinished(s service.State, last backup.Receipt, layer string) bool {
-	sum := backup.Sum(s.Plist().File.Data)
-	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == service.PlistLayer && f.Before == sum })
-	return !last.Done && (layer == service.JobLayer || layer == service.PlistLayer && asBefore)
+	sum := backup.Sum(s.Settings[len(s.Settings)-1].File.Data)
+	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == layer && f.Before == sum })
+	return !last.Done && (layer == service.JobLayer || layer == service.ProcessLayer || layer == decides(s) && asBefore)
 }
 
 // decides is the layer from which the next start takes the setting.

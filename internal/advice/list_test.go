@@ -32,7 +32,7 @@ const (
 )
 
 // Homebrew's service, one that was written by hand, and what somebody has typed.
-var brew, agent, terminal service.Service
+var brew, agent, terminal, ollamaApp service.Service
 
 func TestMain(m *testing.M) {
 	home, err := os.MkdirTemp("", "advice")
@@ -47,6 +47,18 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	terminal = typed.Service
+	bundle := filepath.Join(home, "Applications", "Ollama.app")
+	err = errors.Join(os.MkdirAll(bundle+"/Contents/MacOS", 0o700), os.WriteFile(bundle+"/Contents/MacOS/Ollama", nil, 0o600))
+	if err != nil {
+		panic(err)
+	}
+	found, err := service.Machine{Home: filepath.Join(home, "none"), Daemons: home, Applications: filepath.Dir(bundle), UID: 501, Launchd: launchctl.Client{Runner: nothing{}}}.
+		Observe(context.Background(), service.Subject{}, service.Goal{Host: ollama.Host{Name: "127.0.0.1", Port: 1}})
+	if err != nil {
+		panic(err)
+	}
+	ollamaApp = found.Service
+	ollamaApp.Bundle, ollamaApp.Loaded = "/x y/Ollama.app", true
 	code := m.Run()
 	os.RemoveAll(home)
 	os.Exit(code)
@@ -193,6 +205,13 @@ func ran(f *Facts) {
 	f.State.Settings[1] = service.Setting{Layer: service.PlistLayer, Use: service.NoFile, File: backup.File{Path: path}, Err: gonePlist}
 }
 
+// byApp is an Ollama.app whose switch is off.
+func byApp(f *Facts) {
+	off := "off"
+	f.State.Service, f.State.Job.Path = ollamaApp, ""
+	f.State.Settings = []service.Setting{{Layer: service.SettingLayer, Text: &off, File: backup.File{Path: "/db.sqlite", UID: 501}}}
+}
+
 func jobOf(path string) change { return func(f *Facts) { f.State.Job.Path = path } }
 
 func rival(domain launchctl.Domain, plist string) change {
@@ -266,6 +285,13 @@ var firsts = []struct {
 	{"label-mismatch", func(f *Facts) { f.State.Settings[1].Agent.Label = "homebrew.mxcl.ollama" }, "launchd loaded it as", "brew services restart ollama", fixes},
 	{"other-plist", jobOf("/elsewhere.plist"), "from /elsewhere.plist, not from", "ollama-bind fix --plist /elsewhere.plist", all},
 	{"two-jobs", rival("gui/501", "/b c.plist"), "two services", "launchctl bootout gui/501/homebrew.mxcl.ollama && rm '/b c.plist'", "edit reload"},
+	{"app-would-take-port", func(f *Facts) {
+		f.State.Service.Others = []service.Service{ollamaApp}
+	}, "takes the port within a second", "pkill -x Ollama", restarts},
+	{"app-host", of(byApp, func(f *Facts) { f.Goal = service.GoalFor(ollama.ParseHost("127.0.0.1:11434"), true) }), "and nowhere else", "ollama-bind fix", fixes},
+	{"app-by-hand", of(byApp, func(f *Facts) { f.State.Settings[0].Use = service.UpdateWaits }), "update of Ollama.app waits",
+		"pkill -x Ollama && sleep 3 && open -g -j -a '/x y/Ollama.app' --args hidden", "edit reload"},
+	{"app-must-stop", of(byApp, func(f *Facts) { f.Command = "fix" }), "--no-restart forbids", "ollama-bind fix", ""},
 	{"several-services", func(f *Facts) {
 		other := agent
 		other.Loaded, other.Target = true, launchctl.Target{Domain: "gui/501", Label: "my.ollama"}
@@ -284,6 +310,7 @@ var firsts = []struct {
 	{"env-file-dangling", envErr(gonePlist), "leads nowhere", "ls -l '/Users/a b/", fixes},
 	{"env-file-unreadable", envErr(&fs.PathError{Err: syscall.EACCES}), "ollama.env: permission denied", "ls -ld '/Users/a b/", fixes + " restore"},
 	{"not-owner", func(f *Facts) { f.State.Settings[0].File.UID = 0 }, "ollama.env belongs to user 0", "sudo chown 501 '/Users/a b/.home", fixes + " restore"},
+	{"app-switch-off", of(byApp, func(f *Facts) { f.State.Job.Environment = map[string]string{} }, onLoopback), "Expose Ollama to the network", "ollama-bind fix", ""},
 	{"not-loaded", unload, "has not loaded", "brew services start ollama", ""},
 	{"stale-signature", of(down(9, "78: EX_CONFIG"), func(f *Facts) { f.State.Job.Properties = []string{"has LWCR", "needs LWCR update"} }),
 		"(last exit: 78: EX_CONFIG): its program is not the one", "ollama-bind fix", ""},
@@ -363,7 +390,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|sleep|home-manager) ?`)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|pkill|sleep|home-manager) ?`)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {

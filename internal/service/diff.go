@@ -18,8 +18,8 @@ import (
 func (p Plan) Diff(values bool) string {
 	var all strings.Builder
 	for _, e := range p.Edits {
-		if !p.State.Service.kind.writesFiles() {
-			break // what stands for the bytes is no file to patch
+		if e.Layer == SettingLayer {
+			continue // what stands for the bytes is no file to patch
 		}
 		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
 		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
