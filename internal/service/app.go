@@ -316,7 +316,7 @@ func (t *transaction) turnSwitch(ctx context.Context, to func(backup.Change) []b
 			return err
 		}
 	}
-	return errors.New("Ollama.app starts again by itself")
+	return errors.New("restarting Ollama.app: it starts again by itself")
 }
 
 // stopApp ends the app in order, and waits until it and its servers are gone.
@@ -346,7 +346,7 @@ func (t *transaction) stopApp(ctx context.Context) error {
 		select {
 		case <-time.After(longestPause):
 		case <-ctx.Done():
-			return fmt.Errorf("Ollama.app does not end: %w", context.Cause(ctx))
+			return fmt.Errorf("waiting for Ollama.app to end: %w", context.Cause(ctx))
 		}
 	}
 	return nil
