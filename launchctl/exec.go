@@ -45,8 +45,16 @@ type Exec struct {
 	Ran func(Ran)
 }
 
-// Run finds the program with [Lookup] and runs it without a shell, with an
-// empty standard input and LC_ALL=C.
+type inputKey struct{}
+
+// WithInput is a context in which Exec gives input to a program's standard input.
+// What is secret goes there: everybody can see a program's arguments.
+func WithInput(ctx context.Context, input string) context.Context {
+	return context.WithValue(ctx, inputKey{}, input)
+}
+
+// Run finds the program with [Lookup] and runs it without a shell, with LC_ALL=C, and
+// an empty standard input but for [WithInput].
 //
 // The program gets its own process group. When the deadline passes, the
 // context ends or the output grows beyond 4 MiB, the whole group is killed.
@@ -66,6 +74,9 @@ func (e Exec) Run(ctx context.Context, name string, args ...string) ([]byte, err
 	stderr := &capped{max: maxStderr}
 	cmd := command(bounded, path, argv)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if input, ok := ctx.Value(inputKey{}).(string); ok {
+		cmd.Stdin = strings.NewReader(input)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, startError(name, cmp.Or(whyEnded(ctx, bounded), err))
 	}

@@ -22,7 +22,7 @@ func (p program) doctorCommand() *cli.Command {
 		Usage: "check everything between OLLAMA_HOST and a container, and name the cure",
 		Description: "Looks, and changes nothing. Containers are asked from inside, as by probe: those that\n" +
 			"--container names, or every running one whose environment names Ollama, or else a\n" +
-			"throw-away one. The report has ~ for your home folder, and of all settings only\n" +
+			"temporary one. The report has ~ for your home folder, and of all settings only\n" +
 			"OLLAMA_HOST and what a container has for Ollama and its proxy.",
 		Flags: []cli.Flag{
 			containerFlag(),
@@ -112,7 +112,7 @@ func (p program) doctor(c *cli.Context) error {
 		p.listChecks(c, checks)
 		return nil
 	}
-	question.Runner = p.runner(runtimeDeadline)
+	question.Runner, question.Port = p.runner(runtimeDeadline), host.Port
 	m, err := p.machine()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -39,6 +40,9 @@ import (
 //	daemon KIND                             has docker talk to: nobody, where no socket is; mute, a daemon that never answers
 //	within TIME CODE PROGRAM…               is exits, and wants the program to end in time
 //	awaitown                                waits until the program has made a container of its own
+//	runmany N NAME FLAG…                    runs N of them, NAME-1 and so on
+//	ownaddress                              sets $ADDRESS, one of this machine that is not loopback, as those of a LAN are
+//	events start|NAME                       from now on, whether docker does something in a container is looked at; nothing in NAME was
 //	noneown                                 wants no container of the program's own
 //	project                                 makes project/ of the recipes in docs/onboarding.md, for docker compose, and takes down at
 //	                                        the end what becomes of it; sets $WEB, the name of its container
@@ -59,6 +63,15 @@ var e2eCommands = map[string]func(ts *testscript.TestScript, neg bool, args []st
 	"within":   e2eWithin,
 	"awaitown": e2eAwaitOwn,
 	"noneown":  e2eNoneOwn,
+	"runmany":  e2eRunMany,
+	"events":   e2eEvents,
+	"ownaddress": func(ts *testscript.TestScript, neg bool, args []string) {
+		out, err := theEngine(ts).docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "bridge")
+		ts.Check(err)
+		subnet, err := netip.ParsePrefix(out)
+		ts.Check(err)
+		ts.Setenv("ADDRESS", subnet.Masked().Addr().Next().String())
+	},
 	"project":  e2eProject,
 }
 
@@ -472,6 +485,28 @@ func e2eRun(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _, _ = e.docker("rm", "--force", "--volumes", name) }) // the check at the end sees one that stays
 	_, err := e.make(append(append(run, flags...), image)...)
 	ts.Check(err)
+}
+
+func e2eRunMany(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for i := range n {
+		e2eRun(ts, false, append([]string{fmt.Sprintf("%s-%d", args[1], i+1)}, args[2:]...))
+	}
+}
+
+// e2eEvents asks the engine for what it has done since.
+func e2eEvents(ts *testscript.TestScript, neg bool, args []string) {
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	if args[0] == "start" {
+		ts.Setenv("SINCE", now)
+		return
+	}
+	out, err := theEngine(ts).docker("events", "--since", ts.Getenv("SINCE"), "--until", now, "--filter", "container="+args[0])
+	ts.Check(err)
+	if out != "" {
+		ts.Fatalf("%s was touched: %s", args[0], out)
+	}
 }
 
 // vmGateway is where Docker Desktop has the host. It is on no network here, so containers send what goes there to this machine, as to

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,17 +24,18 @@ import (
 
 func (p program) probeCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "probe",
-		Usage: "fetch Ollama from inside of containers, and say what it takes to reach it",
+		Name:      "probe",
+		Usage:     "fetch Ollama from inside of containers, and say what it takes to reach it",
+		ArgsUsage: "[CONTAINER...]",
 		Description: "Fetches from inside of the containers: the URLs that their environment has for\n" +
 			"Ollama, Ollama by each of the host's names, and two listeners of its own, one on\n" +
 			"127.0.0.1 and one on all interfaces, which are there for as long as the probe takes.\n" +
-			"So it shows whether a rebind helps. Without --container it asks every running container\n" +
-			"whose environment names Ollama, of the first runtime that has any, or else a throw-away\n" +
-			"one. Nothing is pulled.",
+			"So it shows whether a rebind helps. A CONTAINER may be a service of compose or of a\n" +
+			"swarm as well. Without any it asks every running container whose environment names\n" +
+			"Ollama, of the first runtime that has any, or else a temporary one. Nothing is pulled.",
 		Flags: []cli.Flag{
 			containerFlag(),
-			&cli.StringFlag{Name: "image", Usage: "fetch from a throw-away container of `IMAGE`, on the network of each container"},
+			&cli.StringFlag{Name: "image", Usage: "fetch from a temporary container of `IMAGE`, on the network of each container"},
 			runtimeFlag(),
 			&cli.StringFlag{Name: "url", Usage: "fetch `URL`, whatever the containers' environment says"},
 			&cli.StringFlag{Name: "origin", Usage: "send `ORIGIN` along, as a web page from there would"},
@@ -73,7 +75,7 @@ func (p program) probe(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	question.Runner = p.runner(runtimeDeadline)
+	question.Runner, question.Port = p.runner(runtimeDeadline), wanted.Port
 	m, err := p.machine()
 	if err != nil {
 		return err
@@ -95,6 +97,10 @@ func (p program) probe(c *cli.Context) error {
 // something else further on.
 func readProbe(c *cli.Context) (container.Probe, error) {
 	help := name + " " + c.Command.Name + " --help"
+	names := append(c.StringSlice("container"), c.Args().Slice()...)
+	if slices.Contains(names, "") {
+		return container.Probe{}, &usageError{"a container has no name", help}
+	}
 	if strings.HasPrefix(c.String("image"), "-") {
 		return container.Probe{}, &usageError{fmt.Sprintf("--image %q is no image", c.String("image")), help}
 	}
@@ -107,7 +113,7 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 	tools, err := readTools(c)
 	return container.Probe{
 		Tools:    tools,
-		Names:    c.StringSlice("container"),
+		Names:    names,
 		URL:      c.String("url"),
 		Image:    c.String("image"),
 		Origin:   c.String("origin"),
@@ -149,12 +155,17 @@ func probeError(ctx context.Context, result container.Report) error {
 	case ctx.Err() != nil, errors.Is(result.Err, context.DeadlineExceeded):
 		return cutShort(ctx, name+" probe --timeout 60s")
 	case len(result.Runtimes) == 0:
-		return noRuntime(result.Unusable, "")
+		return noRuntime(result.Unusable, "probe")
+	case errors.Is(result.Err, container.ErrNoImage) && len(result.Others) > 0:
+		return advice.NoClient(result.Others)
 	case result.Err != nil:
 		return orDoctor(advice.NoneAsked(result.Err, result.Runtimes[0].Tool))
 	}
 	for _, u := range result.URLs {
-		if u.Err != nil {
+		switch {
+		case errors.Is(u.Err, container.ErrNoImage) && u.Container.Name == "" && len(result.Others) > 0:
+			return advice.NoClient(result.Others)
+		case u.Err != nil:
 			return urlProblem(u)
 		}
 	}
@@ -175,24 +186,16 @@ func isCutShort(err error) bool {
 	return !errors.As(err, &p) || p.ID == "timeout" || p.ID == "interrupted"
 }
 
-// noRuntime says of each runtime why it is of no use. One that is not there is
-// only worth a word if all are.
-func noRuntime(unusable []container.Unusable, hint string) error {
-	var said []string
-	for _, a := range unusable {
-		if !errors.Is(a.Err, launchctl.ErrNoTool) {
-			said = append(said, a.Err.Error())
-		}
-		if errors.Is(a.Err, container.ErrNoPermission) {
-			hint = cmp.Or(hint, a.Tool+" context ls")
+// noRuntime is why there is no engine to ask, for a command that has --runtime.
+func noRuntime(tried []container.Unusable, command string) *service.Error {
+	var here []string
+	for _, tool := range container.Tools() {
+		_, err := launchctl.Lookup(tool)
+		if err == nil && !slices.ContainsFunc(tried, func(a container.Unusable) bool { return a.Tool == tool }) {
+			here = append(here, tool)
 		}
 	}
-	if len(said) == 0 {
-		said = append(said, "none of "+strings.Join(container.Tools(), ", ")+" is here")
-	}
-	return &service.Error{Ending: service.NothingHere, ID: string(container.NoRuntime),
-		Hint: cmp.Or(hint, "start Docker Desktop, OrbStack, Colima or another one, and run it again"),
-		Err:  fmt.Errorf("no container runtime answers: %s", strings.Join(said, "; "))}
+	return advice.NoRuntime(tried, here, os.Getenv, command)
 }
 
 // urlProblem is why nothing could be fetched from inside of a container.

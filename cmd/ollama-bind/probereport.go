@@ -11,6 +11,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
 // probeReport is what probe has to say, as data.
@@ -21,6 +22,7 @@ type probeReport struct {
 	Verdict       *string       `json:"verdict"`
 	Targets       []probeTarget `json:"targets"`
 	Runtimes      []runtimeRow  `json:"runtimes"`
+	Others        []otherRow    `json:"others"` // where no container names Ollama
 	Warnings      []warning     `json:"warnings"`
 	Error         *errorObject  `json:"error"`
 }
@@ -45,19 +47,35 @@ type probeTarget struct {
 	Status    *int     `json:"status"`
 	Models    []string `json:"models"`
 
-	Source  string       `json:"source"`
-	Address string       `json:"address"`
-	Detail  string       `json:"detail"`
-	Verdict *string      `json:"verdict"`
-	Cause   string       `json:"cause"`
-	Summary string       `json:"summary"`
-	Right   *string      `json:"right_url"`
-	Fix     string       `json:"fix"`
-	Proxy   *proxyRow    `json:"proxy"`
-	Hosts   []hostRow    `json:"hosts"`
-	Tool    string       `json:"tool"`
-	Image   string       `json:"image"`
-	Error   *errorObject `json:"error"`
+	Source string `json:"source"`
+	// Variable is the one that the URL stands in, null where the container names no
+	// Ollama, or another URL was asked for.
+	Variable *string `json:"variable"`
+	Address  string  `json:"address"`
+	Detail   string  `json:"detail"`
+	Verdict  *string `json:"verdict"`
+	Cause    string  `json:"cause"`
+	Summary  string  `json:"summary"`
+	Right    *string `json:"right_url"`
+	Fix      string  `json:"fix"`
+	// Edit is what has to be written somewhere before the fix, null for nothing.
+	Edit  *editRow     `json:"edit"`
+	Proxy *proxyRow    `json:"proxy"`
+	Hosts []hostRow    `json:"hosts"`
+	Tool  string       `json:"tool"`
+	Image string       `json:"image"`
+	Error *errorObject `json:"error"`
+}
+
+type editRow struct {
+	Place string   `json:"place"`
+	Lines []string `json:"lines"`
+}
+
+// otherRow is a container that runs and names no Ollama.
+type otherRow struct {
+	Container string `json:"container"`
+	Command   string `json:"command"`
 }
 
 type proxyRow struct {
@@ -86,10 +104,17 @@ func newProbeReport(t teller, result container.Report, local advice.Local, err e
 		Command:       "probe",
 		Targets:       []probeTarget{},
 		Runtimes:      []runtimeRow{},
+		Others:        []otherRow{},
 		Warnings:      []warning{},
 	}
 	for _, rt := range result.Runtimes {
 		r.Runtimes = append(r.Runtimes, newRuntimeRow(rt))
+	}
+	for _, c := range result.Others {
+		r.Others = append(r.Others, otherRow{c.Name, name + " probe " + shell.Quote(c.Name)})
+	}
+	if rt := asked(result); rt != nil && advice.Elsewhere(*rt) != "" {
+		r.Warnings = append(r.Warnings, warning{"engine-elsewhere", advice.Elsewhere(*rt)})
 	}
 	for _, u := range result.URLs {
 		r.Targets = append(r.Targets, newProbeTarget(t, u, result.Server, local))
@@ -102,6 +127,17 @@ func newProbeReport(t teller, result container.Report, local advice.Local, err e
 	}
 	r.OK = err == nil && r.Verdict != nil && *r.Verdict == string(container.Reachable)
 	return r
+}
+
+// asked is the runtime that was asked, nil for none.
+func asked(result container.Report) *container.Runtime {
+	switch {
+	case len(result.URLs) > 0:
+		return &result.URLs[0].Container.Runtime
+	case len(result.Runtimes) > 0:
+		return &result.Runtimes[0]
+	}
+	return nil
 }
 
 func newRuntimeRow(rt container.Runtime) runtimeRow {
@@ -127,6 +163,12 @@ func newProbeTarget(t teller, u container.ClientURL, s container.Server, local a
 		Hosts:     []hostRow{},
 		Tool:      u.Tool,
 		Image:     u.Image,
+	}
+	if u.Source != "--url" {
+		row.Variable = text(u.Source)
+	}
+	if c := advice.Change(u); len(c.Lines) > 0 {
+		row.Edit = &editRow{c.Place, c.Lines}
 	}
 	if u.Answer.Status != 0 {
 		row.Status = &u.Answer.Status
@@ -163,11 +205,22 @@ func text[T ~string](s T) *string {
 
 // printProbe writes what was found. Why a container could not be asked is an error.
 func (p program) printProbe(result container.Report, local advice.Local) {
+	if rt := asked(result); rt != nil && advice.Elsewhere(*rt) != "" {
+		p.tell.printf("%s", advice.Elsewhere(*rt))
+	}
 	for i, u := range slices.DeleteFunc(slices.Clone(result.URLs), func(u container.ClientURL) bool { return u.Err != nil }) {
 		if i > 0 {
 			p.tell.printf("")
 		}
 		p.printTarget(u, result.Server, local)
+	}
+	if len(result.Others) == 0 {
+		return
+	}
+	p.tell.printf("")
+	p.tell.printf("no running container names Ollama in its environment; to ask one of those that run:")
+	for _, c := range result.Others {
+		p.tell.paste("  ", name+" probe "+shell.Quote(c.Name))
 	}
 }
 
@@ -214,6 +267,12 @@ func (p program) printTarget(u container.ClientURL, s container.Server, local ad
 	p.tell.out.line(piece{verdictMeaning(u.Verdict), string(u.Verdict) + ":"}, piece{plain, " " + p.tell.tilde(message)})
 	if u.RightURL != "" {
 		p.tell.paste("the right URL:  ", u.RightURL)
+	}
+	if change := advice.Change(u); len(change.Lines) > 0 {
+		p.tell.paste("to write:       ", "into "+p.tell.tilde(change.Place))
+		for _, line := range change.Lines {
+			p.tell.paste("    ", line)
+		}
 	}
 	if hint != "" {
 		p.tell.hint(hint)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // urlTime bounds url, which asks the runtimes who they are.
@@ -23,23 +26,30 @@ const urlTime = 15 * time.Second
 // hostNames are the host's names where somebody says which runtime it is,
 // and nobody is asked. "host" is a container on the host's own network.
 var hostNames = map[string]string{
-	"docker":  "host.docker.internal",
-	"podman":  "host.containers.internal",
-	"lima":    "host.lima.internal",
-	"rancher": "host.rancher-desktop.internal",
-	"host":    "localhost",
+	"docker":          "host.docker.internal",
+	"docker-desktop":  "host.docker.internal",
+	"orbstack":        "host.docker.internal",
+	"colima":          "host.docker.internal",
+	"podman":          "host.containers.internal",
+	"lima":            "host.lima.internal",
+	"nerdctl":         "host.lima.internal",
+	"rancher":         "host.rancher-desktop.internal",
+	"rancher-desktop": "host.rancher-desktop.internal",
+	"host":            "localhost",
 }
 
 func (p program) urlCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "url",
-		Usage: "print the URL by which a container reaches this machine's Ollama",
+		Name:      "url",
+		ArgsUsage: "[URL]",
+		Usage:     "print the URL by which a container reaches this machine's Ollama",
 		Description: "Replaces localhost, and other addresses that mean this very machine, by the name that\n" +
-			"the runtime has for it. Everything else stays as it is. For scripts:\n" +
+			"the runtime has for it. Everything else stays as it is. Without a URL it is that of\n" +
+			"the Ollama service. For scripts:\n" +
 			"\n" +
 			"   export OLLAMA_BASE_URL=$(ollama-bind url)",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Value: "http://localhost:" + fmt.Sprint(ollama.DefaultPort), Usage: "the `URL` that works on this machine"},
+			&cli.StringFlag{Name: "from", Usage: "the `URL` that works on this machine"},
 			&cli.StringFlag{Name: "runtime", Usage: "ask nobody, take the name that `RUNTIME` has: " + strings.Join(sortedKeys(hostNames), ", ")},
 			jsonFlag(),
 		},
@@ -62,9 +72,9 @@ type urlReport struct {
 }
 
 func (p program) url(c *cli.Context) error {
-	from := c.String("from")
-	if _, err := container.Convert(from, "host.docker.internal"); err != nil {
-		return &usageError{fmt.Sprintf("--from %v", err), withFlag(c, "from", "http://localhost:11434")}
+	from, err := p.readFrom(c)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, urlTime)
 	defer cancel()
@@ -86,6 +96,32 @@ func (p program) url(c *cli.Context) error {
 	return nil
 }
 
+// readFrom is the URL that works on this machine: the one that is given, or that of the
+// service.
+func (p program) readFrom(c *cli.Context) (string, error) {
+	given := c.Args().Slice()
+	if c.IsSet("from") {
+		given = append(given, c.String("from"))
+	}
+	switch len(given) {
+	case 0:
+		m, err := p.machine()
+		if err != nil {
+			return "", err
+		}
+		ctx, cancel := context.WithTimeout(c.Context, urlTime)
+		defer cancel()
+		here := doctor.Question{Machine: m, Goal: service.GoalFor(ollama.Host{Port: ollama.DefaultPort}, true), System: runtime.GOOS}
+		return fmt.Sprintf("http://localhost:%d", here.Port(ctx)), nil
+	case 1:
+		if _, err := container.Convert(given[0], "host.docker.internal"); err != nil {
+			return "", &usageError{err.Error(), replaced(c, given[0], "http://localhost:11434")}
+		}
+		return given[0], nil
+	}
+	return "", &usageError{"url takes one URL", name + " url http://localhost:11434"}
+}
+
 // hostName is what a container calls this machine.
 func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (string, error) {
 	if c.IsSet("runtime") {
@@ -102,11 +138,16 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 		return "", cutShort(ctx, name+" url --runtime docker")
 	}
 	if len(found.Runtimes) == 0 {
-		return "", noRuntime(found.Unusable, name+" url --runtime docker")
+		none := noRuntime(found.Unusable, "url")
+		none.Hint = name + " url --runtime docker" // which asks nobody
+		return "", none
 	}
 	rt := found.Runtimes[0]
 	row := newRuntimeRow(rt)
 	r.Runtime = &row
+	if elsewhere := advice.Elsewhere(rt); elsewhere != "" {
+		r.Warnings = append(r.Warnings, warning{"engine-elsewhere", elsewhere})
+	}
 	if rt.HasName() {
 		return rt.HostName(), nil
 	}

@@ -37,6 +37,9 @@ func err(e *service.Error) change {
 func on(system string, f change) change { return of(f, func(f *Facts) { f.System = system }) }
 
 // TestHints is about the hints that depend on more than one thing being wrong.
+// dropIn is for systemd.
+const dropIn = "sudo mkdir -p /etc/systemd/system/ollama.service.d && printf '[Service]\\nEnvironment=\"OLLAMA_HOST=172.17.0.1:11434\"\\n' | sudo tee /etc/systemd/system/ollama.service.d/ollama-bind.conf && sudo systemctl daemon-reload && sudo systemctl restart ollama"
+
 func TestHints(t *testing.T) {
 	none, noLaunchd := err(&service.Error{ID: service.NoService}), err(&service.Error{ID: "no-launchctl"})
 	taken := of(none, func(f *Facts) { f.State.Socket.Listeners = []lsof.Listener{listener(7, "*:11434")} })
@@ -68,7 +71,7 @@ func TestHints(t *testing.T) {
 		"another Ollama":            {notFound, taken, "ollama-bind probe"},
 		"another program":           {notFound, of(taken, func(f *Facts) { f.State.Socket.Listeners[0].Command = "nginx" }), "ps -p 7 -o pid,user,command"},
 		"no launchctl on a Mac":     {notFound, noLaunchd, "export PATH=$PATH:/bin:/usr/sbin"},
-		"Linux":                     {notFound, on("linux", noLaunchd), "sudo systemctl edit ollama && sudo systemctl restart ollama"},
+		"Linux":                     {notFound, on("linux", noLaunchd), dropIn},
 		"Windows":                   {notFound, on("windows", noLaunchd), "setx OLLAMA_HOST 0.0.0.0:11434"},
 		"elsewhere":                 {notFound, on("plan9", noLaunchd), "ollama-bind probe"},
 		"launchctl fails":           {notFound, err(&service.Error{ID: "launchctl-failed"}), "launchctl print gui/501"},
@@ -83,7 +86,7 @@ func TestHints(t *testing.T) {
 		"rebind on its port":        {Rebind, on8080, "ollama-bind fix --host 0.0.0.0:8080"},
 		"rebind, held":              {Rebind, func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }, "ps -p 7 -o pid,user,command"},
 		"rebind, no service":        {Rebind, none, "OLLAMA_HOST=0.0.0.0:11434 ollama serve"},
-		"rebind on Linux":           {Rebind, on("linux", noLaunchd), "sudo systemctl edit ollama && sudo systemctl restart ollama"},
+		"rebind on Linux":           {Rebind, on("linux", noLaunchd), dropIn},
 		"rebind, unclear":           {Rebind, err(&service.Error{ID: "launchctl-failed"}), "ollama-bind fix"},
 		"close":                     {Close, func(*Facts) {}, "ollama-bind fix --host 127.0.0.1:11434"},
 		"close what fix has opened": {Close, fixed, "ollama-bind rollback"},

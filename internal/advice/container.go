@@ -3,7 +3,8 @@ package advice
 import (
 	"cmp"
 	"fmt"
-	"net/url"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
@@ -17,11 +18,13 @@ type Local struct {
 	Why, Hint string
 	// Rebind is what makes it listen on all interfaces.
 	Rebind string
+	// Narrow, where it is not nil, is what makes it listen on one address alone.
+	Narrow func(address string) string
 }
 
 // Container says in one line what a container gets by a URL that it uses for
-// Ollama, and hint what to do about it, "" if nothing. Both are "" where nothing
-// could be fetched.
+// Ollama, and hint what to do about it, "" if nothing: one command, which comes after
+// the lines of [Change]. Both are "" where nothing could be fetched.
 func Container(u container.ClientURL, s container.Server, local Local) (message, hint string) {
 	switch u.Verdict {
 	case container.Reachable:
@@ -29,7 +32,7 @@ func Container(u container.ClientURL, s container.Server, local Local) (message,
 	case container.URLWrong:
 		return wrongURL(u)
 	case container.RebindNeeded:
-		return rebindNeeded(u, s), local.Rebind
+		return rebindNeeded(u, s, local)
 	case container.RebindUseless:
 		return rebindUseless(u, s)
 	case container.OllamaDown:
@@ -44,9 +47,9 @@ func ContainerName(u container.ClientURL) string {
 	case u.Container.Name != "":
 		return u.Container.Name
 	case u.Image != "":
-		return "a throw-away container of " + u.Image
+		return "a temporary container of " + u.Image
 	}
-	return "a throw-away container"
+	return "a temporary container"
 }
 
 func reachable(u container.ClientURL) string {
@@ -56,11 +59,21 @@ func reachable(u container.ClientURL) string {
 	case u.Proxied.Answers():
 		return answers(u, ", through the proxy in "+u.Proxied.Variable, u.Proxied.Answer, u.Proxied.Models)
 	case u.RightURL != "":
-		return "Ollama answers at " + u.RightURL
+		return "Ollama answers at " + u.RightURL + notItsOwn(u)
 	case u.Answer.Status != 0:
 		return fmt.Sprintf("%s is Ollama, but its list of models is not to be had (%s)", u.URL, u.Answer)
 	}
 	return fmt.Sprintf("%s is Ollama, which answers now, and just now did not (%s): try again", u.URL, u.Answer)
+}
+
+// notItsOwn is for a container whose environment names no Ollama: what was tried is no
+// URL that it is known to use.
+func notItsOwn(u container.ClientURL) string {
+	if u.Source != "" || u.Container.Name == "" {
+		return ""
+	}
+	return fmt.Sprintf("; but no variable of %[1]s names Ollama, so that is our URL and not its own: look for its own in a config file or "+
+		"in the settings that it keeps, and try it with ollama-bind probe %[1]s --url URL", u.Container.Name)
 }
 
 // answers has what may yet be wrong for a client that is not as forgiving as ours.
@@ -74,6 +87,7 @@ func answers(u container.ClientURL, through string, a container.Answer, models [
 		what = fmt.Sprintf("%d models, first %s", len(models), models[0])
 	}
 	text := fmt.Sprintf("%s answers%s: status %d, %s", u.URL, through, a.Status, what)
+	text += notItsOwn(u)
 	if u.Problem.ID != "" {
 		text += fmt.Sprintf("; but of %s=%s: %s", u.Source, u.Value, URLProblem(u.Problem))
 	}
@@ -89,49 +103,118 @@ func wrongURL(u container.ClientURL) (message, hint string) {
 	case container.ByProxy:
 		p := u.Proxied
 		return fmt.Sprintf("%s answers, but the container's %s sends it to %s, where it ends in %s",
-			u.URL, p.Variable, p.Proxy, p.Answer), SpareProxy(u)
+			u.URL, p.Variable, p.Proxy, p.Answer), Change(u).Command
 	case container.ByOrigin:
-		return u.URL + " is Ollama, which refuses that Origin, and answers without it",
-			"set OLLAMA_ORIGINS where Ollama is started, for web pages and browser extensions from elsewhere; programs on a server need none"
+		return u.URL + " is Ollama, which refuses that Origin, and answers without it: programs on a server send none, " +
+			"and OLLAMA_ORIGINS, where Ollama is started, is for web pages from elsewhere", probe(u, u.URL)
 	case container.ByPath:
 		return fmt.Sprintf("Ollama answers this container at %s, but not under the path of its URL, %s",
-			u.RightURL, u.URL), UseRightURL(u)
+			u.RightURL, u.URL), Change(u).Command
+	case container.BasePath:
+		return fmt.Sprintf("%s is Ollama, but %s", u.URL, URLProblem(u.Problem)), Change(u).Command
+	case container.SiblingPort:
+		return fmt.Sprintf("%s leads to the container %s, which has Ollama on port 11434 inside: another port is for this machine alone",
+			u.URL, u.Sibling.Name), Change(u).Command
+	case container.BySibling:
+		return siblingDown(u)
+	case container.OtherMachine:
+		message = fmt.Sprintf("%s is another machine, which does not answer as Ollama (%s)", u.URL, u.Answer)
+		if u.Host.Host != "" {
+			message += "; this machine's Ollama is http://" + hostPort(u.Host.Host, u.Port) + ", if that is meant"
+		}
+		return message, "curl -m 5 " + shell.Quote(strings.TrimRight(u.URL, "/")+"/api/version")
 	}
 	message = fmt.Sprintf("Ollama answers this container at %s, but its URL is %s", u.RightURL, u.URL)
 	if u.Problem.ID != "" {
-		return message + ": " + URLProblem(u.Problem), UseRightURL(u)
+		return message + ": " + URLProblem(u.Problem), Change(u).Command
 	}
-	return fmt.Sprintf("%s (%s)", message, u.Answer), UseRightURL(u)
+	return fmt.Sprintf("%s (%s)", message, u.Answer), Change(u).Command
 }
 
-func rebindNeeded(u container.ClientURL, s container.Server) string {
-	text := fmt.Sprintf("the container reaches this machine as %s, but Ollama listens on %s only",
-		u.Host.Host, cmp.Or(s.Bound, "127.0.0.1"))
-	if u.RightURL != "" && u.Source != "" {
-		text += fmt.Sprintf("; and the container's URL is not %s but %s", u.RightURL, u.URL)
+func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// siblingDown is for a URL that leads to another container, which does not answer.
+func siblingDown(u container.ClientURL) (message, hint string) {
+	name, tool := shell.Quote(u.Sibling.Name), u.Container.Runtime.Tool
+	message = fmt.Sprintf("%s leads to the container %s, which ", u.URL, u.Sibling.Name)
+	switch {
+	case !u.Sibling.Running:
+		return message + "does not run", tool + " start " + name
+	case !u.Sibling.Shared && len(u.Container.Networks) > 0:
+		return message + "is on none of this one's networks", fmt.Sprintf("%s network connect %s %s", tool, shell.Quote(u.Container.Networks[0].Name), name)
 	}
-	return text
+	return message + fmt.Sprintf("does not answer there as Ollama (%s)", u.Answer), tool + " logs --tail 20 " + name
+}
+
+func rebindNeeded(u container.ClientURL, s container.Server, local Local) (message, hint string) {
+	message = fmt.Sprintf("the container reaches this machine as %s, but Ollama listens on %s only",
+		u.Host.Host, cmp.Or(s.Bound, "127.0.0.1"))
+	hint = local.Rebind
+	if local.Narrow != nil && u.Host.Address != "" {
+		hint = local.Narrow(u.Host.Address)
+	}
+	if u.RightURL == "" || u.Source == "" {
+		return message + notItsOwn(u), hint
+	}
+	message += fmt.Sprintf("; and the container's URL is not %s but %s", u.RightURL, u.URL)
+	if c := Change(u); c.Applies {
+		hint += " && " + c.Command
+	}
+	return message, hint
 }
 
 func rebindUseless(u container.ClientURL, s container.Server) (message, hint string) {
+	c := u.Container
+	name := shell.Quote(c.Name)
 	nothing := fmt.Sprintf("the container reaches nothing on this machine by %s", hostsOf(u))
 	switch u.Cause {
 	case container.NoNetwork:
-		return "the container has no network", "start it without --network none"
+		return "the container has no network", fmt.Sprintf("%s network disconnect none %s && %[1]s network connect bridge %[2]s", c.Runtime.Tool, name)
 	case container.ByExtraHosts:
-		return nothing + ": its extra_hosts lead somewhere else",
-			"remove the extra_hosts (--add-host) lines for this machine, and start the container again"
+		return nothing + ": its extra_hosts (--add-host) lead somewhere else; take those lines out, and start it again without them",
+			showSetting(c, "ExtraHosts")
+	case container.ByDNS:
+		return unresolved(u)
+	case container.InternalNetwork:
+		return nothing + fmt.Sprintf(": its network %s is internal, and leads to no host", c.Networks[0].Name),
+			fmt.Sprintf("%s network connect bridge %s", c.Runtime.Tool, name)
+	case container.BorrowedNetwork:
+		return nothing + fmt.Sprintf(", however it is bound: it has the network of the container %s, and it is that one's VPN or firewall which is in the way", c.NetworkOf),
+			"ollama-bind probe " + shell.Quote(c.NetworkOf)
+	case container.EngineElsewhere:
+		return fmt.Sprintf("the engine is on another machine (%s), and from there a container reaches nothing here by %s, however it is bound: a firewall is in the way",
+			c.Runtime.Endpoint, hostsOf(u)), c.Runtime.Tool + " context ls"
 	case container.ByNetwork:
-		return nothing + ", however it is bound: its network, a VPN or a firewall (on Linux: ufw, firewalld) is in the way",
-			lookAtNetwork(u.Container)
+		return nothing + ", however it is bound: its network, a VPN or a firewall (on Linux: ufw, firewalld) is in the way", lookAtNetwork(c)
 	}
 	message = fmt.Sprintf("the container reaches this machine as %s, but from Ollama's port %d it gets %s: no rebind helps",
 		u.Host.Host, s.Port, u.Host.Ollama)
 	if u.Cause == container.ByFirewall {
-		return message + "; a firewall may let our listener pass and Ollama not",
-			"let this machine's firewall pass incoming connections for ollama (on a Mac: System Settings > Network > Firewall)"
+		return message + "; a firewall may let our listener pass and Ollama not: have it pass incoming connections for ollama", firewall(c)
 	}
-	return message, fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", s.Port)
+	return message, seeListeners(s.Port)
+}
+
+// unresolved is for a container that can look up none of the host's names.
+func unresolved(u container.ClientURL) (message, hint string) {
+	message = fmt.Sprintf("no name of this machine resolves in the container (%s)", hostsOf(u))
+	if len(u.Container.DNS) > 0 {
+		message += ": it asks DNS servers of its own (" + strings.Join(u.Container.DNS, ", ") + "), which do not know them"
+	}
+	return message + "; extra_hosts (--add-host) makes them known", Change(u).Command
+}
+
+// firewall is the command that shows what a firewall lets pass.
+func firewall(c container.Container) string {
+	if c.Runtime.Product == container.Native {
+		return "sudo iptables -S INPUT"
+	}
+	return "/usr/libexec/ApplicationFirewall/socketfilterfw --listapps"
+}
+
+// showSetting is the command that shows a setting of a container.
+func showSetting(c container.Container, name string) string {
+	return fmt.Sprintf("%s inspect --format '{{.HostConfig.%s}}' %s", c.Runtime.Tool, name, shell.Quote(c.Name))
 }
 
 func hostsOf(u container.ClientURL) string {
@@ -155,6 +238,10 @@ func URLProblem(p container.URLProblem) string {
 	switch p.ID {
 	case container.NotAURL:
 		return "it is no http or https URL"
+	case container.Quotes:
+		return "it stands in quotes, which have become a part of it"
+	case container.BasePath:
+		return "most clients add that path themselves, and get 404 then: the URL ends before it"
 	case container.NoScheme:
 		return "it has no http:// in front, and many clients refuse it then"
 	case container.HTTPS:
@@ -174,47 +261,9 @@ func URLProblem(p container.URLProblem) string {
 		return "Ollama on loopback refuses that name (its Host check wants an IP address or a name that ends in .internal, .local or .localhost)"
 	case container.HostGatewayOnVM:
 		if p.Address != "" {
-			return fmt.Sprintf("an extra_hosts line (%s) makes %s the virtual machine of the runtime", p.Address, p.Host)
+			return fmt.Sprintf("an extra_hosts line (%s) makes %s the machine that the engine runs on, which is not this one", p.Address, p.Host)
 		}
-		return p.Host + " is the virtual machine of the runtime"
+		return p.Host + " is the machine that the engine runs on, which is not this one"
 	}
 	return string(p.ID)
-}
-
-// SpareProxy says how to keep the container's proxy away from the host that it
-// is to ask.
-func SpareProxy(u container.ClientURL) string {
-	host := cmp.Or(u.RightURL, u.URL)
-	if parsed, err := url.Parse(host); err == nil {
-		host = parsed.Hostname()
-	}
-	return "start the container with " + noProxy(u.Container, host)
-}
-
-// noProxy keeps what the container has in its NO_PROXY already.
-func noProxy(c container.Container, host string) string {
-	if list := cmp.Or(c.Env["no_proxy"], c.Env["NO_PROXY"]); list != "" {
-		host = list + "," + host
-	}
-	return fmt.Sprintf("NO_PROXY=%s and no_proxy=%[1]s", shell.Quote(host))
-}
-
-// UseRightURL says how to have the container use its right URL. A proxy that
-// caught the wrong one may catch the right one, too.
-func UseRightURL(u container.ClientURL) string {
-	right := u.RightURL
-	if u.Source == "" || strings.HasPrefix(u.Source, "-") {
-		return "use " + right
-	}
-	hint := fmt.Sprintf("start the container with %s=%s", u.Source, shell.Quote(right))
-	if strings.Contains(u.Container.Env[u.Source], ";") { // a list, such as OLLAMA_BASE_URLS
-		hint = fmt.Sprintf("start the container with %s in %s, in the place of %s",
-			shell.Quote(right), u.Source, shell.Quote(u.Value))
-	}
-	if parsed, err := url.Parse(right); err == nil {
-		if _, proxy := u.Container.Proxy(parsed); proxy != "" {
-			hint += ", " + noProxy(u.Container, parsed.Hostname())
-		}
-	}
-	return hint
 }

@@ -52,11 +52,25 @@ func elsewhere(f Facts) string {
 	case "darwin":
 		return "export PATH=$PATH:/bin:/usr/sbin"
 	case "linux":
-		return "sudo systemctl edit ollama && sudo systemctl restart ollama"
+		if host := f.Goal.Host; !f.Asked && host.Wildcard() {
+			return DropIn(ollama.Host{Name: bridge, Port: host.Port})
+		}
+		return DropIn(f.Goal.Host)
 	case "windows":
 		return "setx OLLAMA_HOST " + f.Goal.Host.String()
 	}
 	return Command("probe", f.Goal)
+}
+
+// bridge is where Docker has this machine on Linux. The LAN has no route to it.
+const bridge = "172.17.0.1"
+
+// DropIn sets the variable for systemd's service, in one line, which survives
+// Ollama's updates (docs/platforms.md).
+func DropIn(host ollama.Host) string {
+	const dir = "/etc/systemd/system/ollama.service.d"
+	return fmt.Sprintf(`sudo mkdir -p %s && printf '[Service]\nEnvironment="%s=%s"\n' | sudo tee %[1]s/ollama-bind.conf && `+
+		"sudo systemctl daemon-reload && sudo systemctl restart ollama", dir, ollama.Variable, host)
 }
 
 // otherOllama reports whether an Ollama that is no service has the port. It may be all

@@ -390,7 +390,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|pkill|sleep|home-manager) ?`)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {

@@ -8,8 +8,8 @@
 package container
 
 import (
-	"fmt"
-
+	"github.com/ollama-bind/ollama-bind/internal/container/fetch"
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -28,6 +28,7 @@ const (
 	Lima           Product = "lima"
 	RancherDesktop Product = "rancher-desktop"
 	PodmanMachine  Product = "podman-machine"
+	Remote         Product = "remote"  // the engine is on another machine
 	Native         Product = "linux"   // the engine runs on this very machine's kernel
 	UnknownProduct Product = "unknown" // an engine that no field gives away
 )
@@ -41,6 +42,9 @@ type Runtime struct {
 	Rootless bool
 	// Podman says that the engine is Podman's, whichever program asks it.
 	Podman bool
+	// Endpoint is where a Remote engine is, and Address is this machine's, as that
+	// one reaches it.
+	Endpoint, Address string
 }
 
 // Unusable is a command-line program that is not of use, and why.
@@ -58,17 +62,37 @@ type Container struct {
 	Image   string
 	Running bool
 	Paused  bool // it is there, and nothing in it runs
-	// Env holds the variables that name Ollama or a proxy, and no other.
+	// Restarting is set between two attempts of a container that ends at once.
+	Restarting bool
+	Restarts   int  // how often the runtime has done so
+	Created    bool // and never started
+	// Env holds the variables that may name an address or a proxy, and no other.
 	Env map[string]string
+	// Origin says what made the container.
+	Origin Origin
+	// ServesOllama says that its port 11434 is meant for others.
+	ServesOllama bool
+	DNS          []string // servers of its own to look up names with
 	// ExtraHosts are the lines that --add-host or extra_hosts put into /etc/hosts.
 	ExtraHosts []ExtraHost
 	// NetworkMode is "host", "none", "container:ID", or else says nothing.
 	NetworkMode string
 	Networks    []Network
+	// NetworkOf names the container whose network this one uses, where nothing was
+	// reached.
+	NetworkOf string
 	// Hostname is the container's own, one of the names that lead to itself.
 	Hostname string
 	// Err says why there is nothing known but the name.
 	Err error
+}
+
+// Origin is what made a container: a compose project, a swarm, or nobody who is known.
+type Origin struct {
+	Project, Service string
+	Dir              string // the folder that compose ran in
+	Files            []string
+	Swarm            string // the name of the swarm's service
 }
 
 // ExtraHost is a line of a container's /etc/hosts that its owner asked for.
@@ -79,44 +103,32 @@ type ExtraHost struct {
 
 // Network is a network that the container is attached to.
 type Network struct {
-	Name    string
-	Gateway string // "" where it has none
-	Address string
-	Aliases []string
+	Name     string
+	Gateway  string // "" where it has none
+	Address  string
+	Aliases  []string
+	Internal bool // it leads to no other network; known only where nothing was reached
 }
 
 // Result is how a fetch ended.
-type Result string
+type Result = fetch.Result
 
-// The results. Any other status than 200 is "http-" and its three digits.
+// The results.
 const (
-	OK      Result = "ok"
-	DNS     Result = "dns"     // the name does not resolve
-	Refused Result = "refused" // nobody listens there, or no way leads there
-	Timeout Result = "timeout"
-	Empty   Result = "empty" // connected, and no HTTP answer
-	// Other is status 200 from somebody else than was looked for.
-	Other Result = "http-200"
+	OK      = fetch.OK
+	DNS     = fetch.DNS
+	Refused = fetch.Refused
+	Timeout = fetch.Timeout
+	Empty   = fetch.Empty
+	Other   = fetch.Other
 )
 
 // Answer is what came back of a request.
-type Answer struct {
-	Result Result // OK for any answer with status 200, whatever its body
-	Status int    // of the HTTP answer, 0 for none
-	Body   string // its first 512 KiB
-	// Address is the one that was connected to, or the first that the name
-	// resolved to; "" where the tool does not tell.
-	Address string
-	Detail  string // the tool's own words about a failure, one line
-}
+type Answer = fetch.Answer
 
-// String is the answer in a few words.
-func (a Answer) String() string {
-	switch {
-	case a.Result == "":
-		return a.Detail
-	case a.Detail == "":
-		return string(a.Result)
-	}
-	return fmt.Sprintf("%s: %s", a.Result, a.Detail)
-}
+// CheckURL reports why a URL cannot be fetched from inside a container with this
+// Origin header, "" for none.
+func CheckURL(url, origin string) error { return fetch.CheckURL(url, origin) }
+
+// Convert is text.Convert.
+func Convert(from, host string) (string, error) { return text.Convert(from, host) }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/fetch"
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -25,33 +27,34 @@ var (
 	ErrPaused = errors.New("the container is paused")
 	// ErrNotRunning says that the container is stopped.
 	ErrNotRunning = errors.New("the container is not running")
+	// ErrCreated says that the container was never started.
+	ErrCreated = errors.New("the container was never started")
+	// ErrRestarting says that the container ends each time that it is started.
+	ErrRestarting = errors.New("the container ends, and is started again, over and over")
 )
 
-// executor runs a program inside a container: argument list in, standard output
-// out, also beside an error, which holds the *launchctl.ExitError of a program
-// that failed. The proxies of the container's environment are left to the tools,
-// which are all told to use none of them.
-type executor func(ctx context.Context, argv ...string) ([]byte, error)
-
 // inside runs programs in the container itself.
-func inside(r Runner, c Container) executor {
-	return func(ctx context.Context, argv ...string) ([]byte, error) {
-		return r.Run(ctx, c.Runtime.Tool, append([]string{"exec", c.ID}, argv...)...)
+func inside(r Runner, c Container) fetch.Executor {
+	return func(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
+		return r.Run(launchctl.WithInput(ctx, stdin), c.Runtime.Tool, append([]string{"exec", "-i", c.ID}, argv...)...)
 	}
 }
 
 // beside runs each program in a temporary container of its own on the network
 // of c, or on the default one if c has no name.
-func (p Probe) beside(c Container, image string) executor {
-	return func(ctx context.Context, argv ...string) ([]byte, error) {
+func (p Probe) beside(c Container, image string) fetch.Executor {
+	return func(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 		name := fmt.Sprintf("%s%d-%s", temporaryName, os.Getpid(), rand.Text())
-		args := []string{"create", "--pull", "never", "--name", name, "--label", temporaryLabel}
+		args := []string{"create", "--interactive", "--pull", "never", "--name", name, "--label", temporaryLabel}
 		if c.Name != "" {
 			args = append(args, "--network", "container:"+c.ID)
 		}
 		args = append(append(args, "--entrypoint", argv[0], image), argv[1:]...)
 		// Whatever becomes of the command: a container that is made is also removed.
 		defer p.remove(ctx, c.Runtime, name)
+		if c.Runtime.Tool == "nerdctl" { // whose start knows no --interactive
+			return p.Runner.Run(launchctl.WithInput(ctx, stdin), "nerdctl", append([]string{"run"}, args[1:]...)...)
+		}
 		err := p.create(ctx, c.Runtime, args)
 		if errors.Is(err, launchctl.ErrNoAnswer) {
 			defer p.remove(ctx, c.Runtime, name) // the engine may have been about to make it
@@ -59,7 +62,7 @@ func (p Probe) beside(c Container, image string) executor {
 		if err != nil {
 			return nil, err
 		}
-		return p.Runner.Run(ctx, c.Runtime.Tool, "start", "--attach", name)
+		return p.Runner.Run(launchctl.WithInput(ctx, stdin), c.Runtime.Tool, "start", "--attach", "--interactive", name)
 	}
 }
 
@@ -75,7 +78,7 @@ func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 	_, err := p.Runner.Run(ctx, rt.Tool, args...)
 	var exit *launchctl.ExitError
 	if errors.As(err, &exit) && noSuchImage.MatchString(exit.Stderr) {
-		return fmt.Errorf("%w: %s", ErrNoImage, reason(exit.Stderr))
+		return fmt.Errorf("%w: %s", ErrNoImage, text.Reason(exit.Stderr))
 	}
 	return err
 }
@@ -167,28 +170,3 @@ func localImage(ctx context.Context, r Runner, rt Runtime) (string, error) {
 	}
 	return best, nil
 }
-
-// programMissing reports whether a program was not found inside, by the words of
-// runc or crun, which all engines pass on:
-//
-//	… exec failed: unable to start container process: exec: "node": executable file not found in $PATH: unknown
-//	… runc create failed: … exec: "/bin/node": stat /bin/node: no such file or directory: unknown
-//	Error: crun: executable file `node` not found in $PATH: No such file or directory: OCI runtime attempted …
-//
-// Some versions of docker exec say it on standard output (docker/cli#2025). A
-// program that says the same of something else only has the next one tried.
-func programMissing(stdout []byte, err error) bool {
-	var exit *launchctl.ExitError
-	if !errors.As(err, &exit) {
-		return false
-	}
-	switch exit.Code {
-	case 126, 127, // exec and run
-		1, 125: // start --attach of docker and podman; nerdctl has no other than 1
-		return missingProgram.MatchString(exit.Stderr) || missingProgram.Match(stdout)
-	}
-	return false
-}
-
-var missingProgram = regexp.MustCompile(`(?im)^.*\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|` +
-	`exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/clients"
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -32,8 +34,8 @@ const maxName = 255
 // isContainerName reports whether Docker, Podman and nerdctl allow a name, or an
 // ID. It begins with no dash: a name is never a flag.
 func isContainerName(name string) bool {
-	return name != "" && len(name) <= maxName && isAlphanumeric(rune(name[0])) &&
-		!strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("_.-", r) })
+	return name != "" && len(name) <= maxName && text.IsAlphanumeric(rune(name[0])) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !text.IsAlphanumeric(r) && !strings.ContainsRune("_.-", r) })
 }
 
 // inspectOne reads how a container is set up, whether it runs or not. The name may
@@ -53,10 +55,13 @@ func inspectOne(ctx context.Context, r Runner, rt Runtime, name string) (Contain
 	return all[0], nil
 }
 
-// clients are the running containers whose environment points to Ollama, in the
-// order in which the runtime lists them.
-func clients(ctx context.Context, r Runner, rt Runtime) ([]Container, error) {
-	out, err := r.Run(ctx, rt.Tool, "ps", "-q", "--no-trunc")
+// list is all containers, whether they run or not, in the order of the runtime.
+func list(ctx context.Context, r Runner, rt Runtime, filters ...string) ([]Container, error) {
+	args := []string{"ps", "--all", "-q", "--no-trunc"}
+	for _, filter := range filters {
+		args = append(args, "--filter", filter)
+	}
+	out, err := r.Run(ctx, rt.Tool, args...)
 	if err != nil {
 		return nil, toolError(rt.Tool, "listing containers", err)
 	}
@@ -64,16 +69,16 @@ func clients(ctx context.Context, r Runner, rt Runtime) ([]Container, error) {
 	if i := slices.IndexFunc(ids, func(id string) bool { return !isContainerName(id) }); i >= 0 {
 		return nil, fmt.Errorf("listing containers with %s: %w: %q is no ID", rt.Tool, launchctl.ErrFormat, ids[i])
 	}
-	var clients []Container
+	var all []Container
 	for some := range slices.Chunk(ids, atOnce) {
 		containers, err := inspect(ctx, r, rt, some...)
 		// One that ended meanwhile is missing, the others are there.
 		if err != nil && !errors.Is(err, ErrNoContainer) {
 			return nil, err
 		}
-		clients = append(clients, slices.DeleteFunc(containers, notClient)...)
+		all = append(all, containers...)
 	}
-	return clients, nil
+	return all, nil
 }
 
 // inspect reads those of the containers that are there. That others are not is
@@ -114,21 +119,29 @@ var noSuchContainer = regexp.MustCompile(`(?i)no such (container|object)`)
 // inspected is what is read of a container, in the layout of Docker that Podman
 // and nerdctl follow, each with gaps.
 type inspected struct {
-	ID        string
-	Name      string
-	Image     string // its ID; nerdctl: its name
-	ImageName string // Podman
-	State     struct{ Running, Paused bool }
-	Config    struct {
-		Image    string
-		Hostname string
-		Env      []string
+	ID           string
+	Name         string
+	Image        string // its ID; nerdctl: its name
+	ImageName    string // Podman
+	RestartCount int
+	State        struct {
+		Status                      string
+		Running, Paused, Restarting bool
+	}
+	Config struct {
+		Image        string
+		Hostname     string
+		Env          []string
+		Labels       map[string]string
+		ExposedPorts map[string]any // by "11434/tcp"
 	}
 	HostConfig struct {
 		ExtraHosts  []string
 		NetworkMode string
+		Dns         []string
 	}
 	NetworkSettings struct {
+		Ports    map[string]any // the same, those that are published too
 		Networks map[string]struct {
 			Gateway     string
 			IPv6Gateway string
@@ -160,19 +173,49 @@ func parseInspect(data []byte, rt Runtime) ([]Container, error) {
 }
 
 func (i inspected) container(rt Runtime) Container {
-	return Container{
+	c := Container{
 		Runtime:     rt,
-		Name:        printable(strings.TrimPrefix(i.Name, "/"), maxValue),
-		ID:          printable(i.ID, maxValue),
-		Image:       printable(cmp.Or(i.Config.Image, i.ImageName, i.Image), maxValue),
+		Name:        text.Printable(strings.TrimPrefix(i.Name, "/"), text.MaxValue),
+		ID:          text.Printable(i.ID, text.MaxValue),
+		Image:       text.Printable(cmp.Or(i.Config.Image, i.ImageName, i.Image), text.MaxValue),
 		Running:     i.State.Running,
 		Paused:      i.State.Paused,
-		Env:         relevant(i.Config.Env),
+		Restarting:  i.State.Restarting,
+		Restarts:    i.RestartCount,
+		Created:     i.State.Status == "created" || i.State.Status == "configured",
+		Env:         clients.Keep(i.Config.Env),
 		ExtraHosts:  readExtraHosts(i.HostConfig.ExtraHosts),
-		NetworkMode: printable(i.HostConfig.NetworkMode, maxValue),
+		NetworkMode: text.Printable(i.HostConfig.NetworkMode, text.MaxValue),
 		Networks:    i.networks(),
-		Hostname:    printable(i.Config.Hostname, maxValue),
+		Hostname:    text.Printable(i.Config.Hostname, text.MaxValue),
 	}
+	for _, ip := range i.HostConfig.Dns {
+		c.DNS = append(c.DNS, text.Printable(ip, text.MaxDetail))
+	}
+	for _, ports := range []map[string]any{i.Config.ExposedPorts, i.NetworkSettings.Ports} {
+		_, serves := ports[fmt.Sprintf("%d/tcp", ollama.DefaultPort)]
+		c.ServesOllama = c.ServesOllama || serves
+	}
+	c.Origin = origin(i.Config.Labels)
+	return c
+}
+
+// origin reads the labels that compose and swarm put on a container. The paths are
+// those of the machine that compose ran on.
+func origin(labels map[string]string) Origin {
+	label := func(name string) string { return text.Printable(labels[name], text.MaxValue) }
+	o := Origin{
+		Project: label("com.docker.compose.project"),
+		Service: label("com.docker.compose.service"),
+		Dir:     label("com.docker.compose.project.working_dir"),
+		Swarm:   label("com.docker.swarm.service.name"),
+	}
+	for file := range strings.SplitSeq(label("com.docker.compose.project.config_files"), ",") {
+		if file != "" && o.Service != "" {
+			o.Files = append(o.Files, file)
+		}
+	}
+	return o
 }
 
 // networks are sorted by name.
@@ -180,12 +223,12 @@ func (i inspected) networks() []Network {
 	var all []Network
 	for name, e := range i.NetworkSettings.Networks {
 		n := Network{
-			Name:    printable(name, maxValue),
+			Name:    text.Printable(name, text.MaxValue),
 			Gateway: address4or6(e.Gateway, e.IPv6Gateway),
 			Address: address4or6(e.IPAddress),
 		}
 		for _, alias := range e.Aliases {
-			n.Aliases = append(n.Aliases, printable(alias, maxValue))
+			n.Aliases = append(n.Aliases, text.Printable(alias, text.MaxValue))
 		}
 		all = append(all, n)
 	}
@@ -209,7 +252,7 @@ func readExtraHosts(lines []string) []ExtraHost {
 	var all []ExtraHost
 	for _, line := range lines {
 		i := strings.IndexAny(line, ":=")
-		if i <= 0 || i > maxName || !isHost(line[:i]) {
+		if i <= 0 || i > maxName || !text.IsHost(line[:i]) {
 			continue
 		}
 		to := strings.Trim(line[i+1:], "[]")
@@ -218,29 +261,6 @@ func readExtraHosts(lines []string) []ExtraHost {
 		}
 	}
 	return all
-}
-
-// ollamaVariables are those that clients read, in the order in which they are
-// looked at. All but the last belong to Open WebUI, LiteLLM and the like.
-var ollamaVariables = []string{
-	"OLLAMA_BASE_URL", "OLLAMA_BASE_URLS", "OLLAMA_API_BASE", "OLLAMA_API_BASE_URL", ollama.Variable,
-}
-
-// bundled is set in the image of Open WebUI that has an Ollama of its own inside.
-const bundled = "USE_OLLAMA_DOCKER"
-
-// relevant picks the variables that name Ollama or a proxy. A variable that is
-// there twice has its last value.
-func relevant(env []string) map[string]string {
-	picked := map[string]string{}
-	for _, line := range env {
-		name, value, found := strings.Cut(line, "=")
-		isProxy := strings.HasSuffix(strings.ToLower(name), "_proxy")
-		if found && (isProxy || name == bundled || slices.Contains(ollamaVariables, name)) {
-			picked[name] = printable(value, maxValue)
-		}
-	}
-	return picked
 }
 
 // addNerdctlEnv adds the environment, which nerdctl shows in its own layout only.
@@ -265,90 +285,22 @@ func addNerdctlEnv(ctx context.Context, r Runner, containers []Container) error 
 	}
 	for _, n := range native {
 		if i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == n.ID }); i >= 0 {
-			containers[i].Env = relevant(n.Spec.Process.Env)
+			containers[i].Env = clients.Keep(n.Spec.Process.Env)
 		}
 	}
 	return nil
 }
 
-// setting is a place in a container's environment that points to Ollama.
-type setting struct {
-	variable string
-	value    string // as it is set, or one part of a list
-	// url is what a client makes of the value. Where that is not to be known,
-	// because a scheme is missing, it is the URL that was probably meant.
-	url string
-}
-
-// ollamaURLs is what the container's environment points to, in a fixed order
-// and each URL once. OLLAMA_BASE_URLS is split at its semicolons.
-func (c Container) ollamaURLs() []setting {
-	var all []setting
-	for _, variable := range ollamaVariables {
-		values := []string{c.Env[variable]}
-		if variable == "OLLAMA_BASE_URLS" {
-			values = strings.Split(values[0], ";")
-		}
-		for _, value := range values {
-			value = strings.TrimSpace(value)
-			s := setting{variable, value, c.clientURL(variable, value)}
-			known := slices.ContainsFunc(all, func(o setting) bool { return o.url == s.url })
-			// Open WebUI does not look at its default when a list is set.
-			unused := isWebUIDefault(variable, value) && c.Env["OLLAMA_BASE_URLS"] != ""
-			if value != "" && !known && !unused {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
-}
-
-// webUIDefault is the value that the image of Open WebUI comes with; the
-// program replaces it by a URL (open-webui/open-webui backend config).
-const webUIDefault = "/ollama"
-
-// clientURL is what a client makes of a value.
-func (c Container) clientURL(variable, value string) string {
-	switch {
-	case variable == ollama.Variable:
-		return hostVariableURL(value)
-	case isWebUIDefault(variable, value) && c.bundlesOllama():
-		return "http://localhost:11434"
-	case isWebUIDefault(variable, value):
-		return "http://" + nameDocker + ":11434"
-	}
-	if u, bare, err := readURL(value); err == nil && bare {
-		return u.String()
-	}
-	return value
-}
-
-// hostVariableURL is where Ollama's own client connects for a value of OLLAMA_HOST.
-func hostVariableURL(value string) string {
-	scheme, rest, found := strings.Cut(value, "://")
-	if !found {
-		scheme, rest = "http", value
-	}
-	_, path, _ := strings.Cut(rest, "/")
-	return strings.TrimSuffix(scheme+"://"+ollama.ParseHost(value).String()+"/"+path, "/")
-}
-
-func isWebUIDefault(variable, value string) bool {
-	return variable == "OLLAMA_BASE_URL" && value == webUIDefault
-}
-
-func (c Container) bundlesOllama() bool { return strings.EqualFold(c.Env[bundled], "true") }
-
-// notClient reports whether nothing in the environment points out of the
-// container: nothing at all, the address that its own Ollama listens on, or an
-// Ollama that its image brings along.
-func notClient(c Container) bool {
-	return !slices.ContainsFunc(c.ollamaURLs(), func(s setting) bool {
-		if s.variable == ollama.Variable {
-			host := ollama.ParseHost(s.value)
+// IsClient reports whether something in the environment points out of the
+// container: not the address that its own Ollama listens on, nor an Ollama that its
+// image brings along.
+func (c Container) IsClient(port int) bool {
+	return slices.ContainsFunc(clients.Targets(c.Env, port), func(t clients.Target) bool {
+		if t.Variable == ollama.Variable {
+			host := ollama.ParseHost(t.Value)
 			return !host.Wildcard() && !(host.Loopback() && c.isOllama())
 		}
-		return !(isWebUIDefault(s.variable, s.value) && c.bundlesOllama())
+		return !(clients.IsWebUIDefault(t.Variable, t.Value) && clients.BundlesOllama(c.Env))
 	})
 }
 
@@ -384,7 +336,7 @@ func (c Container) firstSet(names ...string) (variable, value string) {
 func (c Container) exempt(u *url.URL) bool {
 	_, list := c.firstSet("no_proxy", "NO_PROXY")
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	port := strconv.Itoa(portOf(u))
+	port := strconv.Itoa(text.PortOf(u))
 	for _, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if exempts(strings.ToLower(entry), host, port) {
 			return true
@@ -398,7 +350,7 @@ func (c Container) exempt(u *url.URL) bool {
 // for that port alone.
 func exempts(entry, host, port string) bool {
 	if prefix, err := netip.ParsePrefix(entry); err == nil {
-		return prefix.Contains(parseIP(host))
+		return prefix.Contains(text.ParseIP(host))
 	}
 	domain := strings.Trim(strings.TrimPrefix(entry, "*"), ".")
 	is := func(host string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }

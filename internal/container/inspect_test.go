@@ -3,13 +3,13 @@ package container
 import (
 	"errors"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/clients"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -184,12 +184,12 @@ func TestInspectErrors(t *testing.T) {
 func TestClients(t *testing.T) {
 	all := string(fixture(t, "docker-linux.inspect.json"))
 	r := &tools{answers: map[string]said{
-		"docker ps -q --no-trunc":                     {out: "aa\nbb\ncc\n"},
+		"docker ps --all -q --no-trunc":               {out: "aa\nbb\ncc\n"},
 		"docker inspect --type container -- aa bb cc": {out: all, code: 1, stderr: "Error response from daemon: No such container: bb"},
 	}}
-	got, err := clients(t.Context(), r, dockerNative)
+	got, err := list(t.Context(), r, dockerNative)
 	var names []string
-	for _, c := range got {
+	for _, c := range (Probe{}).clients(got) {
 		names = append(names, c.Name)
 	}
 	if want := []string{"webui", "list", "sidecar"}; err != nil || !slices.Equal(names, want) {
@@ -209,8 +209,8 @@ func TestClientsErrors(t *testing.T) {
 		"stopped":   {said{out: "aa"}, said{code: 1, stderr: string(fixture(t, "docker-no-engine.stderr"))}, ErrNoEngine, 2},
 		"all gone":  {said{out: "aa"}, said{code: 1, out: "[]", stderr: "Error: No such container: aa"}, nil, 2},
 	} {
-		r := &tools{answers: map[string]said{"docker ps -q --no-trunc": c.ps, "docker inspect --type container -- aa": c.inspect}}
-		got, err := clients(t.Context(), r, dockerNative)
+		r := &tools{answers: map[string]said{"docker ps --all -q --no-trunc": c.ps, "docker inspect --type container -- aa": c.inspect}}
+		got, err := list(t.Context(), r, dockerNative)
 		if !errors.Is(err, c.want) || len(got) != 0 || len(r.asked) != c.asked {
 			t.Errorf("%s: %v, %v, asked %q", name, got, err, r.asked)
 		}
@@ -236,36 +236,8 @@ func TestWhoIsAClient(t *testing.T) {
 		{"webui", map[string]string{"OLLAMA_BASE_URL": "/ollama"}, true},
 		{"webui", map[string]string{"OLLAMA_BASE_URL": "/ollama", "USE_OLLAMA_DOCKER": "True"}, false},
 	} {
-		if got := !notClient(Container{Image: c.image, Env: c.env}); got != c.want {
+		if got := (Container{Image: c.image, Env: c.env}).IsClient(0); got != c.want {
 			t.Errorf("%s %v: %v", c.image, c.env, got)
-		}
-	}
-}
-
-func TestOllamaURLs(t *testing.T) {
-	for _, c := range []struct {
-		env  map[string]string
-		want []setting
-	}{
-		{nil, nil},
-		{map[string]string{"OLLAMA_HOST": "h", "OLLAMA_API_BASE_URL": "http://d/api", "OLLAMA_API_BASE": "http://c", "OLLAMA_BASE_URLS": " http://a ; http://b;;http://a", "OLLAMA_BASE_URL": "http://a"},
-			[]setting{
-				{"OLLAMA_BASE_URL", "http://a", "http://a"},
-				{"OLLAMA_BASE_URLS", "http://b", "http://b"},
-				{"OLLAMA_API_BASE", "http://c", "http://c"},
-				{"OLLAMA_API_BASE_URL", "http://d/api", "http://d/api"},
-				{"OLLAMA_HOST", "h", "http://h:11434"},
-			}},
-		{map[string]string{"OLLAMA_HOST": "https://h/a/b"}, []setting{{"OLLAMA_HOST", "https://h/a/b", "https://h:443/a/b"}}},
-		{map[string]string{"OLLAMA_HOST": "0.0.0.0"}, []setting{{"OLLAMA_HOST", "0.0.0.0", "http://0.0.0.0:11434"}}},
-		{map[string]string{"OLLAMA_BASE_URL": "h:1/x"}, []setting{{"OLLAMA_BASE_URL", "h:1/x", "http://h:1/x"}}},
-		{map[string]string{"OLLAMA_BASE_URL": "h;i"}, []setting{{"OLLAMA_BASE_URL", "h;i", "h;i"}}},
-		{map[string]string{"OLLAMA_BASE_URL": "/ollama"}, []setting{{"OLLAMA_BASE_URL", "/ollama", "http://host.docker.internal:11434"}}},
-		{map[string]string{"OLLAMA_BASE_URL": "/ollama", "USE_OLLAMA_DOCKER": "true"}, []setting{{"OLLAMA_BASE_URL", "/ollama", "http://localhost:11434"}}},
-		{map[string]string{"OLLAMA_BASE_URL": "/ollama", "OLLAMA_BASE_URLS": "http://a"}, []setting{{"OLLAMA_BASE_URLS", "http://a", "http://a"}}},
-	} {
-		if got := (Container{Env: c.env}).ollamaURLs(); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%v:\n got %v\nwant %v", c.env, got, c.want)
 		}
 	}
 }
@@ -351,12 +323,12 @@ func FuzzParseInspect(f *testing.F) {
 		}
 		for _, c := range all {
 			c.hostNames()
-			for _, s := range c.ollamaURLs() {
-				if problem := c.URLProblem(s.variable, s.value); strings.ContainsAny(problem.Host+problem.Address, "\n\x1b") {
+			for _, s := range clients.Targets(c.Env) {
+				if problem := c.URLProblem(s.Variable, s.Value); strings.ContainsAny(problem.Host+problem.Address, "\n\x1b") {
 					t.Errorf("%q", problem)
 				}
 			}
-			notClient(c)
+			c.IsClient(0)
 		}
 	})
 }
@@ -364,11 +336,11 @@ func FuzzParseInspect(f *testing.F) {
 func TestClientsInPieces(t *testing.T) {
 	ids := slices.Repeat([]string{"ab"}, atOnce+1)
 	r := &tools{answers: map[string]said{
-		"docker ps -q --no-trunc": {out: strings.Join(ids, "\n")},
+		"docker ps --all -q --no-trunc":                                         {out: strings.Join(ids, "\n")},
 		"docker inspect --type container -- " + strings.Join(ids[:atOnce], " "): {out: "[]"},
 		"docker inspect --type container -- ab":                                 {out: `[{"Id":"a","Config":{"Env":["OLLAMA_HOST=a"]}}]`},
 	}}
-	if got, err := clients(t.Context(), r, dockerNative); err != nil || len(got) != 1 {
+	if got, err := list(t.Context(), r, dockerNative); err != nil || len(got) != 1 {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -7,11 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/clients"
+	"github.com/ollama-bind/ollama-bind/internal/container/fetch"
 	"github.com/ollama-bind/ollama-bind/internal/container/listen"
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // measurement is all that is fetched from inside of one container.
@@ -20,11 +25,13 @@ type measurement struct {
 	container Container
 	server    Server
 	listeners *listen.Pair
+	siblings  func(context.Context, Runtime) []Container
 	tag       string // that its fetches of our listeners carry
 
 	urls     []ClientURL
 	hosts    []HostResult
-	requests []request
+	own      []HostResult // by the hosts of the container's own URLs
+	requests []fetch.Request
 	// keep puts the answer to the request of the same index where it belongs.
 	keep []func(Answer)
 }
@@ -36,42 +43,68 @@ func (m *measurement) run(ctx context.Context) []ClientURL {
 	for i, a := range answers {
 		m.keep[i](a)
 	}
+	// What leads to none of our listeners is not this machine.
+	for _, h := range m.own {
+		if h.Loopback.Result == OK || h.Wildcard.Result == OK {
+			m.hosts = append(m.hosts, h)
+		}
+	}
 	for i := range m.urls {
 		u := &m.urls[i]
 		u.Image = via.image
-		if u.Err = err; err != nil {
-			continue
+		if u.Err = err; err == nil {
+			u.Hosts, u.Tool = m.hosts, via.tool
+			m.judge(ctx, u, via)
 		}
-		u.Hosts, u.Tool = m.hosts, via.tool
-		if u.Answer.Status == 403 {
-			u.Why403 = m.why403(ctx, via, u)
-		}
-		u.Diagnosis = Judge(*u, m.server)
 	}
 	return m.urls
 }
 
+// judge draws the conclusion, and looks closer where that makes another one.
+func (m *measurement) judge(ctx context.Context, u *ClientURL, via via) {
+	if u.Answer.Status == 403 {
+		u.Why403 = m.why403(ctx, via, u)
+	}
+	if u.Answer.Result != OK && u.mayBeContainer() {
+		u.Sibling = siblingOf(u, m.siblings(ctx, u.Container.Runtime))
+	}
+	u.Diagnosis = Judge(*u, m.server)
+	if u.Cause == ByNetwork {
+		m.lookAtNetworks(ctx, &u.Container)
+		u.Diagnosis = Judge(*u, m.server)
+	}
+}
+
 // plan says what is to be fetched: Ollama by the container's own URLs, and by
-// each of the host's names Ollama and our two listeners. A container that has no
-// such name, not even a gateway, is asked for the usual one all the same: that it
-// does not get there is the answer.
+// each of the host's names, and of those URLs, Ollama and our two listeners. A
+// container that has no such name, not even a gateway, is asked for the usual one
+// all the same: that it does not get there is the answer.
 func (m *measurement) plan() {
-	names := m.container.hostNames()
+	names := m.container.askedNames()
 	if len(names) == 0 {
 		names = []string{m.container.Runtime.HostName()}
 	}
 	m.urls = m.ownURLs(names[0])
+	own := names
 	for i := range m.urls {
 		m.planURL(&m.urls[i])
+		if host := m.urls[i].host(); host != "" && m.container.leadsToSelf(host) == "" && !containsFold(own, host) {
+			own = append(slices.Clip(own), host)
+		}
 	}
-	m.hosts = make([]HostResult, len(names))
-	for i, host := range names {
-		m.hosts[i].Host = host
-		m.planHost(&m.hosts[i], fmt.Sprintf("%s-%d", m.tag, i))
+	all := make([]HostResult, len(own))
+	for i, host := range own {
+		all[i].Host = host
+		m.planHost(&all[i], fmt.Sprintf("%s-%d", m.tag, i))
 	}
+	m.hosts, m.own = all[:len(names):len(names)], all[len(names):]
 }
 
-func (m *measurement) add(r request, keep func(Answer)) {
+func containsFold(all []string, one string) bool {
+	return slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, one) })
+}
+
+func (m *measurement) add(r fetch.Request, keep func(Answer)) {
 	m.requests = append(m.requests, r)
 	m.keep = append(m.keep, keep)
 }
@@ -80,25 +113,37 @@ func (m *measurement) add(r request, keep func(Answer)) {
 // container's environment, or else the one that we would tell it to use.
 func (m *measurement) ownURLs(host string) []ClientURL {
 	c := m.container
-	settings := c.ollamaURLs()
-	if m.URL != "" {
-		settings = []setting{{"--url", m.URL, m.URL}}
+	targets := clients.Targets(c.Env, m.Port, m.server.Port)
+	if c.isOllama() { // what it has is the address that it listens on
+		targets = slices.DeleteFunc(targets, func(t clients.Target) bool { return t.Variable == ollama.Variable })
 	}
-	if len(settings) == 0 {
-		settings = []setting{{url: ClientURL{}.right(host, m.server.Port)}}
+	if m.URL != "" {
+		targets = []clients.Target{{Variable: "--url", Value: m.URL, URL: m.URL}}
+	}
+	if len(targets) == 0 {
+		targets = []clients.Target{{URL: ClientURL{}.right(host, m.server.Port)}}
 	}
 	var all []ClientURL
-	for _, s := range settings {
+	for _, t := range targets {
 		// The secrets of a URL are kept for the fetch, and shown nowhere.
 		all = append(all, ClientURL{
 			Container: c,
-			Source:    s.variable,
-			Value:     withoutSecrets(s.value),
-			URL:       withoutSecrets(s.url),
-			fetched:   s.url,
+			Source:    t.Variable,
+			Value:     shown(t.Value),
+			URL:       shown(t.URL),
+			fetched:   t.URL,
 		})
 	}
 	return all
+}
+
+// shown is a URL as a person is to see it.
+func shown(raw string) string {
+	safe := text.WithoutSecrets(raw)
+	if short := text.Printable(safe, text.MaxDetail); short != safe {
+		return short + "..."
+	}
+	return safe
 }
 
 func (m *measurement) planURL(u *ClientURL) {
@@ -107,7 +152,7 @@ func (m *measurement) planURL(u *ClientURL) {
 		u.Answer = Answer{Detail: err.Error()}
 		return
 	}
-	own, err := newRequest(base.String(), m.Origin)
+	own, err := fetch.NewRequest(base.String(), m.Origin)
 	if err != nil {
 		u.Answer = Answer{Detail: err.Error()}
 		return
@@ -120,9 +165,9 @@ func (m *measurement) planURL(u *ClientURL) {
 	if !strings.Contains(proxy, "://") {
 		proxy = "http://" + proxy
 	}
-	u.Proxied = &Proxied{Variable: variable, Proxy: withoutSecrets(proxy)}
-	direct, _ := newRequest(base.String(), "")
-	if through, err := direct.through(proxy); err == nil {
+	u.Proxied = &Proxied{Variable: variable, Proxy: text.WithoutSecrets(proxy)}
+	direct, _ := fetch.NewRequest(base.String(), "")
+	if through, err := direct.Through(proxy); err == nil {
 		u.Proxied.Measured = true
 		m.add(through, func(a Answer) { u.Proxied.Answer, u.Proxied.Models = readTags(a) })
 	}
@@ -130,7 +175,7 @@ func (m *measurement) planURL(u *ClientURL) {
 
 func (m *measurement) planHost(h *HostResult, tag string) {
 	get := func(url string, keep func(Answer)) {
-		r, _ := newRequest(url, "") // inspect lets nothing through that is no host
+		r, _ := fetch.NewRequest(url, "") // inspect lets nothing through that is no host
 		m.add(r, keep)
 	}
 	look := func(l *listen.Listener, result *ListenerResult) {
@@ -155,44 +200,77 @@ type via struct{ tool, image string }
 
 // fetch makes the requests with what the container has, or else in a temporary
 // container beside it.
-func (m *measurement) fetch(ctx context.Context, requests []request) ([]Answer, via, error) {
+func (m *measurement) fetch(ctx context.Context, requests []fetch.Request) ([]Answer, via, error) {
 	c := m.container
-	switch {
-	case c.Err != nil:
-		return nil, via{}, c.Err
-	case c.Paused:
-		return nil, via{}, ErrPaused
-	case c.Name != "" && !c.Running:
-		return nil, via{}, ErrNotRunning
+	var broken error
+	if err := c.notAskable(); err != nil {
+		return nil, via{}, err
 	}
 	if c.Name != "" && m.Image == "" {
-		answers, tool, err := fetch(ctx, inside(m.Runner, c), requests, m.Patience)
-		if !errors.Is(err, errNoFetcher) {
+		answers, tool, err := fetch.Fetch(ctx, inside(m.Runner, c), requests, m.Patience)
+		if _, failed := errors.AsType[*launchctl.ExitError](err); err == nil || !failed && !errors.Is(err, fetch.ErrNoFetcher) {
 			return answers, via{tool: tool}, err
 		}
+		if state := m.stateNow(ctx); state != nil {
+			return nil, via{}, state
+		}
+		broken = err // such as one that may start no more programs
 	}
 	image := m.Image
 	if image == "" {
 		var err error
 		if image, err = localImage(ctx, m.Runner, c.Runtime); err != nil {
-			return nil, via{}, err
+			if errors.Is(broken, fetch.ErrNoFetcher) {
+				broken = err
+			}
+			return nil, via{}, cmp.Or(broken, err)
 		}
 	}
 	m.sweep(ctx, c.Runtime)
-	answers, tool, err := fetch(ctx, m.beside(c, image), requests, m.Patience)
+	answers, tool, err := fetch.Fetch(ctx, m.beside(c, image), requests, m.Patience)
 	return answers, via{tool, image}, err
+}
+
+// notAskable is why nothing can be run in a container, nil if nothing is known.
+func (c Container) notAskable() error {
+	switch {
+	case c.Err != nil:
+		return c.Err
+	case c.Restarting:
+		return ErrRestarting
+	case c.Paused:
+		return ErrPaused
+	case c.Created:
+		return ErrCreated
+	case c.Name != "" && !c.Running:
+		return ErrNotRunning
+	}
+	return nil
+}
+
+// stateNow is why the container could not be asked, if it is in another state than it
+// was a moment ago: one that ends at once is a running one now and then.
+func (m *measurement) stateNow(ctx context.Context) error {
+	now, err := inspectOne(ctx, m.Runner, m.container.Runtime, m.container.ID)
+	switch {
+	case err != nil:
+		return nil
+	case now.Restarts > m.container.Restarts || now.Restarts > 0 && !now.Running:
+		return ErrRestarting
+	}
+	return now.notAskable()
 }
 
 // why403 tells the reasons for a 403 apart: it fetches once more without the
 // Origin, and with a Host that Ollama always takes.
 func (m *measurement) why403(ctx context.Context, via via, u *ClientURL) Cause {
 	base, _ := tagsURL(u.fetched) // which has been fetched
-	noOrigin, _ := newRequest(base.String(), "")
-	localhost, _ := newRequest(base.String(), m.Origin)
+	noOrigin, _ := fetch.NewRequest(base.String(), "")
+	localhost, _ := fetch.NewRequest(base.String(), m.Origin)
 	localhost.Headers[0][1] = "localhost"
 	again := *m
 	again.Image = via.image
-	answers, _, err := again.fetch(ctx, []request{noOrigin, localhost})
+	answers, _, err := again.fetch(ctx, []fetch.Request{noOrigin, localhost})
 	switch {
 	case err != nil:
 		return ""
@@ -209,7 +287,7 @@ func readTags(a Answer) (Answer, []string) {
 	var models []string
 	a = checked(a, func(body []byte) (err error) { models, err = ollama.ParseTags(body); return err })
 	for i := range models {
-		models[i] = printable(models[i], maxDetail)
+		models[i] = text.Printable(models[i], text.MaxDetail)
 	}
 	return a, models
 }
@@ -227,9 +305,9 @@ func checked(a Answer, parse func(body []byte) error) Answer {
 // tagsURL is where Ollama lists its models, for a URL as clients are given it:
 // of the server itself, or of one of its interfaces under /v1 or /api.
 func tagsURL(raw string) (*url.URL, error) {
-	u, bare, err := readURL(raw)
+	u, bare, err := text.ReadURL(raw)
 	if err != nil || bare {
-		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", withoutSecrets(raw))
+		return nil, fmt.Errorf("%q is not a URL that begins with http:// or https:// and names a host", text.WithoutSecrets(raw))
 	}
 	path := strings.TrimRight(u.Path, "/")
 	for _, end := range []string{"/v1", "/api"} {

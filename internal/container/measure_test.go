@@ -1,6 +1,10 @@
 package container
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
+)
 
 func TestWithoutSecrets(t *testing.T) {
 	for raw, want := range map[string]string{
@@ -20,8 +24,8 @@ func TestWithoutSecrets(t *testing.T) {
 		"http://[::1]:11434":                  "http://[::1]:11434",
 		"":                                    "",
 	} {
-		if got := withoutSecrets(raw); got != want {
-			t.Errorf("withoutSecrets(%q) = %q, want %q", raw, got, want)
+		if got := text.WithoutSecrets(raw); got != want {
+			t.Errorf("text.WithoutSecrets(%q) = %q, want %q", raw, got, want)
 		}
 	}
 }

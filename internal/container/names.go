@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -31,11 +32,12 @@ var productNames = map[Product][]string{
 	Lima:           {nameLima},
 	RancherDesktop: {nameDocker, nameRancher},
 	PodmanMachine:  {namePodman, nameDocker},
+	Remote:         nil,
 	UnknownProduct: genericNames,
 }
 
-// VM reports whether the engine is known to run in a virtual machine, where a
-// bridge's gateway is that machine and not the host.
+// VM reports whether the engine is known to run in a virtual machine, or on another
+// one, where a bridge's gateway is that machine and not the host.
 func (r Runtime) VM() bool {
 	_, known := productNames[r.Product]
 	return known && r.Product != UnknownProduct
@@ -56,13 +58,23 @@ func (r Runtime) HasName() bool { return len(r.names()) > 0 }
 
 // names are those that every container of this runtime can look up.
 func (r Runtime) names() []string {
-	if r.Product == Native {
-		if r.Podman {
-			return []string{namePodman}
-		}
+	switch {
+	case r.Product == Remote:
+		return []string{r.Address}
+	case r.Product == Native && !r.Podman:
 		return nil
+	// Podman has Docker's name as well since 4.7 (containers/common#1592).
+	case r.Podman && (r.Product == Native || r.before(4, 7)):
+		return []string{namePodman}
 	}
 	return productNames[r.Product]
+}
+
+// before reports whether the engine is known to be older than a version.
+func (r Runtime) before(major, minor int) bool {
+	var a, b int
+	n, _ := fmt.Sscanf(r.Version, "%d.%d", &a, &b)
+	return n == 2 && (a < major || a == major && b < minor)
 }
 
 // hostNames are the names and addresses that may lead from this container to
@@ -93,6 +105,17 @@ func (c Container) hostNames() []string {
 	return names
 }
 
+// askedNames are those of hostNames that are asked: where a name leads to a bridge of
+// this machine, the bridge's address says no more.
+func (c Container) askedNames() []string {
+	toGateway := func(e ExtraHost) bool { return e.Address == "host-gateway" || slices.Contains(c.gateways(), e.Address) }
+	names := c.hostNames()
+	if c.Runtime.Product == Native && slices.ContainsFunc(c.ExtraHosts, toGateway) {
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(c.gateways(), name) })
+	}
+	return names
+}
+
 // borrowsNetwork: the names that lead from the container whose network this
 // one uses are not in what was inspected.
 func (c Container) borrowsNetwork() bool { return strings.HasPrefix(c.NetworkMode, "container:") }
@@ -102,7 +125,7 @@ func (c Container) borrowsNetwork() bool { return strings.HasPrefix(c.NetworkMod
 func (c Container) hostLines() []string {
 	var names []string
 	for _, extra := range c.ExtraHosts {
-		byAddress := extra.Address == "host-gateway" || slices.Contains(c.gateways(), extra.Address)
+		byAddress := extra.Address == "host-gateway" && c.Runtime.Product != Remote || slices.Contains(c.gateways(), extra.Address)
 		if byAddress || slices.Contains(genericNames, strings.ToLower(extra.Name)) {
 			names = append(names, extra.Name)
 		}
@@ -112,6 +135,9 @@ func (c Container) hostLines() []string {
 
 func (c Container) gateways() []string {
 	var all []string
+	if c.Runtime.Product == Remote {
+		return nil
+	}
 	for _, n := range c.Networks {
 		if n.Gateway != "" {
 			all = append(all, n.Gateway)
@@ -159,7 +185,7 @@ func parseGateway(data []byte) (string, error) {
 	var gateway netip.Addr
 	for _, n := range networks {
 		for _, s := range slices.Concat(n.IPAM.Config, n.Subnets) {
-			ip := parseIP(s.Gateway)
+			ip := text.ParseIP(s.Gateway)
 			// Docker 20.10 names none for a bridge that it laid out itself, and takes
 			// the first address.
 			if prefix, err := netip.ParsePrefix(s.Subnet); err == nil && s.Gateway == "" {

@@ -16,9 +16,11 @@ import (
 type Probe struct {
 	Runner Runner
 	Tools  []string // the runtimes' programs to try, all for none
-	// Names are the containers to ask from. Without any it is every running
-	// one whose environment names Ollama, or else a temporary one.
+	// Names are the containers to ask from, or services of compose or a swarm. Without
+	// any it is every running one whose environment names Ollama, or else a
+	// temporary one.
 	Names []string
+	Port  int // that Ollama should have; variables with it in a value are taken for its
 	// URL is asked instead of what a container's environment names, if it is
 	// not empty.
 	URL string
@@ -45,6 +47,9 @@ type Report struct {
 	// URLs are one for each URL that a container uses, at least one for
 	// each container.
 	URLs []ClientURL
+	// Others are the containers that run, where none of them names Ollama and none was
+	// asked for.
+	Others []Container
 	// Err says why there are no targets, though there is a runtime.
 	Err error
 }
@@ -63,7 +68,7 @@ func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server
 	wg.Go(func() { r.Server = server(ctx) })
 	wg.Go(func() {
 		if r.Found = find(ctx); len(r.Runtimes) > 0 {
-			containers, r.Err = p.choose(ctx, r.Runtimes)
+			containers, r.Others, r.Err = p.choose(ctx, r.Runtimes)
 		}
 	})
 	wg.Wait()
@@ -76,32 +81,53 @@ func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server
 	return r
 }
 
-// choose finds the containers to ask from: those that are named, or those whose
-// environment names Ollama, of the first runtime that has any (two runtimes may be
-// one engine), or a temporary one.
-func (p Probe) choose(ctx context.Context, runtimes []Runtime) ([]Container, error) {
+// choose finds the containers to ask from: those that are named, or the clients of the
+// first runtime that has any (two runtimes may be one engine), or a temporary one.
+// Others are those that run, where there is no client.
+func (p Probe) choose(ctx context.Context, runtimes []Runtime) (chosen, others []Container, err error) {
 	if len(p.Names) > 0 {
-		return p.named(ctx, runtimes), nil
+		return p.named(ctx, runtimes), nil, nil
 	}
 	var errs error
 	for _, rt := range runtimes {
 		if p.Image != "" {
 			break
 		}
-		clients, err := clients(ctx, p.Runner, rt)
-		if len(clients) > 0 {
-			return clients, nil
+		all, err := list(ctx, p.Runner, rt)
+		if clients := p.clients(all); len(clients) > 0 {
+			return clients, nil, nil
+		}
+		for _, c := range all {
+			if c.Running {
+				others = append(others, c)
+			}
 		}
 		errs = errors.Join(errs, err)
 	}
 	if errs != nil {
-		return nil, errs
+		return nil, others, errs
 	}
 	temporary := Container{Runtime: runtimes[0]}
 	if gateway, err := DefaultGateway(ctx, p.Runner, runtimes[0]); err == nil { // else there are names still
 		temporary.Networks = []Network{{Name: "bridge", Gateway: gateway}}
 	}
-	return []Container{temporary}, nil
+	return []Container{temporary}, others, nil
+}
+
+// clients are those that look for Ollama: the ones that should be running, or else
+// those that do not.
+func (p Probe) clients(all []Container) (clients []Container) {
+	for _, running := range []bool{true, false} {
+		for _, c := range all {
+			if c.IsClient(p.Port) && (c.Running || c.Restarting || c.Paused) == running {
+				clients = append(clients, c)
+			}
+		}
+		if len(clients) > 0 {
+			return clients
+		}
+	}
+	return nil
 }
 
 // named looks for each name in every runtime, and takes the first that has it. A
@@ -109,18 +135,39 @@ func (p Probe) choose(ctx context.Context, runtimes []Runtime) ([]Container, err
 func (p Probe) named(ctx context.Context, runtimes []Runtime) []Container {
 	var all []Container
 	for _, name := range p.Names {
-		found := Container{Runtime: runtimes[0], Name: name}
-		for _, rt := range runtimes {
-			c, err := inspectOne(ctx, p.Runner, rt, name)
-			if err == nil {
-				found = c
-				break
-			}
-			found.Err = cmp.Or(found.Err, err)
+		found, err := p.find(ctx, runtimes, name)
+		if err != nil {
+			found = []Container{{Runtime: runtimes[0], Name: name, Err: err}}
 		}
-		all = append(all, found)
+		all = append(all, found...)
 	}
 	return all
+}
+
+// find is the container of that name, or those of a service of that name.
+func (p Probe) find(ctx context.Context, runtimes []Runtime, name string) ([]Container, error) {
+	var missing error
+	for _, rt := range runtimes {
+		c, err := inspectOne(ctx, p.Runner, rt, name)
+		if err == nil {
+			return []Container{c}, nil
+		}
+		missing = cmp.Or(missing, err)
+		for _, label := range []string{"com.docker.compose.service", "com.docker.swarm.service.name"} {
+			if !isContainerName(name) || !errors.Is(err, ErrNoContainer) {
+				break
+			}
+			all, err := list(ctx, p.Runner, rt, "label="+label+"="+name)
+			running := slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return !c.Running })
+			if len(running) > 0 {
+				all = running // those that were replaced are left by a swarm
+			}
+			if err == nil && len(all) > 0 {
+				return all, nil
+			}
+		}
+	}
+	return nil, missing
 }
 
 // ask measures, with two listeners that are there for as long as it takes.
@@ -131,11 +178,38 @@ func (p Probe) ask(ctx context.Context, containers []Container, s Server) ([]Cli
 	}
 	defer listeners.Close()
 	each := make([][]ClientURL, len(containers))
+	slots := make(chan struct{}, containersAtOnce)
+	siblings := p.siblings()
 	var wg sync.WaitGroup
 	for i, c := range containers {
-		m := measurement{Probe: p, container: c, server: s, listeners: listeners, tag: fmt.Sprint("c", i)}
-		wg.Go(func() { each[i] = m.run(ctx) })
+		m := measurement{Probe: p, container: c, server: s, listeners: listeners, siblings: siblings, tag: fmt.Sprint("c", i)}
+		wg.Go(func() {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-ctx.Done(): // the rest says that there was no time
+			}
+			each[i] = m.run(ctx)
+		})
 	}
 	wg.Wait()
 	return slices.Concat(each...), ctx.Err()
+}
+
+// containersAtOnce bounds what an engine, which may have two slow cores, is asked to
+// do side by side.
+const containersAtOnce = 6
+
+// siblings lists the containers of a runtime, the first time that it is asked.
+func (p Probe) siblings() func(context.Context, Runtime) []Container {
+	var mu sync.Mutex
+	known := map[string][]Container{}
+	return func(ctx context.Context, rt Runtime) []Container {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, ok := known[rt.Tool]; !ok {
+			known[rt.Tool], _ = list(ctx, p.Runner, rt) // without them, none is recognised
+		}
+		return known[rt.Tool]
+	}
 }

@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -78,11 +81,56 @@ func askTool(ctx context.Context, r Runner, kernel string, tool string) (Runtime
 	if tool == "podman" {
 		format = "json"
 	}
+	var endpoint string
+	var asking sync.WaitGroup
+	if tool == "docker" {
+		asking.Go(func() { endpoint = dockerEndpoint(ctx, r) })
+	}
 	out, err := r.Run(ctx, tool, "info", "--format", format)
+	asking.Wait()
 	if err != nil {
 		return Runtime{}, toolError(tool, askingEngine, err)
 	}
-	return parseInfo(tool, out, kernel)
+	rt, err := parseInfo(tool, out, kernel)
+	if address := addressFrom(endpoint); address != "" {
+		rt.Product, rt.Endpoint, rt.Address = Remote, endpoint, address
+	}
+	return rt, err
+}
+
+// dockerEndpoint is where docker finds its engine, "" where it does not tell.
+func dockerEndpoint(ctx context.Context, r Runner) string {
+	out, err := r.Run(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+	if err != nil {
+		return ""
+	}
+	return text.WithoutSecrets(text.Printable(string(out), text.MaxDetail))
+}
+
+// addressFrom is this machine's address as an engine at that endpoint reaches it, ""
+// for an engine on this machine.
+func addressFrom(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Hostname() == "" || text.IsLoopback(u.Hostname()) || !slices.Contains([]string{"ssh", "tcp", "http", "https"}, u.Scheme) {
+		return ""
+	}
+	// No packet is sent: it only asks which of the addresses would be used.
+	if conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), "9")); err == nil {
+		defer conn.Close()
+		own, _ := netip.ParseAddrPort(conn.LocalAddr().String())
+		there, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+		if own.Addr() == there.Addr() {
+			return ""
+		}
+		return own.Addr().String()
+	}
+	addresses, _ := net.InterfaceAddrs() // a name that only ssh knows
+	for _, a := range addresses {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() && prefix.Addr().IsGlobalUnicast() {
+			return prefix.Addr().String()
+		}
+	}
+	return ""
 }
 
 // askingEngine is the operation whose failure, for whatever reason, means that
@@ -101,7 +149,7 @@ func toolError(tool, op string, err error) error {
 			kind = cmp.Or(kind, ErrNoEngine)
 		}
 		if kind != nil {
-			return fmt.Errorf("%s: %w: %s", tool, kind, reason(exit.Stderr))
+			return fmt.Errorf("%s: %w: %s", tool, kind, text.Reason(exit.Stderr))
 		}
 	}
 	return fmt.Errorf("%s with %s: %w", op, tool, err)
@@ -119,41 +167,6 @@ func engineState(said string) error {
 		return ErrNoEngine
 	}
 	return nil
-}
-
-// reason is the first line that is no mere notice.
-func reason(said string) string {
-	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		notice := line == "" || strings.HasPrefix(line, "WARN") || strings.Contains(line, "level=warning") ||
-			strings.HasPrefix(line, "Emulate Docker CLI")
-		if !notice {
-			return printable(line, maxValue)
-		}
-	}
-	return "no reason given"
-}
-
-// What is kept of text from outside, in bytes.
-const (
-	maxValue  = 4 << 10
-	maxDetail = 200
-)
-
-// printable makes text from outside fit for a line on a terminal: without what
-// could move a cursor or hide something, and no longer than limit.
-func printable(text string, limit int) string {
-	text = strings.TrimSpace(text)
-	text = strings.ToValidUTF8(text[:min(len(text), limit)], "?")
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsPrint(r):
-			return r
-		}
-		return '?'
-	}, text))
 }
 
 // info is what `info` prints: docker and nerdctl the fields above, podman those below.
@@ -191,7 +204,7 @@ func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 		return Runtime{
 			Tool:     tool,
 			Product:  i.Host.product(kernel),
-			Version:  printable(i.Version.Version, maxValue),
+			Version:  text.Printable(i.Version.Version, text.MaxValue),
 			Rootless: i.Host.Security.Rootless,
 			Podman:   true,
 		}, nil
@@ -199,7 +212,7 @@ func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 	// Older docker commands end well without an engine, and say so in here.
 	if len(i.ServerErrors) > 0 {
 		said := strings.Join(i.ServerErrors, "\n")
-		return Runtime{}, fmt.Errorf("%s: %w: %s", tool, cmp.Or(engineState(said), ErrNoEngine), reason(said))
+		return Runtime{}, fmt.Errorf("%s: %w: %s", tool, cmp.Or(engineState(said), ErrNoEngine), text.Reason(said))
 	}
 	if i.ServerVersion == "" {
 		return Runtime{}, fmt.Errorf("%s: %w: its info names no version", tool, ErrNoEngine)
@@ -207,8 +220,8 @@ func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 	return Runtime{
 		Tool:     tool,
 		Product:  i.product(kernel),
-		Context:  printable(i.ClientInfo.Context, maxValue),
-		Version:  printable(i.ServerVersion, maxValue),
+		Context:  text.Printable(i.ClientInfo.Context, text.MaxValue),
+		Version:  text.Printable(i.ServerVersion, text.MaxValue),
 		Rootless: slices.ContainsFunc(i.SecurityOptions, func(o string) bool { return strings.Contains(o, "rootless") }),
 		Podman:   i.podman(),
 	}, nil

@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
+
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 )
 
 const fixtures = "../../fixtures/containers"
@@ -211,7 +214,7 @@ func (w *waiting) Run(ctx context.Context, name string, args ...string) ([]byte,
 
 func TestFindAsksSideBySide(t *testing.T) {
 	w := new(waiting)
-	w.Add(len(Tools()))
+	w.Add(len(Tools()) + 1) // docker is asked as well where its engine is
 	unusable := Probe{Runner: w}.Find(t.Context()).Unusable
 	var names []string
 	for _, a := range unusable {
@@ -222,6 +225,41 @@ func TestFindAsksSideBySide(t *testing.T) {
 	if !reflect.DeepEqual(names, Tools()) {
 		t.Errorf("in the order %v", names)
 	}
+}
+
+func TestAddressFrom(t *testing.T) {
+	for endpoint, elsewhere := range map[string]bool{
+		"unix:///var/run/docker.sock":   false,
+		"npipe:////./pipe/docker":       false,
+		"tcp://127.0.0.1:2375":          false,
+		"ssh://me@localhost":            false,
+		"tcp://[::1]:2376":              false,
+		"":                              false,
+		"nonsense":                      false,
+		"tcp://192.0.2.7:2376":          true,
+		"ssh://192.0.2.7:22":            true,
+		"ssh://a-name-of-ssh-s.invalid": true,
+	} {
+		address := addressFrom(endpoint)
+		if got := address != ""; got != elsewhere && len(ownAddresses(t)) > 0 {
+			t.Errorf("%s: %q", endpoint, address)
+		}
+	}
+}
+
+// ownAddresses are those by which another machine could reach this one.
+func ownAddresses(t *testing.T) (own []string) {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if ip, _, err := net.ParseCIDR(a.String()); err == nil && ip.To4() != nil && ip.IsGlobalUnicast() {
+			own = append(own, ip.String())
+		}
+	}
+	return own
 }
 
 func FuzzParseInfo(f *testing.F) {
@@ -237,7 +275,7 @@ func FuzzParseInfo(f *testing.F) {
 		if err == nil && rt.Product == "" {
 			t.Error("a runtime without a product")
 		}
-		if printable(rt.Version, maxValue) != rt.Version || printable(rt.Context, maxValue) != rt.Context {
+		if text.Printable(rt.Version, text.MaxValue) != rt.Version || text.Printable(rt.Context, text.MaxValue) != rt.Context {
 			t.Errorf("%q, %q", rt.Version, rt.Context)
 		}
 	})

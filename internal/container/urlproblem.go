@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/clients"
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -21,6 +23,7 @@ type URLProblem struct {
 // What can be wrong with a URL.
 const (
 	NotAURL           Cause = "not-a-url"           // it is no http or https URL
+	Quotes            Cause = "quotes"              // it stands in quotes, which are part of it
 	NoScheme          Cause = "no-scheme"           // many clients refuse it without http://
 	HTTPS             Cause = "https"               // Ollama speaks no TLS
 	NoPort            Cause = "no-port"             // it goes to port 80
@@ -30,6 +33,7 @@ const (
 	OwnName           Cause = "own-name"            // Host is the container itself
 	ExtraHostLoopback Cause = "extra-host-loopback" // extra_hosts make Host the container itself
 	HostGatewayOnVM   Cause = "host-gateway-on-vm"  // Host is the runtime's virtual machine
+	BasePath          Cause = "base-path"           // most clients add that path themselves
 	HostCheck         Cause = "host-check"          // Ollama on loopback refuses that name
 )
 
@@ -38,10 +42,13 @@ const (
 // nothing is looked up, and so it never is a HostCheck.
 func (c Container) URLProblem(variable, value string) URLProblem {
 	value = strings.TrimSpace(value)
-	if isWebUIDefault(variable, value) {
+	if clients.IsWebUIDefault(variable, value) {
 		return URLProblem{}
 	}
-	u, bare, err := readURL(value)
+	if bare := strings.Trim(value, `"'`); bare != value && clients.IsAddress(bare) {
+		return URLProblem{ID: Quotes}
+	}
+	u, bare, err := text.ReadURL(value)
 	if err != nil {
 		return URLProblem{ID: NotAURL}
 	}
@@ -55,16 +62,50 @@ func (c Container) URLProblem(variable, value string) URLProblem {
 	if id := c.serverProblem(u, bare, variable); id != "" {
 		return URLProblem{ID: id, Host: host}
 	}
+	if id := pathProblem(variable, u); id != "" {
+		return URLProblem{ID: id, Host: host}
+	}
 	return URLProblem{}
+}
+
+// pathProblem: most clients that call the variable Ollama's add a path of Ollama's by
+// themselves, /api/tags to /api (open-webui docs#18, lobehub#1633). /v1 is right for
+// those that speak as OpenAI does, and /api for those whose variable says API.
+func pathProblem(variable string, u *url.URL) Cause {
+	path := strings.TrimRight(u.Path, "/") + "/"
+	name := strings.ToUpper(variable)
+	switch {
+	case !strings.Contains(name, "OLLAMA"):
+		return ""
+	case strings.HasSuffix(path, "/api/"):
+		if strings.Contains(name, "API") {
+			return ""
+		}
+		return BasePath
+	case strings.HasSuffix(path, "/v1/"):
+		if strings.Contains(name, "OPENAI") {
+			return ""
+		}
+		return BasePath
+	case strings.Contains(path, "/api/"), strings.Contains(path, "/v1/"):
+		return BasePath
+	}
+	return ""
+}
+
+// addsPath reports whether the client is known to add Ollama's path to what this
+// variable holds: Open WebUI is.
+func (c Container) addsPath(variable string) bool {
+	return strings.Contains(c.Image, "open-webui") && strings.HasPrefix(variable, "OLLAMA_BASE_URL")
 }
 
 // leadsToSelf: names and addresses that lead back to the container.
 func (c Container) leadsToSelf(host string) Cause {
-	if !c.sharesNetwork() && !c.bundlesOllama() {
-		switch ip := parseIP(host); {
+	if !c.sharesNetwork() && !clients.BundlesOllama(c.Env) {
+		switch ip := text.ParseIP(host); {
 		case ip == netip.IPv6Loopback():
 			return IPv6Loopback
-		case isLoopback(host):
+		case text.IsLoopback(host):
 			return Localhost
 		case host == "", ip.IsUnspecified():
 			return Unspecified
@@ -106,7 +147,7 @@ func (c Container) extraProblem(host string) URLProblem {
 		toVM := c.isBridge(extra.Address) || extra.Address == "host-gateway" && c.hostGatewayIsVM()
 		switch {
 		case !strings.EqualFold(extra.Name, host):
-		case isLoopback(extra.Address) && !c.sharesNetwork():
+		case text.IsLoopback(extra.Address) && !c.sharesNetwork():
 			return URLProblem{ExtraHostLoopback, extra.Name, extra.Address}
 		case c.Runtime.VM() && toVM:
 			return URLProblem{HostGatewayOnVM, extra.Name, extra.Address}

@@ -82,7 +82,14 @@ func TestURLProblem(t *testing.T) {
 		{on(DockerDesktop), "OLLAMA_BASE_URL", "/ollama", ""},
 		{on(DockerDesktop), "OLLAMA_API_BASE", "/ollama", "not-a-url"},
 		{on(DockerDesktop), "OLLAMA_BASE_URL", "http:/host:1", "not-a-url"},
-		{on(DockerDesktop), "OLLAMA_BASE_URL", `"http://host:1"`, "not-a-url"},
+		{on(DockerDesktop), "OLLAMA_BASE_URL", `"http://host:1"`, "quotes"},
+		{on(DockerDesktop), "OLLAMA_BASE_URL", `"nonsense"`, "not-a-url"},
+		{on(DockerDesktop), "OLLAMA_BASE_URL", "http://host.docker.internal:11434/api", "base-path"},
+		{on(DockerDesktop), "LLM_OLLAMA_URL", "http://host.docker.internal:11434/v1/", "base-path"},
+		{on(DockerDesktop), "OLLAMA_API_BASE_URL", "http://host.docker.internal:11434/api", ""},
+		{on(DockerDesktop), "OLLAMA_API_URL", "http://host.docker.internal:11434/api/generate", "base-path"},
+		{on(DockerDesktop), "OPENAI_BASE_URL", "http://host.docker.internal:11434/v1", ""},
+		{on(DockerDesktop), "OLLAMA_OPENAI_URL", "http://host.docker.internal:11434/v1", ""},
 	} {
 		got := c.c.URLProblem(c.variable, c.value)
 		if got.ID != c.want || c.want == "" && got.Host != "" {

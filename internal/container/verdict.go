@@ -3,10 +3,14 @@ package container
 import (
 	"cmp"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
 // Verdict is what a container's failure, or success, comes down to.
@@ -34,6 +38,13 @@ const (
 	ByFirewall       Cause = "firewall"          // our listener on all interfaces is reached, and Ollama is not
 	ListensElsewhere Cause = "listens-elsewhere" // Ollama listens on one address, [Server.Bound]
 	ByNetwork        Cause = "network"           // nothing on the host is reached
+	InternalNetwork  Cause = "internal-network"  // its networks lead to no host
+	BorrowedNetwork  Cause = "borrowed-network"  // its network is that of another container
+	ByDNS            Cause = "dns"               // none of the host's names resolves
+	EngineElsewhere  Cause = "engine-elsewhere"  // the engine is on another machine
+	BySibling        Cause = "sibling"           // the URL leads to another container, which does not answer there
+	SiblingPort      Cause = "sibling-port"      // the same, and Ollama's port in there is another one
+	OtherMachine     Cause = "other-machine"     // the URL leads to another machine, which does not answer
 	NoNetwork        Cause = "network-none"      // the container has none
 	ByExtraHosts     Cause = "extra-hosts"       // extra_hosts lead the host's names elsewhere
 )
@@ -84,8 +95,9 @@ type ClientURL struct {
 	Why403  Cause
 	Proxied *Proxied // what a proxy variable makes of it, nil without one
 	Hosts   []HostResult
-	Tool    string // what the fetches were made with
-	Image   string // of the temporary container they were made in, or ""
+	Sibling *Sibling // the container that the URL leads to, nil for none
+	Tool    string   // what the fetches were made with
+	Image   string   // of the temporary container they were made in, or ""
 	// Err says why nothing could be fetched. There is no verdict then.
 	Err error
 
@@ -118,6 +130,7 @@ type Diagnosis struct {
 	// RightURL is what the container should use, "" where that is unknown or
 	// what it uses already.
 	RightURL string
+	Port     int // Ollama's on this machine
 }
 
 // Judge draws the conclusion from what was measured.
@@ -130,9 +143,16 @@ func Judge(u ClientURL, s Server) Diagnosis {
 	case answered, u.Proxied.Answers():
 		// What is wrong all the same may stop a client less forgiving than our fetch.
 		problem := u.problem()
+		if problem.ID == BasePath && u.Container.addsPath(u.Source) {
+			return Diagnosis{Verdict: URLWrong, Cause: BasePath, Problem: problem, RightURL: u.withoutPath()}
+		}
 		return Diagnosis{Verdict: Reachable, Cause: problem.ID, Problem: problem}
 	case u.Why403 == ByOrigin:
 		return Diagnosis{Verdict: URLWrong, Cause: ByOrigin}
+	case u.Sibling != nil:
+		return u.siblingURL()
+	case u.leadsToOtherMachine():
+		return Diagnosis{Verdict: URLWrong, Cause: OtherMachine, Host: right, Port: s.Port}
 	case hasRight && u.Source == "" && !u.asks(right.Host, s.Port):
 		return Diagnosis{Verdict: Reachable, Host: right, RightURL: u.right(right.Host, s.Port)}
 	case hasRight:
@@ -141,6 +161,51 @@ func Judge(u ClientURL, s Server) Diagnosis {
 		return Diagnosis{Verdict: OllamaDown, Cause: s.Cause}
 	}
 	return u.withoutOllama(s)
+}
+
+// siblingURL is for a URL that leads to another container.
+func (u ClientURL) siblingURL() Diagnosis {
+	d := Diagnosis{Verdict: URLWrong, Cause: BySibling}
+	parsed, err := url.Parse(u.URL)
+	if err == nil && u.Sibling.Ollama && u.Sibling.Running && parsed.Port() != strconv.Itoa(ollama.DefaultPort) {
+		d.Cause, d.RightURL = SiblingPort, u.right(u.host(), ollama.DefaultPort)
+	}
+	return d
+}
+
+// leadsToOtherMachine reports whether the URL's host is there and is neither this
+// machine nor a container. Names that do not resolve are nobody's, and a virtual
+// machine of a runtime has addresses of its own.
+func (u ClientURL) leadsToOtherMachine() bool {
+	host := u.host()
+	ip := text.ParseIP(cmp.Or(u.Answer.Address, host))
+	switch {
+	case u.Source == "" || u.Source == "--url" || host == "" || u.Answer.Result == DNS || u.Answer.Result == OK || u.Answer.Result == "",
+		u.problem().ID != "", ip.IsLoopback() || ip.IsUnspecified(),
+		u.mayBeContainer() || u.Container.onNetwork(ip) || slices.Contains(u.Container.gateways(), ip.String()),
+		containsFold(genericNames, host) || containsFold(u.Container.hostNames(), host),
+		slices.ContainsFunc(runtimesOwn, func(p netip.Prefix) bool { return p.Contains(ip) }):
+		return false
+	}
+	return !slices.ContainsFunc(u.Hosts, func(h HostResult) bool { return strings.EqualFold(h.Host, host) })
+}
+
+// runtimesOwn are the networks between the runtimes' virtual machines and the host, and
+// those of Docker's bridges.
+var runtimesOwn = []netip.Prefix{
+	netip.MustParsePrefix("192.168.65.0/24"), netip.MustParsePrefix("192.168.5.0/24"), netip.MustParsePrefix("192.168.127.0/24"),
+	netip.MustParsePrefix("192.168.64.0/24"), netip.MustParsePrefix("10.0.2.0/24"), netip.MustParsePrefix("172.17.0.0/16"),
+	netip.MustParsePrefix("0.250.250.0/24"), netip.MustParsePrefix("169.254.0.0/16"),
+}
+
+// withoutPath is the container's URL without the path that its client adds.
+func (u ClientURL) withoutPath() string {
+	for _, path := range []string{"/api", "/v1"} {
+		if i := strings.Index(u.URL+"/", path+"/"); i > 0 {
+			return u.URL[:i]
+		}
+	}
+	return u.URL
 }
 
 // wrongURL is for a container that could have Ollama by the name of a host.
@@ -180,6 +245,14 @@ func (u ClientURL) withoutOllama(s Server) Diagnosis {
 		d.Cause = NoNetwork
 	case slices.ContainsFunc(u.Hosts, misled):
 		d.Cause = ByExtraHosts
+	case u.Container.Runtime.Product == Remote:
+		d.Cause = EngineElsewhere
+	case u.Container.NetworkOf != "":
+		d.Cause = BorrowedNetwork
+	case u.Container.internal():
+		d.Cause = InternalNetwork
+	case !slices.ContainsFunc(u.Hosts, func(h HostResult) bool { return h.Wildcard.Result != DNS }):
+		d.Cause = ByDNS
 	}
 	return d
 }

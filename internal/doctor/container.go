@@ -45,8 +45,18 @@ func runtimeFound(s Seen) Finding {
 	if len(said) == 0 {
 		f.Summary = "none of " + strings.Join(container.Tools(), ", ") + " is here"
 	}
+	getenv := func(name string) string {
+		if s.environment == nil {
+			return ""
+		}
+		return s.environment(name)
+	}
+	refused := func(a container.Unusable) bool { return errors.Is(a.Err, container.ErrNoPermission) }
+	if s.named || slices.ContainsFunc(s.found.Unusable, refused) {
+		f.Status, f.Fix = Warn, advice.NoRuntime(s.found.Unusable, nil, getenv, "doctor").Hint
+	}
 	if s.named {
-		f.Status, f.Fix = Fail, "start the runtime that has the container"
+		f.Status = Fail
 	}
 	return f
 }
@@ -120,7 +130,7 @@ func urlOf(u clientURL) Finding {
 	case u.Answer.Result == container.OK || problem.ID == "":
 		return passed(value)
 	case u.RightURL != "":
-		return failed(value+": "+advice.URLProblem(problem), advice.UseRightURL(u.ClientURL))
+		return failed(value+": "+advice.URLProblem(problem), u.hint)
 	}
 	return failed(value+": "+advice.URLProblem(problem), "")
 }
@@ -155,14 +165,14 @@ func proxyOf(u clientURL) Finding {
 	name := fmt.Sprintf("%s is %s", p.Variable, p.Proxy)
 	switch {
 	case !p.Measured:
-		return warned(name+", which cannot be tried from here", advice.SpareProxy(u.ClientURL))
+		return warned(name+", which cannot be tried from here", u.hint)
 	case p.Answer.Result == container.OK:
 		return passed(name + ", and lets it pass")
 	case u.Answer.Result != container.OK:
 		return passed(fmt.Sprintf("%s, and not what is wrong: %s without it", name, u.Answer.Result))
 	}
 	return failed(fmt.Sprintf("%s sends it to %s, where it ends in %s", p.Variable, p.Proxy, p.Answer),
-		advice.SpareProxy(u.ClientURL))
+		u.hint)
 }
 
 func loopbackOf(u clientURL) Finding {

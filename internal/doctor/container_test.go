@@ -98,7 +98,7 @@ func TestSeveralContainers(t *testing.T) {
 		"no time":                      {nil, true, reaches, Skip, "no time", ""},
 		"no engine":                    {&container.Report{Found: none}, false, "container-runtime", Skip, "no container runtime answers", ""},
 		"no engine, and nothing to do": {&container.Report{Found: none}, false, "container-url", Skip, "no container runtime", ""},
-		"no runtime for the named one": {&container.Report{}, true, "container-runtime", Fail, "none of docker", "start the runtime"},
+		"no runtime for the named one": {&container.Report{}, true, "container-runtime", Fail, "none of docker", "docker info"},
 	} {
 		s := Seen{Report: tc.report, named: tc.named, local: advice.Local{Rebind: "ollama-bind fix"}}
 		if tc.report != nil {

@@ -237,7 +237,7 @@ func TestNoMac(t *testing.T) {
 	} {
 		expect(t, id, got[id], Skip, "no launchd on this machine", "")
 	}
-	expect(t, "platform", got["platform"], Warn, "no launchctl", "sudo systemctl edit ollama && sudo systemctl restart ollama")
+	expect(t, "platform", got["platform"], Warn, "no launchctl", "OLLAMA_HOST=172.17.0.1:")
 	expect(t, "launchctl-getenv", got["launchctl-getenv"], Skip, "no launchctl on this machine", "")
 	expect(t, "listeners", got["listeners"], OK, "all interfaces", "")
 	expect(t, "api-version", got["api-version"], OK, "0.36.0", "")

@@ -158,6 +158,9 @@ func (q Question) Host(ctx context.Context) (container.Server, advice.Local) {
 	return serverOf(f, ask(ctx, q.Machine, port(f)))
 }
 
+// Port is the one that Ollama's service has, or the goal's where there is none.
+func (q Question) Port(ctx context.Context) int { return port(q.observe(ctx)) }
+
 // port is the one that was asked for, or else the service's own.
 func port(f advice.Facts) int {
 	if f.Asked || !f.Found() {
@@ -208,6 +211,9 @@ func serverOf(f advice.Facts, answers []answer) (container.Server, advice.Local)
 		s.Bound = ""
 	}
 	local := advice.Local{Rebind: advice.Rebind(f)}
+	if f.System == "linux" && service.Is(f.Err, "no-launchctl") {
+		local.Narrow = func(address string) string { return advice.DropIn(ollama.Host{Name: address, Port: s.Port}) }
+	}
 	if !s.Answers() {
 		down := whyDown(f, answers)
 		s.Cause, local.Why, local.Hint = container.Cause(down.ID), down.Message, down.Hint

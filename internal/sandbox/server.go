@@ -117,7 +117,7 @@ func (m *Mac) answer(ctx context.Context, r standin.Request) standin.Answer {
 	case "open":
 		return m.open(r.Args, r.Dir)
 	case "docker":
-		return m.Docker.Answer(ctx, r.Args)
+		return m.Docker.Answer(ctx, r.Args, r.Stdin)
 	case "brew":
 		return standin.Answer{Pass: true, Detail: m.brewDetail()}
 	default:

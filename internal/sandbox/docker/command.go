@@ -16,14 +16,15 @@ import (
 type call struct {
 	*Engine
 	ctx      context.Context // ends when the executable has gone
+	stdin    string
 	out, err strings.Builder
 }
 
 // Answer does one command and returns what the executable is to print, when the command
 // has ended. When ctx does, since the executable has gone, a started container goes on,
 // as with a real engine; a program begun with exec ends.
-func (e *Engine) Answer(ctx context.Context, args []string) standin.Answer {
-	c := &call{Engine: e, ctx: ctx}
+func (e *Engine) Answer(ctx context.Context, args []string, stdin string) standin.Answer {
+	c := &call{Engine: e, ctx: ctx, stdin: stdin}
 	code := c.do(args)
 	return standin.Answer{Stdout: c.out.String(), Stderr: c.err.String(), Code: code}
 }
@@ -35,14 +36,15 @@ var commands = []struct {
 	do    func(c *call, args []string) int
 }{
 	{[]string{"info", "--format", "{{json .}}"}, (*call).info},
-	{[]string{"ps", "-q", "--no-trunc"}, (*call).running},
+	{[]string{"context", "inspect", "--format", "{{.Endpoints.docker.Host}}"}, (*call).endpoint},
+	{[]string{"ps", "--all", "-q", "--no-trunc"}, (*call).list},
 	{[]string{"ps", "--all"}, (*call).filtered},
 	{[]string{"inspect", "--type", "container", "--"}, (*call).inspect},
 	{[]string{"network", "inspect"}, (*call).inspectNetwork},
 	{[]string{"images", "--format", "{{.Repository}}:{{.Tag}}"}, (*call).listImages},
-	{[]string{"exec"}, (*call).exec},
-	{[]string{"create", "--pull", "never"}, (*call).create},
-	{[]string{"start", "--attach"}, (*call).start},
+	{[]string{"exec", "-i"}, (*call).exec},
+	{[]string{"create", "--interactive", "--pull", "never"}, (*call).create},
+	{[]string{"start", "--attach", "--interactive"}, (*call).start},
 	{[]string{"rm", "--force", "--volumes"}, (*call).rm},
 }
 
@@ -107,11 +109,9 @@ func newFlags() *flag.FlagSet {
 	return flags
 }
 
-// exec runs a program in a running container. It ignores the environment that -e gives:
-// curl gets everything by its arguments.
+// exec runs a program in a running container.
 func (c *call) exec(args []string) int {
 	flags := newFlags()
-	flags.String("e", "", "")
 	if flags.Parse(args) != nil || flags.NArg() < 2 {
 		return c.unknown(args)
 	}
@@ -149,7 +149,6 @@ func (c *call) findRunning(name string) (*box, error) {
 // create makes a container of an image. Nothing is pulled.
 func (c *call) create(args []string) int {
 	flags := newFlags()
-	flags.String("e", "", "")
 	name, label := flags.String("name", "", ""), flags.String("label", "", "")
 	network := flags.String("network", "", "")
 	entrypoint := flags.String("entrypoint", "", "")
@@ -225,7 +224,7 @@ func (c *call) play(ctx context.Context, b *box, argv []string) int {
 	} else if _, hangs := c.fault("hang-exec"); hangs {
 		<-ctx.Done()
 	} else {
-		code = curl(ctx, b, argv[1:], &c.out, &c.err)
+		code = curl(ctx, b, argv[1:], c.stdin, &c.out, &c.err)
 	}
 	if ctx.Err() != nil {
 		return killed

@@ -39,9 +39,9 @@ type failure struct {
 func (f failure) Error() string { return f.text }
 
 // curl returns the exit code.
-func curl(ctx context.Context, b *box, args []string, out, errOut io.Writer) int {
+func curl(ctx context.Context, b *box, args []string, stdin string, out, errOut io.Writer) int {
 	c := &curlRun{box: b, out: out, err: errOut, began: time.Now()}
-	if err := c.parse(args); err != nil {
+	if err := c.parse(args, stdin); err != nil {
 		fmt.Fprintf(errOut, "curl: %v\n", err)
 		return 2
 	}
@@ -63,7 +63,7 @@ func curl(ctx context.Context, b *box, args []string, out, errOut io.Writer) int
 	return f.code
 }
 
-func (c *curlRun) parse(args []string) error {
+func (c *curlRun) parse(args []string, stdin string) error {
 	flags := newFlags()
 	for _, name := range []string{"q", "sS", "g", "k", "http1.1"} {
 		flags.Bool(name, false, "")
@@ -73,6 +73,7 @@ func (c *curlRun) parse(args []string) error {
 	flags.Var(&c.headers, "H", "")
 	flags.StringVar(&c.writeOut, "w", "", "")
 	flags.String("max-filesize", "", "")
+	flags.String("K", "", "")
 	flags.Float64Var(&c.maxTime, "max-time", 0, "")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -81,6 +82,10 @@ func (c *curlRun) parse(args []string) error {
 		return errors.New("the sandbox's curl takes one URL, as the last argument")
 	}
 	c.url = flags.Arg(0)
+	for line := range strings.Lines(stdin) { // as -K - has it
+		header, _ := strings.CutPrefix(strings.TrimSpace(line), "header = ")
+		c.headers = append(c.headers, strings.Trim(header, `"`))
+	}
 	return nil
 }
 

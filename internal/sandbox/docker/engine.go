@@ -34,6 +34,7 @@ const (
 type Options struct {
 	Product string // Desktop, Linux or Rancher
 	Down    bool   // the docker executable is there, and no engine answers
+	Remote  string // where docker says that the engine is, "" for this machine
 }
 
 // Container is a container that lives until it is removed.
@@ -41,6 +42,7 @@ type Container struct {
 	Name       string
 	Image      string
 	Env        []string // KEY=VALUE
+	Labels     map[string]string
 	ExtraHosts []string // NAME:ADDRESS, as in --add-host
 	Network    string   // "bridge" ("" means that too), "host", "none", or any other
 	Stopped    bool
@@ -96,6 +98,7 @@ type Engine struct {
 	mu         sync.Mutex
 	product    *product // nil before Start
 	down       bool
+	remote     string
 	images     []*image
 	containers []*box   // oldest first
 	bridges    []string // names of networks; each has a subnet of its own
@@ -126,7 +129,7 @@ func (e *Engine) Start(o Options) error {
 	for _, b := range e.containers {
 		b.end()
 	}
-	e.product, e.down = &p, o.Down
+	e.product, e.down, e.remote = &p, o.Down, o.Remote
 	e.images, e.containers, e.bridges = nil, nil, []string{"bridge"}
 	return nil
 }

@@ -47,7 +47,7 @@ func answer(ctx context.Context, e *Engine, line string) said {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "~", " ")
 	}
-	a := e.Answer(ctx, args)
+	a := e.Answer(ctx, args, "")
 	return said{a.Stdout, a.Stderr, a.Code}
 }
 
@@ -124,7 +124,7 @@ func TestContainersReachTheHost(t *testing.T) {
 
 // outcome is curl's exit code; 0 is followed by the client's address.
 func outcome(e *Engine, container, at string) string {
-	s := run(e, "exec "+container+" curl -sS --max-time 5 http://"+at)
+	s := run(e, "exec -i "+container+" curl -sS --max-time 5 http://"+at)
 	if s.Code != 0 {
 		return strconv.Itoa(s.Code)
 	}
@@ -181,7 +181,7 @@ func TestCurl(t *testing.T) {
 		"--bogus " + u:                     {"", "flag provided but not defined: -bogus", 2},
 		u + " -sS":                         {"", "takes one URL, as the last argument", 2},
 	} {
-		wantSaid(t, run(e, `exec -e a=b web curl -sS -w |%{remote_ip}\n `+args), want)
+		wantSaid(t, run(e, `exec -i web curl -sS -w |%{remote_ip}\n `+args), want)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestTemporaryContainer(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, Linux, Container{Name: "web"})
 	e.AddImage("curlimages/curl", "curl")
-	create := "create --pull never --name probe --label l=1 -e http_proxy= " +
+	create := "create --interactive --pull never --name probe --label l=1 " +
 		"--network container:web --entrypoint "
 	u := "http://172.17.0.1:" + hostServer(t, "", twisted) + "/x"
 	if s := run(e, create+"curl curlimages/curl -sS "+u); len(s.Out) != 65 || s.Code != 0 {
@@ -209,13 +209,13 @@ func TestTemporaryContainer(t *testing.T) {
 	const list = "ps --all --filter label=l=1 --filter status=created --filter status=exited " +
 		"--format {{.Names}}"
 	wantSaid(t, run(e, list), said{"probe\n", "", 0})
-	wantSaid(t, run(e, "start --attach probe"), said{"/x[]", "", 0})
+	wantSaid(t, run(e, "start --attach --interactive probe"), said{"/x[]", "", 0})
 	wantSaid(t, run(e, list), said{"probe\n", "", 0})
 	wantSaid(t, run(e, "rm --force --volumes probe nix"),
 		said{"probe\n", "Error response from daemon: No such container: nix\n", 0})
 	wantSaid(t, run(e, list), said{})
 	run(e, create+"python3 curlimages/curl")
-	wantSaid(t, run(e, "start --attach probe"),
+	wantSaid(t, run(e, "start --attach --interactive probe"),
 		said{"", `runc create failed: unable to start container process: exec: "python3": ` +
 			"executable file not found in $PATH: unknown\n", 1})
 	run(e, "rm --force --volumes probe")
@@ -226,15 +226,15 @@ func TestRefuses(t *testing.T) {
 	e := newEngine(t, Desktop, Container{Name: "web"}, Container{Name: "off", Stopped: true})
 	const daemon, none = "Error response from daemon: ", "No such container: nix\n"
 	for line, want := range map[string]said{
-		"exec web sh": {"OCI runtime exec failed: exec failed: unable to start container " +
+		"exec -i web sh": {"OCI runtime exec failed: exec failed: unable to start container " +
 			"process: exec: \"sh\": executable file not found in $PATH: unknown\r\n", "", 127},
-		"exec nix curl":                   {"", daemon + none, 1},
-		"exec off curl":                   {"", " is not running\n", 1},
-		"create --pull never nix":         {"", daemon + "No such image: nix:latest\n", 1},
-		"start --attach nix":              {"", daemon + none, 1},
-		"inspect --type container -- nix": {"[]\n", daemon + none, 1},
-		"network inspect nix":             {"", daemon + "network nix not found\n", 1},
-		"ps":                              {"", "the sandbox does not know", 125},
+		"exec -i nix curl":                      {"", daemon + none, 1},
+		"exec -i off curl":                      {"", " is not running\n", 1},
+		"create --interactive --pull never nix": {"", daemon + "No such image: nix:latest\n", 1},
+		"start --attach --interactive nix":      {"", daemon + none, 1},
+		"inspect --type container -- nix":       {"[]\n", daemon + none, 1},
+		"network inspect nix":                   {"", daemon + "network nix not found\n", 1},
+		"ps":                                    {"", "the sandbox does not know", 125},
 	} {
 		wantSaid(t, run(e, line), want)
 	}

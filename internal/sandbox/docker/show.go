@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -39,12 +40,25 @@ func (p product) kernel() string {
 	return strings.TrimSpace(string(release))
 }
 
-// running prints the IDs of the containers that run, the youngest first.
-func (c *call) running([]string) int {
+// endpoint prints where docker finds its engine.
+func (c *call) endpoint([]string) int {
+	fmt.Fprintln(&c.out, cmp.Or(c.remote, "unix:///var/run/docker.sock"))
+	return 0
+}
+
+// list prints the IDs of the containers, the youngest first; of those with a label, if
+// one is asked for.
+func (c *call) list(args []string) int {
+	flags := newFlags()
+	filter := flags.String("filter", "", "")
+	if flags.Parse(args) != nil {
+		return c.unknown(args)
+	}
+	name, value, _ := strings.Cut(strings.TrimPrefix(*filter, "label="), "=")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range slices.Backward(c.containers) {
-		if b.state == "running" {
+		if *filter == "" || b.Labels[name] == value {
 			fmt.Fprintln(&c.out, b.id)
 		}
 	}
@@ -100,8 +114,8 @@ func (c *call) inspect(names []string) int {
 func (b *box) inspect() object {
 	return object{
 		"Id": b.id, "Name": "/" + b.Name,
-		"State":           object{"Running": b.state == "running", "Paused": false},
-		"Config":          object{"Image": b.Image, "Hostname": b.id[:12], "Env": b.Env},
+		"State":           object{"Status": b.state, "Running": b.state == "running", "Paused": false},
+		"Config":          object{"Image": b.Image, "Hostname": b.id[:12], "Env": b.Env, "Labels": b.Labels},
 		"HostConfig":      object{"NetworkMode": b.mode(), "ExtraHosts": b.ExtraHosts},
 		"NetworkSettings": object{"Networks": b.networks()},
 	}
@@ -136,7 +150,7 @@ func (b *box) networks() object {
 func (c *call) inspectNetwork(args []string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	name := strings.Join(args, " ")
+	name := strings.TrimPrefix(strings.Join(args, " "), "-- ")
 	gateway := c.gateway(name)
 	if gateway == "" {
 		return c.refuse(sayingf("network %s not found", name))

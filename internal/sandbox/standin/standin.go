@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,7 @@ type Request struct {
 	Tool     string
 	Args     []string
 	Dir      string // working folder, for relative paths
+	Stdin    string // for docker with --interactive
 }
 
 // Answer is what a stand-in is to print, and its exit code.
@@ -85,7 +87,11 @@ func send(tool string, args []string) (net.Conn, error) {
 		return nil, err
 	}
 	dir, _ := os.Getwd() // "" serves as well for absolute paths
-	if err := json.NewEncoder(conn).Encode(Request{password, tool, args, dir}); err != nil {
+	var stdin []byte
+	if tool == "docker" && (slices.Contains(args, "-i") || slices.Contains(args, "--interactive")) {
+		stdin, _ = io.ReadAll(os.Stdin)
+	}
+	if err := json.NewEncoder(conn).Encode(Request{password, tool, args, dir, string(stdin)}); err != nil {
 		conn.Close()
 		return nil, err
 	}

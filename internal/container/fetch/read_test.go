@@ -1,13 +1,15 @@
-package container
+package fetch
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -15,6 +17,13 @@ const mark = "0123456789abcdef"
 
 func exited(code int, stderr string) error {
 	return &launchctl.ExitError{Args: []string{"tool"}, Code: code, Stderr: stderr}
+}
+
+func ended(err error) (int, string) {
+	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok {
+		return exit.Code, exit.Stderr
+	}
+	return 0, ""
 }
 
 func TestReadCurl(t *testing.T) {
@@ -42,7 +51,8 @@ func TestReadCurl(t *testing.T) {
 		{"no TLS", "", "000 ::1", exited(35, "wrong version"), Answer{Result: Empty, Address: "::1", Detail: "no TLS there: wrong version"}},
 	}
 	for _, tt := range tests {
-		got, err := readCurl([]byte(tt.body+"\n"+mark+" "+tt.line+"\n"), tt.err, mark)
+		exit, stderr := ended(tt.err)
+		got, err := readCurl([]byte(tt.body+"\n"+mark+" "+tt.line+"\n"), exit, stderr, mark)
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %+v (%v), want %+v", tt.name, got, err, tt.want)
 		}
@@ -61,14 +71,15 @@ func TestReadCurlErrors(t *testing.T) {
 		"ended by a signal":       {"{}", exited(-1, "")},
 		"no end and no complaint": {"{}", nil},
 	} {
-		if got, err := readCurl([]byte(tt.out), tt.err, mark); err == nil {
+		exit, stderr := ended(tt.err)
+		if got, err := readCurl([]byte(tt.out), exit, stderr, mark); err == nil {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 }
 
 func TestCurlArgs(t *testing.T) {
-	r := requestFor(t, "http://h:1/x", "o", "http://p:2")
+	r := requestFor(t, "http://me:it@h:1/x", "o", "http://me:it@p:2")
 	argv := curlArgs(r, mark, 1500*time.Millisecond)
 	if argv[1] != "-q" {
 		t.Error("-q is not the first: curlrc is read") // else curl takes it for quiet
@@ -78,6 +89,9 @@ func TestCurlArgs(t *testing.T) {
 		if !strings.Contains(line, part) {
 			t.Errorf("%q is not in %q", part, line)
 		}
+	}
+	if want := "header = \"Authorization: Basic bWU6aXQ=\"\nheader = \"Proxy-Authorization: Basic bWU6aXQ=\"\n"; curlConfig(r) != want || strings.Contains(line, "uthorization") {
+		t.Errorf("the secret part: %q, %q", curlConfig(r), line)
 	}
 	r.proxy = ""
 	if argv := curlArgs(r, mark, time.Second); !slices.Contains(argv, "*") || slices.Contains(argv, "-x") {
@@ -115,7 +129,7 @@ func TestReadWget(t *testing.T) {
 		{"a server that fakes the end", "{}", "shown", gnu + sent + "\n  HTTP/1.1 200 OK\n  exit 9\n\nexit 0\n", Answer{Result: OK, Status: 200, Body: "{}", Address: "10.0.0.1"}},
 	}
 	for _, tt := range tests {
-		got, err := readWget([]byte(tt.body+"\n"+mark+" "+tt.shown+"\n"+tt.log), nil, mark)
+		got, err := readOne([]byte(tt.body+"\n"+mark+" "+tt.shown+"\n"+tt.log), mark)
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %+v (%v), want %+v", tt.name, got, err, tt.want)
 		}
@@ -130,11 +144,11 @@ func TestReadWgetErrors(t *testing.T) {
 		"TLS it cannot do":     "\n" + mark + " shown\nConnecting to h (1.2.3.4:443)\nwget: can't execute 'ssl_client': No such file or directory\n\nexit 1\n",
 		"something unheard of": "\n" + mark + " shown\nwget: the moon is full\n\nexit 1\n",
 	} {
-		if got, err := readWget([]byte(out), nil, mark); !errors.Is(err, errNotUnderstood) {
+		if got, err := readOne([]byte(out), mark); !errors.Is(err, errNotUnderstood) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	if _, err := readWget([]byte("\n"+mark+" absent\n"), nil, mark); !errors.Is(err, errNoProgram) {
+	if _, err := readOne([]byte("\n"+mark+" absent\n"), mark); !errors.Is(err, errNoProgram) {
 		t.Errorf("error %v, want %v", err, errNoProgram)
 	}
 }
@@ -182,8 +196,8 @@ func FuzzRead(f *testing.F) {
 			err = exited(code, string(out))
 		}
 		programMissing(out, err)
-		curl, curlErr := readCurl(out, err, mark)
-		wget, wgetErr := readWget(out, nil, mark)
+		curl, curlErr := readCurl(out, code, string(out), mark)
+		wget, wgetErr := readOne(out, mark)
 		outputs, outputsErr := readOutputs(out, mark, 1)
 		check(t, curl, curlErr)
 		check(t, wget, wgetErr)
@@ -195,12 +209,57 @@ func FuzzRead(f *testing.F) {
 
 func check(t *testing.T, a Answer, err error) {
 	t.Helper()
-	text, _ := json.Marshal(a)
+	shown, _ := json.Marshal(a)
 	switch {
 	case err != nil:
-	case a.Result == "" || len(a.Body) > maxBody || len(a.Detail) > maxDetail || strings.ContainsAny(a.Detail, "\x00\x1b\r\n"):
-		t.Errorf("%s", text)
+	case a.Result == "" || len(a.Body) > maxBody || len(a.Detail) > text.MaxDetail || strings.ContainsAny(a.Detail, "\x00\x1b\r\n"):
+		t.Errorf("%s", shown)
 	case (a.Status == 200) != (a.Result == OK):
-		t.Errorf("status and result disagree: %s", text)
+		t.Errorf("status and result disagree: %s", shown)
+	}
+}
+func TestProgramMissing(t *testing.T) {
+	const (
+		runcName = `unable to start container process: exec: "python3": executable file not found in $PATH: `
+		runcPath = `unable to start container process: exec: "/opt/python3": stat /opt/python3: no such file or directory: `
+		runcDir  = `unable to start container process: exec: "/etc": permission denied: `
+		created  = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: "
+	)
+	tests := []struct {
+		name   string
+		code   int
+		stderr string
+		want   bool
+	}{
+		{"docker exec, since 23", 127, "OCI runtime exec failed: exec failed: " + runcName + "unknown", true},
+		{"docker exec, path", 127, "OCI runtime exec failed: exec failed: " + runcPath + "unknown", true},
+		{"docker exec, folder", 126, "OCI runtime exec failed: exec failed: " + runcDir + "unknown", true},
+		{"docker exec, 18.09", 126, `OCI runtime exec failed: exec failed: container_linux.go:344: starting container process caused "exec: \"x\": executable file not found in $PATH": unknown`, true},
+		{"docker exec, 1.12", 126, `rpc error: code = 13 desc = invalid header field value "oci runtime error: exec failed: container_linux.go:247: starting container process caused \"exec: \\\"cd\\\": executable file not found in $PATH\"\n"`, true},
+		{"docker run", 127, "docker: " + created + runcName + "unknown\n\nRun 'docker run --help' for more information", true},
+		{"docker run, other platform", 127, "WARNING: The requested image's platform (linux/amd64) does not match\ndocker: " + created + runcName + "unknown", true},
+		{"docker start", 1, created + runcPath + "unknown", true},
+		{"podman exec with runc", 127, "Error: runc: exec failed: " + runcName + "OCI runtime attempted to invoke a command that was not found", true},
+		{"podman exec with runc, folder", 126, "Error: runc: exec failed: " + runcDir + "OCI permission denied", true},
+		{"podman exec with crun", 127, "Error: crun: executable file `python3` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found", true},
+		{"podman start", 125, "Error: unable to start container c394: runc: runc create failed: " + runcName + "OCI runtime attempted to invoke a command that was not found", true},
+		{"nerdctl exec", 1, `time="2026-11-20T10:00:00Z" level=fatal msg="OCI runtime exec failed: exec failed: unable to start container process: exec: \"python3\": executable file not found in $PATH"`, true},
+		{"nerdctl exec at a terminal", 1, "FATA[0000] OCI runtime exec failed: exec failed: " + runcName + "unknown", true},
+
+		{"a shell's own", 127, "sh: nosuch: not found", false},
+		{"the program's own status", 127, "", false},
+		{"other status", 2, "OCI runtime exec failed: exec failed: " + runcName, false},
+		{"no such container", 1, "Error response from daemon: No such container: x", false},
+		{"no such image", 125, "docker: Error response from daemon: No such image: x:1", false},
+		{"a container that cannot start", 126, "Error: runc: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied", false},
+	}
+	for _, tt := range tests {
+		err := fmt.Errorf("inside: %w", &launchctl.ExitError{Args: []string{"docker"}, Code: tt.code, Stderr: tt.stderr})
+		if got := programMissing(nil, err); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	if programMissing(nil, nil) || programMissing(nil, launchctl.ErrNoTool) {
+		t.Error("something else is taken for a missing program")
 	}
 }

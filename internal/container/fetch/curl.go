@@ -1,18 +1,17 @@
-package container
+package fetch
 
 import (
 	"cmp"
-	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// curlArgs is a command line for curl 7.40 and later. -q, which keeps curlrc
-// out, has to come first.
-func curlArgs(r request, marker string, patience time.Duration) []string {
+// curlArgs is a command line for curl 7.40 and later, which reads the secret part
+// of the request from standard input. -q, which keeps curlrc out, has to come first.
+func curlArgs(r Request, marker string, patience time.Duration) []string {
 	argv := []string{
 		"curl", "-q", "-sS", "-g", "-k", "--http1.1",
 		"--max-time", strconv.FormatFloat(patience.Seconds(), 'f', 3, 64),
@@ -25,42 +24,50 @@ func curlArgs(r request, marker string, patience time.Duration) []string {
 		argv = append(argv, "--noproxy", "", "-x", r.proxy)
 	}
 	for _, header := range r.Headers {
-		argv = append(argv, "-H", header[0]+": "+header[1])
+		if !slices.Contains(secret, header[0]) {
+			argv = append(argv, "-H", header[0]+": "+header[1])
+		}
 	}
-	return append(argv, r.url)
+	return append(argv, "-K", "-", r.url)
 }
 
-// readCurl reads the body, and the line after the marker.
-func readCurl(out []byte, err error, marker string) (Answer, error) {
+// curlConfig is the secret part.
+func curlConfig(r Request) string {
+	config := ""
+	for _, header := range r.Headers {
+		if slices.Contains(secret, header[0]) {
+			config += fmt.Sprintf("header = \"%s: %s\"\n", header[0], header[1])
+		}
+	}
+	return config
+}
+
+// readCurl reads the body, the line after the marker, and how curl ended.
+func readCurl(out []byte, exit int, stderr, marker string) (Answer, error) {
 	body, line, ended := afterMarker(out, marker)
 	if !ended {
-		return Answer{}, cmp.Or(err, errNoEnd)
+		return Answer{}, fmt.Errorf("%w: %s", errNoEnd, ending(exit, stderr))
 	}
 	code, address, _ := strings.Cut(strings.TrimSpace(line), " ")
 	status, _ := strconv.Atoi(code) // "000" for none
 	var failure Result
 	var detail string
-	if err != nil || status == 0 {
-		failure, detail = curlFailure(err)
+	if exit != 0 || status == 0 {
+		failure, detail = curlFailure(exit, stderr)
 	}
 	if failure == "" && status == 0 {
-		return Answer{}, err
+		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, ending(exit, stderr))
 	}
 	return settle(status, failure, body, address, detail), nil
 }
 
 // curlFailure is what an exit status of curl means, "" for one that says
 // nothing about the server.
-func curlFailure(err error) (failure Result, detail string) {
-	if err == nil {
+func curlFailure(exit int, stderr string) (failure Result, detail string) {
+	detail = cmp.Or(stderr, fmt.Sprintf("curl: exit status %d", exit))
+	switch exit {
+	case 0:
 		return Empty, "no HTTP answer" // an older curl takes anything for HTTP/0.9
-	}
-	var exit *launchctl.ExitError
-	if !errors.As(err, &exit) {
-		return "", err.Error()
-	}
-	detail = cmp.Or(exit.Stderr, err.Error())
-	switch exit.Code {
 	case 5, 6:
 		return DNS, detail
 	case 7:

@@ -1,4 +1,4 @@
-// Makes the HTTP requests that its argument lists, side by side, and prints how
+// Makes the HTTP requests that standard input lists, side by side, and prints how
 // each one ended. For Node.js 12 and later. No proxy of the environment is used.
 'use strict';
 const dns = require('dns');
@@ -6,7 +6,7 @@ const http = require('http');
 const net = require('net');
 const tls = require('tls');
 
-const given = JSON.parse(process.argv[1]);
+const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const end = Date.now() + given.seconds * 1000;
 let pending = given.requests.length;
 

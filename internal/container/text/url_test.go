@@ -1,4 +1,4 @@
-package container
+package text
 
 import (
 	"net/url"
@@ -96,7 +96,7 @@ func FuzzConvert(f *testing.F) {
 		if err != nil || u.Hostname() == "" || strings.ContainsAny(got, "\n\x00\x1b ") && !strings.Contains(from, " ") {
 			t.Fatalf("%q: %q, %v", from, got, err)
 		}
-		if isLoopback(u.Hostname()) || parseIP(u.Hostname()).IsUnspecified() {
+		if IsLoopback(u.Hostname()) || ParseIP(u.Hostname()).IsUnspecified() {
 			t.Errorf("%q: %q is the container itself", from, got)
 		}
 		if again, err := Convert(got, "x"); err != nil || again != got && u.Hostname() != "host.docker.internal" {

@@ -1,4 +1,4 @@
-package container
+package text
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// errNotURL is a text that is no web address, with or without a scheme.
-var errNotURL = errors.New("not an http or https URL")
+// ErrNotURL is a text that is no web address, with or without a scheme.
+var ErrNotURL = errors.New("not an http or https URL")
 
 // Convert gives the URL that a container uses for what this machine calls from.
 // localhost, 127.0.0.0/8, ::1, 0.0.0.0 and :: become host, a name or an IP
@@ -25,7 +25,7 @@ var errNotURL = errors.New("not an http or https URL")
 // ":11434" and "localhost:11434/v1" mean http, and port 11434 where none is
 // named. A number alone is taken for a port.
 func Convert(from, host string) (string, error) {
-	u, bare, err := readURL(from)
+	u, bare, err := ReadURL(from)
 	if err != nil {
 		return "", fmt.Errorf("converting %q: %w", from, err)
 	}
@@ -33,21 +33,21 @@ func Convert(from, host string) (string, error) {
 	if port == "" && bare {
 		port = strconv.Itoa(ollama.DefaultPort)
 	}
-	if name := u.Hostname(); name != "" && !isLoopback(name) && !parseIP(name).IsUnspecified() {
+	if name := u.Hostname(); name != "" && !IsLoopback(name) && !ParseIP(name).IsUnspecified() {
 		host = name
 	}
 	u.Host = strings.TrimSuffix(net.JoinHostPort(host, port), ":")
 	return u.String(), nil
 }
 
-// readURL reads an http or https URL. One that is bare, without a scheme, comes
+// ReadURL reads an http or https URL. One that is bare, without a scheme, comes
 // with http, and may be a port alone.
-func readURL(raw string) (u *url.URL, bare bool, err error) {
+func ReadURL(raw string) (u *url.URL, bare bool, err error) {
 	raw = strings.TrimSpace(raw)
 	if bare = !strings.Contains(raw, "://"); bare {
 		if strings.Trim(raw, "0123456789") == "" {
 			raw = ":" + raw
-		} else if parseIP(raw).Is6() {
+		} else if ParseIP(raw).Is6() {
 			raw = "[" + raw + "]"
 		}
 		raw = "http://" + raw
@@ -55,7 +55,7 @@ func readURL(raw string) (u *url.URL, bare bool, err error) {
 	isBlank := func(r rune) bool { return r <= ' ' || r == 0x7f }
 	u, err = url.Parse(raw)
 	if err != nil || strings.ContainsFunc(raw, isBlank) || !isWeb(u, bare) {
-		return nil, bare, errNotURL
+		return nil, bare, ErrNotURL
 	}
 	return u, bare, nil
 }
@@ -63,7 +63,7 @@ func readURL(raw string) (u *url.URL, bare bool, err error) {
 func isWeb(u *url.URL, bare bool) bool {
 	host := u.Hostname()
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https", portOf(u) < 1, portOf(u) > 65535:
+	case u.Scheme != "http" && u.Scheme != "https", PortOf(u) < 1, PortOf(u) > 65535:
 		return false
 	case host == "":
 		return bare && u.Port() != ""
@@ -71,26 +71,26 @@ func isWeb(u *url.URL, bare bool) bool {
 	case bare && (host == "http" || host == "https" || strings.Trim(host, "0123456789") == ""):
 		return false
 	}
-	return isHost(host)
+	return IsHost(host)
 }
 
-// isHost keeps out what a tool could take for a flag or for several URLs: a host
+// IsHost keeps out what a tool could take for a flag or for several URLs: a host
 // with other characters means another one to every tool.
-func isHost(host string) bool {
+func IsHost(host string) bool {
 	if strings.ContainsFunc(host, func(r rune) bool {
-		return !isAlphanumeric(r) && !strings.ContainsRune(".-_:%", r)
+		return !IsAlphanumeric(r) && !strings.ContainsRune(".-_:%", r)
 	}) {
 		return false
 	}
-	return host[0] != '-' && (!strings.ContainsAny(host, ":%") || parseIP(host).IsValid())
+	return host[0] != '-' && (!strings.ContainsAny(host, ":%") || ParseIP(host).IsValid())
 }
 
-func isAlphanumeric(r rune) bool {
+func IsAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// portOf is the port that a URL leads to.
-func portOf(u *url.URL) int {
+// PortOf is the port that a URL leads to.
+func PortOf(u *url.URL) int {
 	switch {
 	case u.Port() != "":
 		port, _ := strconv.Atoi(u.Port())
@@ -101,14 +101,14 @@ func portOf(u *url.URL) int {
 	return 80
 }
 
-// isLoopback reports whether a host is the machine, or the container, that asks.
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host is the machine, or the container, that asks.
+func IsLoopback(host string) bool {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || parseIP(host).IsLoopback()
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || ParseIP(host).IsLoopback()
 }
 
-// parseIP is the zero address for a name.
-func parseIP(host string) netip.Addr {
+// ParseIP is the zero address for a name.
+func ParseIP(host string) netip.Addr {
 	ip, _ := netip.ParseAddr(host)
 	return ip.Unmap()
 }
@@ -117,9 +117,9 @@ func parseIP(host string) netip.Addr {
 // rather too much is taken for a secret than too little.
 var login = regexp.MustCompile(`(?s)^([a-zA-Z0-9+.-]*:?//)?.*@`)
 
-// withoutSecrets is a URL, or what is meant to be one, without what stands before
+// WithoutSecrets is a URL, or what is meant to be one, without what stands before
 // its host and behind its path: names, passwords and keys.
-func withoutSecrets(raw string) string {
+func WithoutSecrets(raw string) string {
 	rest, _, _ := strings.Cut(login.ReplaceAllString(raw, "$1"), "#")
 	rest, query, _ := strings.Cut(rest, "?")
 	if query != "" {

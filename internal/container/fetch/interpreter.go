@@ -1,13 +1,10 @@
-package container
+package fetch
 
 import (
-	"context"
-	"crypto/rand"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 )
 
 var (
@@ -26,36 +23,15 @@ type programOutput struct {
 	Detail  string `json:"detail"`
 }
 
-// interpreter makes all requests with one run of a program of ours.
-func interpreter(argv ...string) fetcher {
-	return func(ctx context.Context, in executor, requests []request, patience time.Duration) ([]Answer, error) {
-		marker := rand.Text()
-		argument, err := json.Marshal(map[string]any{
-			"marker":   marker,
-			"seconds":  patience.Seconds(),
-			"limit":    maxBody, // on the bytes of a body
-			"requests": requests,
-		})
-		if err != nil {
-			return nil, err
-		}
-		out, err := in.run(ctx, patience, append(argv[:len(argv):len(argv)], string(argument))...)
-		if err != nil {
-			return nil, err
-		}
-		return readOutputs(out, marker, len(requests))
-	}
-}
-
 // readOutputs reads what one of the programs wrote. A preloaded module may have
 // written something before.
 func readOutputs(out []byte, marker string, n int) ([]Answer, error) {
-	_, text, found := afterMarker(out, marker)
+	_, list, found := afterMarker(out, marker)
 	if !found {
 		return nil, fmt.Errorf("%w: it has no result in it", errNotUnderstood)
 	}
 	var outputs []programOutput
-	if err := json.Unmarshal([]byte(text), &outputs); err != nil {
+	if err := json.Unmarshal([]byte(list), &outputs); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotUnderstood, err)
 	}
 	if len(outputs) != n {
