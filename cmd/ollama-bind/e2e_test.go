@@ -72,7 +72,7 @@ var e2eCommands = map[string]func(ts *testscript.TestScript, neg bool, args []st
 		ts.Check(err)
 		ts.Setenv("ADDRESS", subnet.Masked().Addr().Next().String())
 	},
-	"project":  e2eProject,
+	"project": e2eProject,
 }
 
 const (

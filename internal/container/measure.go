@@ -69,7 +69,7 @@ func (m *measurement) judge(ctx context.Context, u *ClientURL, via via) {
 		u.Sibling = siblingOf(u, m.siblings(ctx, u.Container.Runtime))
 	}
 	u.Diagnosis = Judge(*u, m.server)
-	if u.Cause == ByNetwork {
+	if u.Cause == ByNetwork || u.Cause == ByDNS {
 		m.lookAtNetworks(ctx, &u.Container)
 		u.Diagnosis = Judge(*u, m.server)
 	}
