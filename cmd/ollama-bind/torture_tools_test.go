@@ -34,7 +34,7 @@ func init() {
 
 func tortureTools(t *testing.T, c *chamber) {
 	var cases, patient []toolCase
-	for _, k := range slices.Concat(missingTools(), brokenTools(t), silentTools()) {
+	for _, k := range slices.Concat(missingTools(), brokenTools(t), silentTools(), reportedTools()) {
 		if k.waits() {
 			patient = append(patient, k)
 		} else {
@@ -55,6 +55,7 @@ const (
 	toolBabbles = "a tool prints garbage or 100 MB"
 	toolFails   = "a tool fails (each code and text)"
 	toolDies    = "a tool is killed or closes its output"
+	toolOdd     = "launchd or lsof does what Macs were reported to do"
 )
 
 // sample takes cases from all over the list: all of them, or with -short some.
@@ -422,6 +423,11 @@ func (k toolCase) breakTool(v *victim) (front string, err error) {
 	path := filepath.Join(front, k.tool)
 	switch {
 	case k.sandbox[0] != "":
+		if k.sandbox[0] == "mode-refused" {
+			if err := os.Chmod(v.plist, 0o600); err != nil {
+				return "", err
+			}
+		}
 		v.Fault(k.sandbox[0], strings.NewReplacer("LABEL", v.label, "PLIST", v.plist).Replace(k.sandbox[1]))
 		return front, os.Symlink(filepath.Join(v.Bin(), k.tool), path)
 	case k.script == "":
@@ -536,6 +542,27 @@ func spreadOver(row string, faults map[string]string) []toolCase {
 	var cases []toolCase
 	for n, fault := range slices.Sorted(maps.Keys(faults)) {
 		cases = append(cases, each(n, row, fault, faults[fault])...)
+	}
+	return cases
+}
+
+// reported are faults of the sandbox that stand for what was reported of Macs, each
+// with what it takes. fix and rollback get over every one of them.
+var reported = [][2]string{
+	{"bootstrap-noop", "2"}, {"doubled", "MallocMaxMagazines"}, {"mode-refused", ""}, {"pended", ""},
+	{"quarantined", "PLIST"}, {"slow-lsof", "7s"}, {"stale-signature", ""},
+}
+
+func reportedTools() []toolCase {
+	var cases []toolCase
+	for _, fault := range reported {
+		tool := "launchctl"
+		if fault[0] == "slow-lsof" {
+			tool = "lsof"
+		}
+		for _, command := range []string{"fix", "rollback"} {
+			cases = append(cases, toolCase{row: toolOdd, command: command, tool: tool, fault: fault[0], sandbox: fault})
+		}
 	}
 	return cases
 }

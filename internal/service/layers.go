@@ -172,7 +172,9 @@ func (s State) JudgeSocket(g Goal) Layer {
 }
 
 // Who names a listener's process.
-func Who(l lsof.Listener) string { return fmt.Sprintf("%s (pid %d)", l.Command, l.PID) }
+func Who(l lsof.Listener) string {
+	return fmt.Sprintf("%s (pid %d)", cmp.Or(l.Command, "a process"), l.PID)
+}
 
 // Listens reports whether one of the listeners has the address.
 func Listens(all []lsof.Listener, h ollama.Host) bool {
