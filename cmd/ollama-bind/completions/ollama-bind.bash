@@ -75,7 +75,7 @@ _ollama_bind() {
 	url:--from)
 		_ollama_bind_offer ;;
 	url:--runtime)
-		_ollama_bind_offer docker host lima podman rancher ;;
+		_ollama_bind_offer colima docker docker-desktop host lima nerdctl orbstack podman rancher rancher-desktop ;;
 	url:*)
 		_ollama_bind_offer --from --runtime --json --verbose -v --help -h ;;
 	completion:completion)
