@@ -385,7 +385,9 @@ func torturePlanted(t *testing.T, c *chamber) {
 	planted := map[string]func(path string) error{
 		"group-writable": func(p string) error { return errors.Join(os.Mkdir(p, 0o700), os.Chmod(p, 0o770)) },
 		"world-writable": func(p string) error { return errors.Join(os.Mkdir(p, 0o700), os.Chmod(p, 0o707)) },
-		"a link":         func(p string) error { return errors.Join(os.MkdirAll(elsewhere, 0o700), os.Symlink(elsewhere, p)) },
+		"a link to somebody else's": func(p string) error {
+			return errors.Join(os.MkdirAll(elsewhere, 0o700), os.Chown(elsewhere, 4711, 4711), os.Symlink(elsewhere, p))
+		},
 		"a link to an open folder": func(p string) error {
 			return errors.Join(os.MkdirAll(elsewhere, 0o777), os.Chmod(elsewhere, 0o777), os.Symlink(elsewhere, p))
 		},
@@ -396,7 +398,7 @@ func torturePlanted(t *testing.T, c *chamber) {
 		"sticky and open": func(p string) error { return errors.Join(os.Mkdir(p, 0o700), os.Chmod(p, 0o777|fs.ModeSticky)) },
 	}
 	for name, plant := range planted {
-		if name == "somebody else's" && os.Geteuid() != 0 {
+		if strings.HasSuffix(name, "somebody else's") && os.Geteuid() != 0 {
 			continue
 		}
 		for _, sub := range []string{"", "backups"} {
@@ -420,7 +422,8 @@ func torturePlanted(t *testing.T, c *chamber) {
 					o = s.rollback("--force")
 				}
 				err := errors.Join(decent(o), s.same(was))
-				if o.code == exitOK {
+				nothing := command == "rollback" && strings.Contains(o.stdout, "nothing to take back")
+				if o.code == exitOK && !nothing {
 					err = errors.Join(err, errors.New("it was used"))
 				}
 				c.count(t, kindAttack, fmt.Sprintf("%s with a state folder, %q, that is %s", command, sub, name), err)

@@ -21,6 +21,10 @@ func (p Plan) Diff(values bool) string {
 		if e.Layer == SettingLayer {
 			continue // what stands for the bytes is no file to patch
 		}
+		if bytes.HasPrefix(e.File.Data, []byte("bplist")) { // no lines, and values that nothing sets apart
+			fmt.Fprintf(&all, "Binary files %s and %s differ\n", e.File.Path, nameOf(e.File.Path, e.After == nil))
+			continue
+		}
 		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
 		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
 		if values {

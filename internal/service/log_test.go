@@ -161,6 +161,10 @@ func TestDiffMasked(t *testing.T) {
 	if diff := cmp.Diff(want, p.Diff(false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	p.Edits = append(p.Edits, backup.Change{File: backup.File{Path: "/b", Data: []byte("bplist00secret")}, After: []byte("bplist00 secret")})
+	if got := p.Diff(false); got != want+"Binary files /b and /b differ\n" {
+		t.Errorf("with a binary one: %q", got)
+	}
 	if !strings.Contains(p.Diff(true), "abcdefgh") {
 		t.Error("--show-values does not show them")
 	}
