@@ -129,7 +129,7 @@ func (k toolCase) waits() bool {
 
 // timeout is short where the fault stays: then it is always used up.
 func (k toolCase) timeout() time.Duration {
-	if k.once {
+	if k.once || k.row == toolOdd {
 		return 12 * time.Second
 	}
 	return 8 * time.Second
