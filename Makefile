@@ -48,7 +48,7 @@ install: ## install ollama-bind where go install puts programs
 
 # What only some tests are built with, or the program for them.
 TEST_TAGS = e2e,torture,fleet,integration,stories
-SCRIPTS = .ci/* contrib/munki/* contrib/jamf/*.sh cmd/ollama-bind/completions/ollama-bind.bash
+SCRIPTS = $(filter-out .ci/mac-dial,$(wildcard .ci/*)) contrib/munki/* contrib/jamf/*.sh cmd/ollama-bind/completions/ollama-bind.bash
 
 .PHONY: lint
 lint: ## check format, vet and staticcheck, for Linux and macOS; the workflows, and with shellcheck the scripts
