@@ -237,7 +237,7 @@ func TestFleet(t *testing.T) {
 	f.hosts["stubborn"]["ollama_bind_timeout"] = 10
 	// Somebody has bound it by hand.
 	setByHand(t, foreign)
-	// It shall not be restarted now.
+	// It must not be restarted now.
 	f.hosts["later"]["ollama_bind_restart"] = false
 	// There is no service.
 	f.add("bare")

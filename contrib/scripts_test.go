@@ -166,7 +166,7 @@ func TestScriptsTakeAllBack(t *testing.T) {
 	m.exits(0, uninstall)
 }
 
-// Homebrew has written the property list anew, without the setting.
+// Homebrew has written the plist again, without the setting.
 func TestScriptsDrift(t *testing.T) {
 	m := newManaged(t).start()
 	m.exits(0, postInstall)

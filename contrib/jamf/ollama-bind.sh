@@ -14,7 +14,7 @@
 # The same in all scripts, from here
 program=${OLLAMA_BIND:-/usr/local/bin/ollama-bind}
 
-# The service belongs to whoever is logged in at the screen, and this is run by root.
+# The service belongs to the user who is logged in at the screen, and this is run by root.
 # launchctl asuser leads into their session, sudo makes it theirs. Unverified on a Mac.
 user=$(stat -f %Su /dev/console)
 somebody() {

@@ -25,7 +25,7 @@ options:
     choices: [bound, unbound]
     default: bound
   host:
-    description: The address that Ollama shall listen on, or shall no longer listen on.
+    description: The address for Ollama to listen on, or to leave.
     type: str
     default: 0.0.0.0:11434
   timeout:
@@ -45,7 +45,7 @@ options:
     type: bool
     default: false
   missing:
-    description: What to do with a Mac that has no Ollama service from Homebrew and shall be bound.
+    description: What to do with a Mac that should be bound and has no Ollama service.
     type: str
     choices: [fail, skip]
     default: fail
