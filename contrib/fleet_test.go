@@ -317,11 +317,11 @@ func TestFleet(t *testing.T) {
 	_, hosts = f.expect(0, false, unbound...)
 	f.fine(hosts, "stubborn", 0)
 	if !maps.Equal(plists, f.plists()) {
-		t.Error("the property lists are not as before the first fix")
+		t.Error("the plists are not as before the first fix")
 	}
 }
 
-// plists are the property lists of the Macs in good order.
+// plists are the plists of the Macs in good order.
 func (f *fleet) plists() map[string]string {
 	all := map[string]string{}
 	for name, mac := range f.macs {

@@ -229,7 +229,7 @@ func TestScriptsFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	if _, err := m.mac.Install(label, []byte("this is no property list")); err != nil {
+	if _, err := m.mac.Install(label, []byte("this is no plist")); err != nil {
 		t.Fatal(err)
 	}
 	m.exits(needed, installCheck)

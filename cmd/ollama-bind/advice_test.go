@@ -138,7 +138,7 @@ func settled(ts *testscript.TestScript) *adviceObject {
 	d := adviceOf(ts, "doctor")
 	switch {
 	case d != nil && d.ID == "container-reaches-ollama", d == nil && a != nil && a.ID == "listens-elsewhere" && measured(ts):
-		// doctor has asked from inside of containers
+		// doctor has asked from inside containers
 	case (a == nil) != (d == nil), a != nil && *a != *d:
 		ts.Fatalf("status advises %+v, doctor %+v", a, d)
 	}

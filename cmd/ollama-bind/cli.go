@@ -26,7 +26,7 @@ import (
 //     a command without an ArgsUsage refuses arguments (urfave/cli#1177, #427);
 //   - usage errors print the whole help on stdout: OnUsageError, which commands
 //     do not inherit, returns them instead;
-//   - errors with an ExitCode method end the process inside of Run: the
+//   - errors with an ExitCode method end the process inside Run: the
 //     ExitErrHandler does nothing, main maps errors to codes;
 //   - an unknown command exits 3, or 0 with CommandNotFound set: the root
 //     action names it in a usage error (urfave/cli#611);
@@ -216,7 +216,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	if typed, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: "); unknown {
 		return unknownFlag(c, strings.TrimLeft(typed, "-"))
 	}
-	message := strings.ReplaceAll(err.Error(), "timeout: parse error", "timeout: that is no time such as 45s or 2m")
+	message := strings.ReplaceAll(err.Error(), "timeout: parse error", "timeout: write a time such as 45s or 2m")
 	message = longFlag.ReplaceAllString(message, "$1--$2")
 	return &usageError{message, strings.TrimSpace(name+" "+commandOf(c)) + " --help"}
 }
@@ -261,7 +261,7 @@ func showValuesFlag() cli.Flag {
 }
 
 func plistFlag() cli.Flag {
-	return &cli.StringFlag{Name: "plist", Usage: "the property list `FILE` of the service"}
+	return &cli.StringFlag{Name: "plist", Usage: "the plist `FILE` of the service"}
 }
 
 func serviceFlag() cli.Flag {

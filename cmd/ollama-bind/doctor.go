@@ -20,14 +20,15 @@ func (p program) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything between OLLAMA_HOST and a container, and name the cure",
-		Description: "Looks, and changes nothing. Containers are asked from inside, as by probe: those that\n" +
-			"--container names, or every running one whose environment names Ollama, or else a\n" +
-			"temporary one. The report has ~ for your home folder, and of all settings only\n" +
-			"OLLAMA_HOST and what a container has for Ollama and its proxy.",
+		Description: "Looks, and changes nothing. It asks from inside the containers that " +
+			"--container names, or every running one whose environment names Ollama, or " +
+			"else a temporary one. The report begins with versions and is made to be " +
+			"pasted: it has ~ for your home folder, and of all settings only OLLAMA_HOST " +
+			"and what a container has for Ollama and its proxy.",
 		Flags: []cli.Flag{
 			containerFlag(),
 			runtimeFlag(),
-			&cli.StringSliceFlag{Name: "check", Usage: "run only the check `ID`; again for another one"},
+			&cli.StringSliceFlag{Name: "check", Usage: "run only the check `ID`; can be given again"},
 			&cli.BoolFlag{Name: "list-checks", Usage: "list the checks and stop"},
 			hostFlag(),
 			serviceFlag(),

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 )
@@ -84,11 +85,6 @@ func TestReadme(t *testing.T) {
 	if n := len(strings.Fields(page)); n >= 1000 {
 		t.Errorf("README.md has %d words, and is to have less than 1,000", n)
 	}
-	for _, target := range firstGroups(`\]\(([\w./-]+)\)`, page) {
-		if _, err := os.Stat(root(target)); err != nil {
-			t.Errorf("README.md links to what is not there: %v", err)
-		}
-	}
 	seen := strings.Contains(readDoc(t, "docs/verified.md"), "| yes, ")
 	if first, _, _ := strings.Cut(page, "\n```"); !seen && !strings.Contains(first, "It has not run on a Mac yet") {
 		t.Error("README.md does not say in the beginning that nobody has run this on a Mac")
@@ -96,6 +92,72 @@ func TestReadme(t *testing.T) {
 	for _, c := range commandTree() {
 		if c.Options != nil && !strings.Contains(page, "ollama-bind "+c.Name) {
 			t.Errorf("ollama-bind %s is missing", c.Name)
+		}
+	}
+}
+
+// TestDocsAreShort is about the pages that people read from top to bottom.
+func TestDocsAreShort(t *testing.T) {
+	pages, err := filepath.Glob(root("docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, page := range pages {
+		if filepath.Base(page) == "verified.md" {
+			continue
+		}
+		for _, word := range strings.Fields(readDoc(t, "docs/"+filepath.Base(page))) {
+			if strings.ContainsFunc(word, unicode.IsLetter) || strings.ContainsFunc(word, unicode.IsDigit) {
+				total++
+			}
+		}
+	}
+	if total >= 10000 {
+		t.Errorf("docs without verified.md has %d words, and is to have less than 10,000", total)
+	}
+}
+
+// TestLinks wants the headings that pages refer to.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob(root("docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, anchors := []string{"README.md", ".github/CONTRIBUTING.md"}, map[string][]string{}
+	for _, page := range pages {
+		names = append(names, "docs/"+filepath.Base(page))
+	}
+	for _, name := range names {
+		for _, heading := range firstGroups(`(?m)^#+ (.+)$`, readDoc(t, name)) {
+			anchor := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading), "")
+			anchors[name] = append(anchors[name], strings.ReplaceAll(anchor, " ", "-"))
+		}
+	}
+	for _, name := range names {
+		for _, link := range firstGroups(`\]\(([^)\s:]+)\)`, readDoc(t, name)) {
+			file, anchor, _ := strings.Cut(link, "#")
+			target := name
+			if file != "" {
+				target = filepath.Join(filepath.Dir(name), file)
+			}
+			if _, err := os.Stat(root(target)); err != nil || anchor != "" && strings.HasSuffix(target, ".md") && !slices.Contains(anchors[target], anchor) {
+				t.Errorf("%s links to %s, which is not there", name, link)
+			}
+		}
+	}
+}
+
+// TestSchemasAreThere wants a schema for each command that answers in JSON.
+func TestSchemasAreThere(t *testing.T) {
+	for _, c := range commandTree() {
+		for _, o := range c.Options {
+			if o.Long != "json" {
+				continue
+			}
+			if _, err := os.Stat(root("docs/schema/" + c.Name + ".json")); err != nil {
+				t.Errorf("%s has --json and no schema: %v", c.Name, err)
+			}
 		}
 	}
 }

@@ -29,7 +29,7 @@ type exit struct {
 // exitMeans is what the codes have in common.
 var exitMeans = []exit{
 	{exitOK, "done, or already in the wanted state"},
-	{exitFailed, "failed, and nothing is left half done; an error that says otherwise excepted"},
+	{exitFailed, "failed, and nothing is left half done; unless the error says so"},
 	{exitUsage, "wrong usage; nothing was run"},
 	{exitNotWanted, "not in the wanted state: status, a dry run with changes, a doctor check that fails, a probe that did not get through"},
 	{exitUndone, "applied, but the proof failed, and the previous state was restored"},
@@ -40,11 +40,11 @@ var exitMeans = []exit{
 // exits says of the commands with which codes they end, and what that means where there
 // is more to say.
 var exits = map[string]map[int]string{
-	"fix": {exitOK: "Ollama listens as wanted, or nothing was to do", exitFailed: "", exitUsage: "",
+	"fix": {exitOK: "Ollama listens as wanted, now or already before", exitFailed: "", exitUsage: "",
 		exitNotWanted: "--dry-run: there is something to change", exitUndone: "", exitNothingHere: "no Ollama service was found", exitInterrupted: ""},
 	"status": {exitOK: "Ollama listens as wanted", exitFailed: "the service could not be looked at", exitUsage: "",
 		exitNotWanted: "it does not", exitNothingHere: "no Ollama service was found", exitInterrupted: "interrupted"},
-	"rollback": {exitOK: "everything is as before, or nothing was to take back", exitFailed: "", exitUsage: "",
+	"rollback": {exitOK: "everything is as before, or there was nothing to take back", exitFailed: "", exitUsage: "",
 		exitNotWanted: "--dry-run: there is something to take back", exitUndone: "", exitNothingHere: "", exitInterrupted: ""},
 	"doctor": {exitOK: "nothing found that keeps containers from Ollama", exitFailed: "it could not look", exitUsage: "",
 		exitNotWanted: "a check fails", exitInterrupted: "interrupted"},

@@ -23,12 +23,12 @@ func (p program) fixCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "fix",
 		Usage: "set OLLAMA_HOST for this Mac's Ollama, restart it, and prove that it listens",
-		Description: "Finds the Ollama that runs here: Homebrew's service or another launchd job. Adds\n" +
-			"OLLAMA_HOST to the EnvironmentVariables of its property list, and to Homebrew's env\n" +
-			"file, so that it lasts, leaves every other byte alone, keeps a backup, makes launchd\n" +
-			"load the property list again, and waits until the service's own process listens on the\n" +
-			"address and answers. If it does not, everything is put back. Run again, it changes\n" +
-			"nothing.",
+		Description: "Finds the Ollama that runs here, and sets OLLAMA_HOST where it lasts: in " +
+			"Homebrew's env file and the service's property list (plist), or in the " +
+			"settings of Ollama.app. It changes nothing else, keeps a backup, and restarts " +
+			"the service. Then it waits until the service's own process listens on the " +
+			"address and answers. If that does not happen, everything is put back. Run " +
+			"again, it changes nothing.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),

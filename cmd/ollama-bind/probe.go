@@ -25,19 +25,19 @@ import (
 func (p program) probeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "probe",
-		Usage:     "fetch Ollama from inside of containers, and say what it takes to reach it",
+		Usage:     "ask from inside containers whether they reach Ollama, and what it takes",
 		ArgsUsage: "[CONTAINER...]",
-		Description: "Fetches from inside of the containers: the URLs that their environment has for\n" +
-			"Ollama, Ollama by each of the host's names, and two listeners of its own, one on\n" +
-			"127.0.0.1 and one on all interfaces, which are there for as long as the probe takes.\n" +
-			"So it shows whether a rebind helps. A CONTAINER may be a service of compose or of a\n" +
-			"swarm as well. Without any it asks every running container whose environment names\n" +
-			"Ollama, of the first runtime that has any, or else a temporary one. Nothing is pulled.",
+		Description: "Asks from inside the containers: for Ollama, by the URLs that their " +
+			"environment has and by each of the host's names, and for two listeners of its " +
+			"own, one on 127.0.0.1 and one on all interfaces. So it shows whether a rebind " +
+			"helps. A CONTAINER may also be a service of compose or of a swarm. Without any " +
+			"it asks every running container whose environment names Ollama, or else a " +
+			"temporary one. Nothing is pulled.",
 		Flags: []cli.Flag{
 			containerFlag(),
 			&cli.StringFlag{Name: "image", Usage: "fetch from a temporary container of `IMAGE`, on the network of each container"},
 			runtimeFlag(),
-			&cli.StringFlag{Name: "url", Usage: "fetch `URL`, whatever the containers' environment says"},
+			&cli.StringFlag{Name: "url", Usage: "ask for `URL`, whatever the environment of the containers says"},
 			&cli.StringFlag{Name: "origin", Usage: "send `ORIGIN` along, as a web page from there would"},
 			hostFlag(),
 			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "the `TIME` that all of it may take"},
@@ -48,7 +48,7 @@ func (p program) probeCommand() *cli.Command {
 }
 
 func containerFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "container", Usage: "ask from inside of the container `NAME`; again for another one"}
+	return &cli.StringSliceFlag{Name: "container", Usage: "ask from inside the container `NAME`; can be given again"}
 }
 
 func runtimeFlag() cli.Flag {
@@ -83,7 +83,7 @@ func (p program) probe(c *cli.Context) error {
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
 	host := doctor.Question{Machine: m, Goal: service.GoalFor(wanted, true), Asked: c.IsSet("host"), System: runtime.GOOS}
-	_, done := p.tell.spin("asking from inside of containers")
+	_, done := p.tell.spin("asking from inside containers")
 	var local advice.Local
 	result := question.Run(ctx, question.Find, func(ctx context.Context) (server container.Server) {
 		server, local = host.Host(ctx)
@@ -127,7 +127,7 @@ func readTools(c *cli.Context) ([]string, error) {
 	case tool == "":
 		return nil, nil
 	case !slices.Contains(container.Tools(), tool):
-		return nil, &usageError{fmt.Sprintf("--runtime %q is none of %s", tool, strings.Join(container.Tools(), ", ")),
+		return nil, &usageError{fmt.Sprintf("--runtime %q is not one of %s", tool, strings.Join(container.Tools(), ", ")),
 			withFlag(c, "runtime", "docker")}
 	}
 	return []string{tool}, nil
@@ -198,7 +198,7 @@ func noRuntime(tried []container.Unusable, command string) *service.Error {
 	return advice.NoRuntime(tried, here, os.Getenv, command)
 }
 
-// urlProblem is why nothing could be fetched from inside of a container.
+// urlProblem is why nothing could be fetched from inside a container.
 func urlProblem(u container.ClientURL) *service.Error { return orDoctor(advice.Unasked(u)) }
 
 // orDoctor sends those on who get no other hint.

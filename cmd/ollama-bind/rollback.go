@@ -17,18 +17,18 @@ import (
 func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rollback",
-		Usage: "put back, byte for byte, what fix changed, and prove the socket again",
-		Description: "Restores the files from their backup, or removes the env file that fix has made,\n" +
-			"makes launchd load the LaunchAgent again, and waits until the service listens where it\n" +
-			"did before. However many fixes there were of the service that was fixed last, it goes\n" +
-			"back to what was there before the first; with --all, for every service. Run again, it\n" +
-			"changes nothing. Backups of fixes in effect are kept; of others, the newest 20.",
+		Usage: "put back what fix changed, byte for byte, and prove that too",
+		Description: "Restores what the fixes of the last fixed service changed, as it was before " +
+			"the first of them, restarts the service, and waits until it listens where it " +
+			"did before. If someone changed a file in the meantime, only the setting is " +
+			"taken out. Run again, there is nothing to take back. Backups of fixes in " +
+			"effect are kept; of others, the newest 20.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "take back the fixes of all services"},
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
-			&cli.StringFlag{Name: "to", Usage: "go back to what the backup holds whose `ID` begins so"},
+			&cli.StringFlag{Name: "to", Usage: "go back to the backup whose `ID` begins so"},
 			&cli.BoolFlag{Name: "force", Usage: "restore even if the file was changed since"},
 			timeoutFlag(),
 			jsonFlag(),

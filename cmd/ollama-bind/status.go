@@ -19,8 +19,8 @@ func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show where OLLAMA_HOST is set, what launchd holds, and who listens",
-		Description: "Looks at the layers through which the setting reaches a socket, and changes\n" +
-			"nothing. Exits 0 when Ollama listens as wanted, now and after the next login.",
+		Description: "Looks at the layers through which the setting reaches a socket, and changes " +
+			"nothing.",
 		Flags:  []cli.Flag{hostFlag(), serviceFlag(), plistFlag(), jsonFlag()},
 		Action: p.status,
 	}

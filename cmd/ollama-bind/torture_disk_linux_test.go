@@ -121,7 +121,7 @@ func (s *still) readOnly(t *testing.T, c *chamber, whose, dir string) {
 // immutable files and folders are refused by the kernel itself.
 func (s *still) immutable(t *testing.T, c *chamber) {
 	for _, flag := range []string{"i", "a"} {
-		for where, path := range map[string]string{"the property list": s.plist, "LaunchAgents": filepath.Dir(s.plist), "the state folder": s.state,
+		for where, path := range map[string]string{"the plist": s.plist, "LaunchAgents": filepath.Dir(s.plist), "the state folder": s.state,
 			"the env file": s.env, "the env file's folder": filepath.Dir(s.env), "the home": s.home} {
 			s.reset(t)
 			must(t, os.MkdirAll(s.state, 0o700))

@@ -49,12 +49,12 @@ type still struct {
 	state   string
 	vars    []string
 	port    int
-	before  []byte              // the property list
+	before  []byte              // the plist
 	as      *syscall.Credential // who runs the program; nil for whoever runs the test
 	setup   string              // shell commands that go before the program
 }
 
-// stillLabel is the label of the property list.
+// stillLabel is the label of the plist.
 const stillLabel = "sh.brew.ollama"
 
 // newStill makes one, in which nobody listens on the port.
@@ -159,7 +159,7 @@ func (s *still) giveAway(path string) error {
 
 func (s *still) wanted() string { return fmt.Sprintf("0.0.0.0:%d", s.port) }
 
-// after is the property list as fix leaves it.
+// after is the plist as fix leaves it.
 func (s *still) after() []byte {
 	return bytes.Replace(s.before, fmt.Appendf(nil, "127.0.0.1:%d", s.port), []byte(s.wanted()), 1)
 }
@@ -353,7 +353,7 @@ func (s *still) fixed() error {
 	plist, env := s.look()[s.plist].data, s.look()[s.env].data
 	switch {
 	case plist != string(s.after()):
-		return fmt.Errorf("the property list is not as it should be: %s", plist)
+		return fmt.Errorf("the plist is not as it should be: %s", plist)
 	case env != "OLLAMA_HOST="+s.wanted()+"\n":
 		return fmt.Errorf("the env file is not as it should be: %q", env)
 	case s.backups() != 1:
@@ -443,7 +443,7 @@ func replaceBy(path string, odd place) error {
 }
 
 func (s *still) oddInPlace(t *testing.T, c *chamber, odd place) {
-	for where, path := range map[string]string{"the property list": s.plist, "the env file": s.env} {
+	for where, path := range map[string]string{"the plist": s.plist, "the env file": s.env} {
 		for _, run := range []func() outcome{func() outcome { return s.fix() }, func() outcome { return s.run("status") },
 			func() outcome { return s.fix("--json", "--plist", s.plist) }} {
 			s.reset(t)
@@ -498,7 +498,7 @@ func (s *still) users(t *testing.T, c *chamber) {
 	}
 	nobody := &syscall.Credential{Uid: 65534, Gid: 65534}
 	sealed := map[string]string{
-		"LaunchAgents": filepath.Dir(s.plist), "the home": s.home, "the property list": s.plist,
+		"LaunchAgents": filepath.Dir(s.plist), "the home": s.home, "the plist": s.plist,
 		"the env file's folder": filepath.Dir(s.env), "the env file": s.env, "the state folder": s.state,
 		"the backups": filepath.Join(s.state, "backups"), "the lock": filepath.Join(s.state, "lock"),
 	}

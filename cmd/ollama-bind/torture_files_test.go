@@ -49,19 +49,19 @@ func tortureFiles(t *testing.T, c *chamber) {
 		c.count(t, "a malformed env file", f.name, d.fixEnvFile(f))
 	})
 	for name, err := range readings(t, kept) {
-		c.count(t, "an accepted property list, read by others", name, err)
+		c.count(t, "an accepted plist, read by others", name, err)
 	}
 }
 
 // The rows of what nobody can read.
 const (
-	malformedPlist = "a malformed property list"
-	truncatedPlist = "a truncated property list"
+	malformedPlist = "a malformed plist"
+	truncatedPlist = "a truncated plist"
 )
 
 func plistRow(f oddFile) string {
 	if f.accepted {
-		return "an odd property list that is accepted"
+		return "an odd plist that is accepted"
 	}
 	return malformedPlist
 }
@@ -78,7 +78,7 @@ type oddFile struct {
 // else they are told.
 type desk struct {
 	*victim
-	good  []byte // the property list that the service was started from
+	good  []byte // the plist that the service was started from
 	front string
 }
 
@@ -220,7 +220,7 @@ func (d *desk) keep(f oddFile, kept string) error {
 }
 
 // everyCommand shows the file to all commands as the loaded service's own
-// property list, to rollback with a backup from before it was broken.
+// plist, to rollback with a backup from before it was broken.
 func (d *desk) everyCommand(f oddFile) error {
 	if err := d.clear(d.good); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (d *desk) everyCommand(f oddFile) error {
 	return nil
 }
 
-// fixEnvFile has a good property list beside an env file that may be none.
+// fixEnvFile has a good plist beside an env file that may be none.
 func (d *desk) fixEnvFile(f oddFile) error {
 	err := errors.Join(d.clear(d.good),
 		os.MkdirAll(filepath.Dir(d.EnvFile()), 0o755),
@@ -293,7 +293,7 @@ func rubyReads(data []byte) map[string]string {
 	return vars
 }
 
-// truncated is every truncation of a good property list, at every byte, as text
+// truncated is every truncation of a good plist, at every byte, as text
 // and in binary form. What lacks nothing but blanks at the end is still one.
 func truncated(t *testing.T) []oddFile {
 	var files []oddFile
@@ -421,7 +421,7 @@ var (
 	nesting  = regexp.MustCompile(`\{(\d+)\*a1\{N\}\}`)
 )
 
-// assembled makes a binary property list of its objects, with one thing changed.
+// assembled makes a binary plist of its objects, with one thing changed.
 func assembled(t *testing.T, objects, change string) []byte {
 	key, text, _ := strings.Cut(change, "=")
 	number, _ := strconv.ParseUint(text, 10, 64)
@@ -480,12 +480,12 @@ func assembled(t *testing.T, objects, change string) []byte {
 func readings(t *testing.T, kept string) map[string]error {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		fmt.Println("NOTE: no python3 here: nobody else has read the accepted property lists")
+		fmt.Println("NOTE: no python3 here: nobody else has read the accepted plists")
 		return nil
 	}
 	plistutil, err := exec.LookPath("plistutil")
 	if err != nil {
-		fmt.Println("NOTE: no plistutil here (Debian: libplist-utils): it has not read the accepted property lists")
+		fmt.Println("NOTE: no plistutil here (Debian: libplist-utils): it has not read the accepted plists")
 	}
 	out, err := exec.Command(python, "-c", otherReaders, kept, plistutil).CombinedOutput()
 	if err != nil {

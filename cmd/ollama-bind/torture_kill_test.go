@@ -286,7 +286,7 @@ const (
 	nowhere  = "nowhere"
 )
 
-// become puts the Mac on a stage. The job is started anew only if it must.
+// become puts the Mac on a stage. The job is started again only if it must.
 func (v *theatre) become(s stage) error {
 	if err := s.restore(v.dirs()...); err != nil {
 		return err
@@ -719,7 +719,7 @@ func (j judge) cleared() error {
 	return nil
 }
 
-// meddleAtSteps has somebody else change the property list while the command is
+// meddleAtSteps has somebody else change the plist while the command is
 // at work. That change must not be lost: neither to the command's own write nor
 // to its undoing. Only between the last look at the file, which is no step, and
 // the rename after it nothing can be done.
@@ -740,7 +740,7 @@ func meddleAtSteps(t *testing.T, c *chamber) {
 }
 
 // meddlings are the steps up to the rename: every third, and all with the file
-// that takes the place of the property list.
+// that takes the place of the plist.
 func (j judge) meddlings(steps []step) []point {
 	var all []point
 	for i, s := range steps {

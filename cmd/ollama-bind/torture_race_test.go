@@ -303,10 +303,10 @@ func (v *victim) listensEverywhere() error {
 var wedges = []struct {
 	name, script string
 }{
-	{"the property list is edited", `printf '<!-- theirs -->\n' >> "$PLIST"`},
-	{"the property list is replaced", `cp "$PLIST" "$PLIST.x"; printf '<!-- theirs -->\n' >> "$PLIST.x"; mv "$PLIST.x" "$PLIST"`},
-	{"Homebrew writes it anew", `rm "$PLIST"; cp "$ORIGINAL" "$PLIST"`},
-	{"the property list is gone", `rm "$PLIST"`},
+	{"the plist is edited", `printf '<!-- theirs -->\n' >> "$PLIST"`},
+	{"the plist is replaced", `cp "$PLIST" "$PLIST.x"; printf '<!-- theirs -->\n' >> "$PLIST.x"; mv "$PLIST.x" "$PLIST"`},
+	{"Homebrew writes it again", `rm "$PLIST"; cp "$ORIGINAL" "$PLIST"`},
+	{"the plist is gone", `rm "$PLIST"`},
 	{"it is a link", `cp "$PLIST" "$HOME/real"; ln -sf "$HOME/real" "$PLIST"`},
 	{"the state folder is gone", `rm -rf "$OLLAMA_BIND_STATE_DIR"`},
 	{"the env file's folder is gone", `rm -rf "$HOME/.homebrew"`},

@@ -58,7 +58,7 @@ func toldSecrets(o outcome) error {
 	return nil
 }
 
-// secretPlist is a property list full of secrets.
+// secretPlist is a plist full of secrets.
 func (v *victim) secretPlist(t *testing.T) []byte {
 	data, err := os.ReadFile(v.plist)
 	must(t, err)
@@ -147,7 +147,7 @@ func (v *victim) keptSecrets() error {
 	return nil
 }
 
-// malformations of a property list, around a secret.
+// malformations of a plist, around a secret.
 var malformations = []struct{ name, old, new string }{
 	{"cut in the secret", "retry</string>\n\t\t<key>OLLAMA_KV", ""},
 	{"an integer that is none", "<string>s3cr3t-xml</string>", "<integer>s3cr3t-xml</integer>"},
@@ -183,13 +183,13 @@ func tortureMalformed(t *testing.T, c *chamber) {
 		}
 		s.reset(t)
 		must(t, os.WriteFile(s.plist, bytes.Replace(base, []byte(m.old), []byte(m.new), 1), 0o644))
-		try("a property list with " + m.name)
+		try("a plist with " + m.name)
 	}
 	for _, cut := range []int{7, 2, 3, 5} { // cut short in or near the secret
 		s.reset(t)
 		at := bytes.Index(base, []byte("s3cr3t-xml")) + len("s3cr3t-xml")
 		must(t, os.WriteFile(s.plist, base[:at-2+cut], 0o644))
-		try("a property list cut short")
+		try("a plist cut short")
 	}
 	for i, line := range []string{"TOKEN=s3cr3t-env\xff", "TOKEN=s3cr3t-env\x00", "\ufeffTOKEN=s3cr3t-env", "TOKEN=s3cr3t-env\x1b[2J", "TOKEN s3cr3t-env", "OLLAMA_HOST s3cr3t-env",
 		"export OLLAMA_HOST=s3cr3t", "TOKEN='s3cr3t-env", "s3cr3t-env=1", "TOKEN=s3cr3t-env # s3cr3t-comment", "=s3cr3t-env", "TOKEN=\"s3cr3t-env\nOLLAMA_HOST=x"} {
@@ -276,9 +276,9 @@ func (s *still) unharmed(o outcome, victim, empty string) error {
 	case len(left) != 6: // bin, empty, home, ollama-bind, passwd, state
 		return fmt.Errorf("there is more, or less, than there was: %q", left)
 	case plist.data != string(s.before) && plist.data != string(s.after()):
-		return fmt.Errorf("the property list is neither as before nor as after: %q", plist.data)
+		return fmt.Errorf("the plist is neither as before nor as after: %q", plist.data)
 	case plist.mode&0o022 != 0:
-		return fmt.Errorf("the property list has mode %v now, and launchd would refuse it", plist.mode)
+		return fmt.Errorf("the plist has mode %v now, and launchd would refuse it", plist.mode)
 	}
 	return nil
 }

@@ -104,13 +104,13 @@ type victim struct {
 	test  *testing.T
 	dir   string
 	label string
-	plist string // path of the service's property list
+	plist string // path of the service's plist
 	env   []string
 	state string // the program's state folder
 	host  string // 0.0.0.0:PORT
 }
 
-// newVictim starts a Mac with a running service whose property list is the
+// newVictim starts a Mac with a running service whose plist is the
 // fixture.
 func newVictim(t *testing.T, fixtureName string) *victim {
 	t.Helper()
@@ -220,7 +220,7 @@ func (c *chamber) check() error {
 		leastMalformed, least = 100, 500
 	}
 	if malformed < leastMalformed || all < least {
-		return fmt.Errorf("only %d cases were tried, %d of them malformed property lists: want %d, %d", all, malformed, least, leastMalformed)
+		return fmt.Errorf("only %d cases were tried, %d of them malformed plists: want %d, %d", all, malformed, least, leastMalformed)
 	}
 	return nil
 }

@@ -375,7 +375,7 @@ func (v *victim) waitFor(want sight) error {
 	}
 	switch {
 	case now.plist != want.plist:
-		return fmt.Errorf("the property list is\n%s", now.plist)
+		return fmt.Errorf("the plist is\n%s", now.plist)
 	case now.envFile != want.envFile:
 		return fmt.Errorf("the env file is %q, not %q", now.envFile, want.envFile)
 	case now.folder != want.folder:

@@ -42,7 +42,7 @@ func (p program) urlCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "url",
 		ArgsUsage: "[URL]",
-		Usage:     "print the URL by which a container reaches this machine's Ollama",
+		Usage:     "print the URL at which a container finds this machine's Ollama",
 		Description: "Replaces localhost, and other addresses that mean this very machine, by the name that\n" +
 			"the runtime has for it. Everything else stays as it is. Without a URL it is that of\n" +
 			"the Ollama service. For scripts:\n" +
@@ -127,7 +127,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	if c.IsSet("runtime") {
 		host, ok := hostNames[c.String("runtime")]
 		if !ok {
-			return "", &usageError{fmt.Sprintf("--runtime %q is none of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", ")),
+			return "", &usageError{fmt.Sprintf("--runtime %q is not one of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", ")),
 				withFlag(c, "runtime", "docker")}
 		}
 		return host, nil

@@ -229,7 +229,7 @@ func sudo(s service.State) string {
 	return shell.Sudo(s.Service.Daemon || s.Service.Target.Domain == "system")
 }
 
-// RestartCommand has the tool that writes the property list restart the service.
+// RestartCommand has the tool that writes the plist restart the service.
 func RestartCommand(s service.State) string { return words(s).restart(s) }
 
 // Again is the fix that binds the service as it was bound before a rollback, where fix

@@ -184,7 +184,7 @@ func Silent(s service.State) string {
 		" when asked from this Mac: that address may belong to a tunnel (a VPN), or a filter or macOS's Local Network privacy holds back this terminal's connections"
 }
 
-// Opened says that launchd wanted the property list to be readable for others.
+// Opened says that launchd wanted the plist to be readable for others.
 func Opened(s service.State, was fs.FileMode) string {
 	return fmt.Sprintf("launchd refused %s with mode %04o, and took it with %04o: others on this Mac can read it now",
 		s.Service.Plist, was, was|0o044)

@@ -102,17 +102,17 @@ func plistDrift(s service.State, fixed service.Goal) Drift {
 	case s.Ran():
 		return Drift{}
 	case errors.Is(plist.Err, fs.ErrNotExist) && words(s).writes:
-		d.ID, d.Message = "plist-deleted", "`brew services stop` or `brew services cleanup` has deleted the property list since the fix"
+		d.ID, d.Message = "plist-deleted", "`brew services stop` or `brew services cleanup` has deleted the plist since the fix"
 	case errors.Is(plist.Err, fs.ErrNotExist):
-		d.ID, d.Message = "plist-deleted", "the property list was deleted since the fix"
+		d.ID, d.Message = "plist-deleted", "the plist was deleted since the fix"
 	case plist.Err != nil:
-		d.ID, d.Message = "plist-edited", "the property list was edited since the fix, and broken"
+		d.ID, d.Message = "plist-edited", "the plist was edited since the fix, and broken"
 	case fixed.Matches(plist.Value):
 		return Drift{}
 	case homebrew.Generated(plist.File.Data):
-		d.ID, d.Message = "plist-regenerated", "Homebrew has written the property list since the fix, without the setting"
+		d.ID, d.Message = "plist-regenerated", "Homebrew has written the plist since the fix, without the setting"
 	default:
-		d.ID, d.Message = "plist-edited", "the property list was edited since the fix"
+		d.ID, d.Message = "plist-edited", "the plist was edited since the fix"
 	}
 	return d
 }

@@ -16,13 +16,13 @@ import (
 
 // vocabulary is how to speak of a kind of service, and how to handle it by hand.
 type vocabulary struct {
-	writes  bool // a tool writes the property list
+	writes  bool // a tool writes the plist
 	name    func(service.State) string
 	start   func(service.State) string
-	restart func(service.State) string // from what its property list says
-	rewrite func(service.State) string // where the property list is gone
+	restart func(service.State) string // from what its plist says
+	rewrite func(service.State) string // where the plist is gone
 	install func(service.State) string // where the program is gone
-	foreign func(service.State) bool   // the property list is not one of the kind's
+	foreign func(service.State) bool   // the plist is not one of the kind's
 	end     func(service.State) string // for as long as nobody starts it
 }
 
@@ -151,7 +151,7 @@ func lastingPlan(p service.Plan) bool {
 }
 
 // Lasting says why the setting would not survive the next restart by the tool that
-// writes the property list; "" if it would, or if it is not there.
+// writes the plist; "" if it would, or if it is not there.
 func Lasting(f Facts) string {
 	s := f.State
 	value := s.Plist().Value
@@ -164,7 +164,7 @@ func Lasting(f Facts) string {
 	if !readable(f) || value == nil || !f.Goal.Matches(value) || !words(s).writes {
 		return ""
 	}
-	const restart = "`" + restartBrew + "`, also after an upgrade, writes the property list again without the setting"
+	const restart = "`" + restartBrew + "`, also after an upgrade, writes the plist again without the setting"
 	one := s.Lasting()
 	switch {
 	case s.Service.Loaded && !f.AtLogin:
@@ -174,7 +174,7 @@ func Lasting(f Facts) string {
 		return "Homebrew's env file " + one.File.Path + " cannot be used (" + service.Bare(one.Err).Error() +
 			"), so the setting is dropped at the next `" + restartBrew + "`, if that does not fail on the file"
 	case one.Use == service.NotForRoot:
-		return "`sudo " + restartBrew + "` writes the property list again without the setting, because Homebrew ignores its env file for root: run fix again then"
+		return "`sudo " + restartBrew + "` writes the plist again without the setting, because Homebrew ignores its env file for root: run fix again then"
 	case one.Use == service.TooOld:
 		return restart + ", because this Homebrew is older than 6.0.15 and ignores the env file: update Homebrew first, or run fix again afterwards"
 	case s.JudgeLasting(service.Goal{Lasting: value}).State == service.OK:

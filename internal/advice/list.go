@@ -67,17 +67,17 @@ func lastingFix(p service.Plan) bool {
 var list = []item{
 	{id: "plist-missing", level: Fail, check: "agent-found", blocks: anyFix, ending: service.NothingHere,
 		when: func(f Facts) bool { return f.Found() && Missing(f.State) },
-		say:  func(f Facts) string { return "there is no property list " + f.State.Service.Plist },
+		say:  func(f Facts) string { return "there is no plist " + f.State.Service.Plist },
 		next: func(f Facts) string { return "ls -l " + shell.Quote(filepath.Dir(f.State.Service.Plist)) }},
 	{id: "plist-missing", level: Fail, check: "plist-parses", blocks: anyFix, ending: service.NothingHere,
 		when: func(f Facts) bool { return f.Found() && gone(f.State) && f.State.Service.Loaded },
 		say: func(f Facts) string {
-			return fmt.Sprintf("launchd holds %s, but its property list %s is gone", f.State.Service.Target, f.State.Service.Plist)
+			return fmt.Sprintf("launchd holds %s, but its plist %s is gone", f.State.Service.Target, f.State.Service.Plist)
 		},
 		next: func(f Facts) string { return words(f.State).rewrite(f.State) }},
 	{id: "plist-missing", level: Fail, check: "plist-parses", blocks: anyFix, ending: service.NothingHere,
 		when: func(f Facts) bool { return f.Found() && gone(f.State) },
-		say:  func(f Facts) string { return "there is no property list " + f.State.Service.Plist },
+		say:  func(f Facts) string { return "there is no plist " + f.State.Service.Plist },
 		next: func(f Facts) string { return words(f.State).start(f.State) }},
 	{id: "plist-missing", level: Fail, check: "plist-parses", blocks: anyFix,
 		when: func(f Facts) bool { return f.Found() && f.State.Ran() && !f.Goal.Persist && !f.State.Running(f.Goal) },
@@ -121,7 +121,7 @@ var list = []item{
 		},
 		say: func(f Facts) string {
 			line := f.State.Plist().Override
-			return fmt.Sprintf("the command itself sets %s=%s, in %s, and the property list has no say: write %s there, or take it out",
+			return fmt.Sprintf("the command itself sets %s=%s, in %s, and the plist has no say: write %s there, or take it out",
 				ollama.Variable, line.Value, line, f.Goal.Host)
 		},
 		next: func(f Facts) string { return showLine(*f.State.Plist().Override, ollama.Variable) }},
@@ -208,7 +208,7 @@ var list = []item{
 	{id: "terminal", level: Warn, check: "agent-found", trouble: true, blocks: anyRestart, ending: service.NothingHere,
 		when: func(f Facts) bool { return f.State.Service.Kind() == service.Terminal },
 		say: func(f Facts) string {
-			return fmt.Sprintf("no job of launchd's has started the ollama of process %d: whoever typed `ollama serve` has to start it again, or `%s` makes it a service",
+			return fmt.Sprintf("no job of launchd's has started the ollama of process %d: it was typed as `ollama serve`, and has to be started again, or `%s` makes it a service",
 				f.State.Job.PID, startBrew)
 		},
 		next: func(f Facts) string {
@@ -310,7 +310,7 @@ var list = []item{
 	{id: "lasting-not-read", level: Fail, check: "value-in-plist",
 		when: func(f Facts) bool { return readable(f) && notTakenOver(f.State) },
 		say: func(f Facts) string {
-			return fmt.Sprintf("%s is %s in the property list, but %s in Homebrew's env file: that has not been taken over",
+			return fmt.Sprintf("%s is %s in the plist, but %s in Homebrew's env file: that has not been taken over",
 				ollama.Variable, service.OrUnset(f.State.Plist().Value), service.OrUnset(f.State.Lasting().Value))
 		},
 		next: fix},
@@ -319,7 +319,7 @@ var list = []item{
 			return readable(f) && f.State.Job.Loaded && !service.Equivalent(f.State.Job.Value(), f.State.Plist().Value)
 		},
 		say: func(f Facts) string {
-			return fmt.Sprintf("the service runs with %s, but its property list says %s: launchd has not read it since",
+			return fmt.Sprintf("the service runs with %s, but its plist says %s: launchd has not read it since",
 				service.OrUnset(f.State.Job.Value()), service.OrUnset(f.State.Plist().Value))
 		},
 		next: fix},
@@ -336,7 +336,7 @@ var list = []item{
 	{id: "plist-differs", level: Warn, check: "value-in-plist",
 		when: func(f Facts) bool { return readable(f) && !f.Goal.Matches(f.State.Plist().Value) && answersAsWanted(f) },
 		say: func(f Facts) string {
-			return fmt.Sprintf("%s is %s in the property list: the service comes back with that at its next start",
+			return fmt.Sprintf("%s is %s in the plist: the service comes back with that at its next start",
 				ollama.Variable, service.OrUnset(f.State.Plist().Value))
 		},
 		next: fix},
@@ -360,7 +360,7 @@ func fix(f Facts) string { return FixCommand(f.State, f.Goal) }
 // verb is the command that somebody is at.
 func (f Facts) verb() string { return cmp.Or(f.Command, "fix") }
 
-// Missing reports whether a property list was named and is not there. About its
+// Missing reports whether a plist was named and is not there. About its
 // service there is nothing to know.
 func Missing(s service.State) bool {
 	return s.Service.Chosen == service.ByPlist && !s.Service.Loaded && gone(s)
@@ -377,7 +377,7 @@ func notAFile(err error) bool {
 	return errors.Is(err, backup.ErrNotRegular) || errors.Is(err, syscall.ELOOP)
 }
 
-// readable reports whether there is a property list that was understood.
+// readable reports whether there is a plist that was understood.
 func readable(f Facts) bool {
 	one := f.State.Plist()
 	return f.Found() && one.Layer != "" && one.Err == nil
@@ -410,7 +410,7 @@ func foreignFile(f Facts, one service.Setting) bool {
 	return f.Found() && one.File.Data != nil && one.File.UID != f.UID
 }
 
-// rootsOwn reports whether the property list is a daemon's, which has to be
+// rootsOwn reports whether the plist is a daemon's, which has to be
 // root's.
 func rootsOwn(f Facts) bool {
 	file := f.State.Plist().File
@@ -499,7 +499,7 @@ func logged(s service.State) string {
 func sayLooping(f Facts) string {
 	text := Unsteady(f.State.Job) + logged(f.State)
 	if badAddress(f) {
-		text += fmt.Sprintf("; %s=%s is none of this machine's addresses", ollama.Variable, *f.State.Job.Value())
+		text += fmt.Sprintf("; %s=%s is not an address of this machine", ollama.Variable, *f.State.Job.Value())
 	}
 	return text
 }
@@ -544,7 +544,7 @@ func sayElsewhere(f Facts) string {
 	return text
 }
 
-// notTakenOver reports whether the tool that writes the property list has not done
+// notTakenOver reports whether the tool that writes the plist has not done
 // so since its own setting was changed.
 func notTakenOver(s service.State) bool {
 	value := s.Lasting().Value
@@ -552,7 +552,7 @@ func notTakenOver(s service.State) bool {
 		!service.Equivalent(value, s.Plist().Value)
 }
 
-// Kickstart starts a loaded service without writing its property list.
+// Kickstart starts a loaded service without writing its plist.
 func Kickstart(s service.State) string {
 	return sudo(s) + "launchctl kickstart " + s.Service.Target.String()
 }

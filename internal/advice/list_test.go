@@ -64,7 +64,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// onDisk is a service of which there is a property list: what kind it is, only
+// onDisk is a service of which there is a plist: what kind it is, only
 // package service can say.
 func onDisk(home, label string, chosen bool) service.Service {
 	path := filepath.Join(home, "Library", "LaunchAgents", label+".plist")
@@ -259,9 +259,9 @@ var firsts = []struct {
 	hint   string // how it begins
 	blocks string
 }{
-	{"plist-missing", of(byHand, unload, plistErr(gonePlist)), "there is no property list /Users", "ls -l '/Users/a b'", fixes},
+	{"plist-missing", of(byHand, unload, plistErr(gonePlist)), "there is no plist /Users", "ls -l '/Users/a b'", fixes},
 	{"plist-missing", plistErr(gonePlist), "launchd holds gui/501/sh.brew.ollama, but", "brew services stop ollama && brew services start ollama", fixes},
-	{"plist-missing", of(plistErr(gonePlist), unload), "there is no property list", "brew services start ollama", fixes},
+	{"plist-missing", of(plistErr(gonePlist), unload), "there is no plist", "brew services start ollama", fixes},
 	{"plist-missing", of(ran, func(f *Facts) { f.Goal.Persist = false; onLoopback(f) }), "only Homebrew's env file can", "ollama-bind fix", fixes},
 	{"plist-malformed", plistErr(&plistfix.Error{}), "reading /Users/a b/", "brew services restart ollama && ollama-bind fix", fixes},
 	{"plist-not-a-file", plistErr(backup.ErrNotRegular), "reading /Users/a b/", "ls -ld '/Users/a b/", all},
@@ -322,8 +322,8 @@ var firsts = []struct {
 	{"value-trap", func(f *Facts) { setPlist(f, env("*:11434")) }, "star", "ollama-bind fix", ""},
 	{"no-answer", deaf, "listens on *:11434, but does not answer: timed out", "tail -n 20 " + logPath, ""},
 	{"listens-elsewhere", onLoopback, "listens on 127.0.0.1:11434, not on *:11434", "ollama-bind fix", ""},
-	{"lasting-not-read", func(f *Facts) { setPlist(f, nil) }, "is not set in the property list, but 0.0.0.0:11434 in", "ollama-bind fix", ""},
-	{"job-older", func(f *Facts) { f.State.Job.Environment = nil }, "runs with not set, but its property list says " + value, "ollama-bind fix", ""},
+	{"lasting-not-read", func(f *Facts) { setPlist(f, nil) }, "is not set in the plist, but 0.0.0.0:11434 in", "ollama-bind fix", ""},
+	{"job-older", func(f *Facts) { f.State.Job.Environment = nil }, "runs with not set, but its plist says " + value, "ollama-bind fix", ""},
 	{"inherited", func(f *Facts) {
 		noEnvFile(f)
 		setPlist(f, nil)

@@ -83,7 +83,7 @@ func askKeeper(f Facts) string {
 }
 
 // portsEnv is the file that MacPorts' service reads, in the prefix in which its
-// property list lies (macports-ports llm/ollama).
+// plist lies (macports-ports llm/ollama).
 func portsEnv(one service.Setting) string {
 	prefix, _, found := strings.Cut(one.File.Real, "/etc/LaunchDaemons/")
 	if !found {

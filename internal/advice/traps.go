@@ -96,7 +96,7 @@ func saySuspicious(f Facts) string {
 }
 
 // cureTraps has fix write the right value. What fix leaves as it is can only be
-// looked at: Homebrew's restart would take it out of the property list, and all
+// looked at: Homebrew's restart would take it out of the plist, and all
 // else that was put there.
 func cureTraps(f Facts) string {
 	switch worst := worstTrap(f); {

@@ -12,7 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Unasked is why nothing could be fetched from inside of a container. Its hint is
+// Unasked is why nothing could be fetched from inside a container. Its hint is
 // empty where nobody knows what to do.
 func Unasked(u container.ClientURL) *service.Error {
 	err, tool := u.Err, u.Container.Runtime.Tool

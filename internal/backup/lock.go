@@ -18,7 +18,7 @@ import (
 // called. When another run holds the lock, waiting is told its process ID (0 if
 // unknown) once, and Lock waits until ctx ends.
 //
-// It locks a file of its own: a rename would slip the property list itself out
+// It locks a file of its own: a rename would slip the plist itself out
 // from under its lock.
 func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), err error) {
 	if err := s.prepare(); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // liftQuarantine takes away the mark that macOS gives to what some programs write, a
-// sandboxed terminal among them: since macOS 27 launchd refuses a property list that
+// sandboxed terminal among them: since macOS 27 launchd refuses a plist that
 // has it (Apple's release notes, 166415497).
 func liftQuarantine(f *os.File) error {
 	err := unix.Fremovexattr(int(f.Fd()), "com.apple.quarantine")

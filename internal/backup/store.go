@@ -340,7 +340,7 @@ func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 }
 
 // prepare makes the state folder and the one for backups, for the owner's eyes
-// only: property lists can hold secrets.
+// only: plists can hold secrets.
 func (s Store) prepare() error {
 	for _, dir := range []string{s.Dir, s.backups()} {
 		if err := makeFolders(append(MissingFolders(dir), dir), 0o700); err != nil {

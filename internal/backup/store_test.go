@@ -36,7 +36,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-// TestPrivate is about the modes: property lists can hold secrets.
+// TestPrivate is about the modes: plists can hold secrets.
 func TestPrivate(t *testing.T) {
 	s := Store{filepath.Join(t.TempDir(), "state")}
 	save(t, s, "old")

@@ -125,7 +125,7 @@ func try(
 	return outage(t)
 }
 
-// install writes the property list, and tells launchd nothing. It names the port,
+// install writes the plist, and tells launchd nothing. It names the port,
 // which is not Ollama's own: that may be taken on this machine.
 func (t trial) install(host string) error {
 	data, err := os.ReadFile(fixture)

@@ -61,7 +61,7 @@ func byFix(t trial) (time.Duration, error) {
 	return t.watchCommand(fix, "fix", "--host", t.everywhere())
 }
 
-// handScript is the known recipe, for a property list that is edited already. It
+// handScript is the known recipe, for a plist that is edited already. It
 // loads again when nobody listens after a second: unload does not wait until the job
 // is gone, load fails as long as it is there, and both exit with 0.
 const handScript = `launchctl unload %[1]s

@@ -22,7 +22,7 @@ import (
 var (
 	// ErrNoImage says that no temporary container could be made: there is no
 	// image with a tool that fetches.
-	ErrNoImage = errors.New("there is no image to make a container of that fetches")
+	ErrNoImage = errors.New("no image here has anything to fetch with")
 	// ErrPaused says that the container is paused.
 	ErrPaused = errors.New("the container is paused")
 	// ErrNotRunning says that the container is stopped.

@@ -19,7 +19,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// measurement is all that is fetched from inside of one container.
+// measurement is all that is fetched from inside one container.
 type measurement struct {
 	Probe
 	container Container

@@ -12,7 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/container/listen"
 )
 
-// Probe is a question to be asked from inside of containers.
+// Probe is a question to be asked from inside containers.
 type Probe struct {
 	Runner Runner
 	Tools  []string // the runtimes' programs to try, all for none
@@ -54,7 +54,7 @@ type Report struct {
 	Err error
 }
 
-// Run asks from inside of containers, side by side. find is Find, or remembers
+// Run asks from inside containers, side by side. find is Find, or remembers
 // what that has found, and server looks at Ollama from the host.
 //
 // Run ends with ctx, but for removing what it has made.

@@ -24,10 +24,10 @@ func Checks() []Check {
 		{ID: "job-loaded", Question: "has launchd loaded the service, and does it run?", judge: ofJob(jobLoaded)},
 		{ID: "disabled", Question: "may launchd start the service at login?", judge: ofState(disabled)},
 		{ID: "last-exit", Question: "how did the service's last run end?", judge: ofJob(lastExit)},
-		{ID: "plist-parses", Question: "is the service's property list one that launchd understands?", judge: ofState(plistParses)},
-		{ID: "plist-permissions", Question: "is the property list yours, and writable by nobody else?", judge: ofState(permissions)},
+		{ID: "plist-parses", Question: "is the service's plist one that launchd understands?", judge: ofState(plistParses)},
+		{ID: "plist-permissions", Question: "is the plist yours, and writable by nobody else?", judge: ofState(permissions)},
 		{ID: "value-in-env-file", Question: "what is OLLAMA_HOST in Homebrew's env file, from which it takes it at every restart?", judge: ofState(valueInEnvFile)},
-		{ID: "value-in-plist", Question: "what is OLLAMA_HOST in the property list, from which launchd takes it at every start?", judge: ofState(valueInPlist)},
+		{ID: "value-in-plist", Question: "what is OLLAMA_HOST in the plist, from which launchd takes it at every start?", judge: ofState(valueInPlist)},
 		{ID: "value-in-job", Question: "what is OLLAMA_HOST in the service as launchd has loaded it?", judge: ofJob(valueInJob)},
 		{ID: "launchctl-getenv", Question: "is OLLAMA_HOST set with launchctl setenv?", judge: getenv},
 		{ID: "value-traps", Question: "does Ollama read the value as it was meant?", judge: ofState(valueTraps)},
@@ -56,7 +56,7 @@ func ofState(judge func(Seen) Finding) func(Seen) Finding {
 		case err != nil:
 			return skipped(err.Error())
 		case advice.Missing(s.State):
-			return skipped("there is no property list")
+			return skipped("there is no plist")
 		}
 		return judge(s)
 	}
@@ -116,7 +116,7 @@ func label(s Seen) Finding {
 	name, canonical, path := s.State.Service.Label, homebrew.Labels()[0], s.State.Service.Plist
 	switch {
 	case s.State.Service.Chosen != service.NotChosen:
-		return passed(cmp.Or(name, "unknown")+", of the property list that was named", path)
+		return passed(cmp.Or(name, "unknown")+", of the plist that was named", path)
 	case name != canonical:
 		return passed(name+", which Homebrew replaces by "+canonical+" at its next restart of the service", path)
 	}
@@ -128,7 +128,7 @@ func twoJobs(s Seen) Finding {
 	path := s.State.Service.Plist
 	if len(s.others) > 0 && s.State.Service.Kind() == service.Brew {
 		other := s.others[0]
-		return warned("there is a second property list: after the next login, two services may want one port",
+		return warned("there is a second plist: after the next login, two services may want one port",
 			shell.Sudo(other.Daemon)+"rm "+shell.Quote(other.Plist), "in use: "+path, "as well: "+other.Plist)
 	}
 	return passed("there is only one", path)
@@ -181,13 +181,13 @@ func meaningOf(exit string) string {
 }
 
 func plistParses(s Seen) Finding {
-	return passed("a property list that launchd understands", s.State.Service.Plist)
+	return passed("a plist that launchd understands", s.State.Service.Plist)
 }
 
 func permissions(s Seen) Finding {
 	f := s.State.Plist().File
 	if f.Data == nil {
-		return skipped("the property list could not be read", s.State.Service.Plist)
+		return skipped("the plist could not be read", s.State.Service.Plist)
 	}
 	return passed("yours, and nobody else can write to it",
 		fmt.Sprintf("%s: mode %04o, owner %d", s.State.Service.Plist, f.Mode, f.UID))
@@ -210,7 +210,7 @@ func valueInEnvFile(s Seen) Finding {
 
 func valueInPlist(s Seen) Finding {
 	if s.State.Plist().Err != nil {
-		return skipped("the property list could not be read", s.State.Service.Plist)
+		return skipped("the plist could not be read", s.State.Service.Plist)
 	}
 	return passed(worded(s.State.Plist().Value), s.State.Service.Plist, s.State.Lasting().File.Path)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// containerChecks look from inside of containers. All of them read the one report
+// containerChecks look from inside containers. All of them read the one report
 // of a probe.
 var containerChecks = []Check{
 	{ID: "container-runtime", Question: "is there a container runtime, and which one?", inside: true, judge: runtimeFound},

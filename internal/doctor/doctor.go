@@ -6,7 +6,7 @@
 // A check fails only for a reason why containers do not reach Ollama, or will
 // stop to for certain. That Ollama listens on loopback alone is no such reason:
 // most runtimes on a Mac reach it there. It is a warning, until the checks that
-// look from inside of containers have measured that it does not matter.
+// look from inside containers have measured that it does not matter.
 package doctor
 
 import (
@@ -40,7 +40,7 @@ type Finding struct {
 type Check struct {
 	ID       string // kebab-case, an interface
 	Question string // one line, for --list-checks
-	// inside is set for a check that asks from inside of containers, which takes
+	// inside is set for a check that asks from inside containers, which takes
 	// its time.
 	inside bool
 	judge  func(Seen) Finding
@@ -76,7 +76,7 @@ func (s Seen) advised() []advice.Advice {
 func ofLoopback(a advice.Advice) bool { return a.ID == "listens-elsewhere" || a.ID == "plist-differs" }
 
 // First is the advice to start with: that of status, but for what was measured
-// from inside of containers. It is nil where all is well.
+// from inside containers. It is nil where all is well.
 func First(s Seen) *advice.Advice {
 	first := advice.First(s.Facts)
 	if s.loopbackWillDo() && first != nil && ofLoopback(*first) {

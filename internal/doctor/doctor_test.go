@@ -251,7 +251,7 @@ func TestNoMac(t *testing.T) {
 	expect(t, "job-loaded", got["job-loaded"], OK, "6574", "")
 }
 
-// TestHost is what those get to know who look from inside of containers.
+// TestHost is what those get to know who look from inside containers.
 func TestHost(t *testing.T) {
 	m := &mac{port: serve(t)}
 	if s, local := m.question(t).Host(t.Context()); !s.Loopback || s.Outside || s.Bound != "" || s.Port != m.port || local.Why != "" {

@@ -30,7 +30,7 @@ type Question struct {
 	Asked   bool                // the goal's address was asked for
 	Getenv  func(string) string // this shell's environment
 	System  string              // the operating system, as runtime.GOOS has it
-	Probe   container.Probe     // how to ask from inside of containers
+	Probe   container.Probe     // how to ask from inside containers
 }
 
 // Seen is all that was seen.
@@ -64,7 +64,7 @@ const (
 	// lookTime bounds each look. It is above the five seconds that a program has to
 	// answer: one that hangs is then part of what there is to say.
 	lookTime = 8 * time.Second
-	// probeTime bounds asking from inside of containers: an engine may have to be
+	// probeTime bounds asking from inside containers: an engine may have to be
 	// woken up, and what a firewall drops is waited for.
 	probeTime = 20 * time.Second
 	// apiPatience is how long one question to Ollama from this machine may take.
@@ -74,7 +74,7 @@ const (
 var errTooLong = errors.New("did not finish within 8 s")
 
 // Gather looks at all that the checks need: first at what can be looked at side by
-// side, then at what depends on that, and last from inside of containers.
+// side, then at what depends on that, and last from inside containers.
 func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 	s := Seen{environment: q.Getenv, named: len(q.Probe.Names) > 0, interfaces: interfaceNames(), now: time.Now()}
 	launchd := q.Machine.Launchd
@@ -234,7 +234,7 @@ func whyDown(f advice.Facts, answers []answer) advice.Advice {
 	return advice.Down(f, what, held)
 }
 
-// ask asks from inside of containers.
+// ask asks from inside containers.
 func (q Question) ask(ctx context.Context, s *Seen) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

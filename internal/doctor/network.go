@@ -103,9 +103,9 @@ func alone(s Seen, app string) Finding {
 		return warned(fmt.Sprintf("the service was started %d times, and Ollama.app is here: it may have ended it (a guess)", s.State.Job.Runs),
 			advice.QuitApp, app)
 	case app != "":
-		return passed("no other one runs; if Ollama.app is started, it will want the same port", app)
+		return passed("this is the only one; if you start Ollama.app, it will want the same port", app)
 	}
-	return passed("no other one was seen")
+	return passed("this is the only one")
 }
 
 // otherOllamas are the listeners of Ollamas that are neither the service nor a part

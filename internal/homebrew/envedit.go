@@ -138,7 +138,7 @@ func checkEdit(name, value string) error {
 	case strings.Trim(value, blanks) != value:
 		return errors.New("the variable's value has blanks around it, which Homebrew drops")
 	case strings.Contains(value, "#"):
-		return errors.New("the variable's value holds a #, which looks like a comment and is none to Homebrew")
+		return errors.New("the variable's value holds a #, which looks like a comment, but not to Homebrew")
 	case strings.ContainsFunc(value, unicode.IsControl) || strings.ContainsFunc(value, unfit):
 		return errors.New("the variable's value holds a control character")
 	}

@@ -21,7 +21,7 @@ const EnvFileEnding = "/services/ollama.env"
 //
 // The rule is that of Homebrew/brew bin/brew. HOMEBREW_USER_CONFIG_HOME, in
 // which bin/brew hands on what it has found, is not asked for: bin/brew sets it
-// anew at every start, whatever the user has put there.
+// again at every start, whatever the user has put there.
 // HOMEBREW_XDG_CONFIG_HOME may stand in one of Homebrew's brew.env files
 // instead of the environment; only getenv can know that.
 func EnvFile(home string, getenv func(string) string) string {
@@ -74,7 +74,7 @@ func (e *EnvError) Error() string {
 // comments behind a value: all of it becomes part of the name or the value.
 //
 // Its error is an [*EnvError]: the file is too large or not UTF-8, a line
-// begins with a byte order mark, or a character is one that no property list can
+// begins with a byte order mark, or a character is one that no plist can
 // carry.
 func ParseEnv(data []byte) (map[string]string, error) {
 	if err := checkEnv(data); err != nil {
@@ -194,7 +194,7 @@ func checkEnv(data []byte) error {
 
 // checkLine says why a line is refused, or nothing. Homebrew strips every line,
 // so bytes that are no text break it even in a comment. Control characters pass
-// Homebrew, but launchd cannot read the property list that they end up in.
+// Homebrew, but launchd cannot read the plist that they end up in.
 func checkLine(line []byte) string {
 	if !utf8.Valid(line) {
 		return "this is not valid UTF-8, and Homebrew fails on it"
@@ -203,12 +203,12 @@ func checkLine(line []byte) string {
 		return "there is a byte order mark, which Homebrew takes as part of the name"
 	}
 	if bytes.IndexByte(line, 0) >= 0 {
-		return "there is a NUL, which launchd cannot read in a property list"
+		return "there is a NUL, which launchd cannot read in a plist"
 	}
 	s, _ := parseLine(line)
 	if i := strings.IndexFunc(s.name+s.value, unfit); i >= 0 {
 		r, _ := utf8.DecodeRuneInString((s.name + s.value)[i:])
-		return fmt.Sprintf("there is the character %U, which launchd cannot read in a property list", r)
+		return fmt.Sprintf("there is the character %U, which launchd cannot read in a plist", r)
 	}
 	return ""
 }

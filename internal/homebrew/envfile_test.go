@@ -81,12 +81,12 @@ func TestParseEnvRefuses(t *testing.T) {
 		{"not UTF-8 in a comment", "# caf\xe9\n", "line 1: this is not valid UTF-8, and Homebrew fails on it"},
 		{"UTF-16", "\xff\xfeA\x00=\x001\x00", "line 1: this is not valid UTF-8, and Homebrew fails on it"},
 		{"cut off", "A=1\n\nB=\xc3", "line 3: this is not valid UTF-8, and Homebrew fails on it"},
-		{"NUL", "A=1\nB=2\x00\n", "line 2: there is a NUL, which launchd cannot read in a property list"},
-		{"NUL in a comment", "#\x00", "line 1: there is a NUL, which launchd cannot read in a property list"},
-		{"control in a value", "A=1\x1b[0m\n", "line 1: there is the character U+001B, which launchd cannot read in a property list"},
-		{"control in a name", "A\x01=1\n", "line 1: there is the character U+0001, which launchd cannot read in a property list"},
-		{"vertical tab inside", "A=1\v2\n", "line 1: there is the character U+000B, which launchd cannot read in a property list"},
-		{"no character", "A=\uffff\n", "line 1: there is the character U+FFFF, which launchd cannot read in a property list"},
+		{"NUL", "A=1\nB=2\x00\n", "line 2: there is a NUL, which launchd cannot read in a plist"},
+		{"NUL in a comment", "#\x00", "line 1: there is a NUL, which launchd cannot read in a plist"},
+		{"control in a value", "A=1\x1b[0m\n", "line 1: there is the character U+001B, which launchd cannot read in a plist"},
+		{"control in a name", "A\x01=1\n", "line 1: there is the character U+0001, which launchd cannot read in a plist"},
+		{"vertical tab inside", "A=1\v2\n", "line 1: there is the character U+000B, which launchd cannot read in a plist"},
+		{"no character", "A=\uffff\n", "line 1: there is the character U+FFFF, which launchd cannot read in a plist"},
 		{"too large", strings.Repeat("#", MaxEnvFile+1), "the file is larger than 1048576 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestParseEnvAgainstHomebrew(t *testing.T) {
 // homebrewReads is Homebrew's reader of env files, transcribed statement by
 // statement (Homebrew/brew Library/Homebrew/service.rb, at 6.0.18), and on
 // purpose without anything of the reader under test. It also tells whether a
-// property list can carry what was read.
+// plist can carry what was read.
 func homebrewReads(text string) (env map[string]string, carried bool) {
 	env, carried = map[string]string{}, !strings.Contains(text, "\x00") && !strings.Contains("\n"+text, "\n\ufeff")
 	for _, line := range strings.SplitAfter(text, "\n") {

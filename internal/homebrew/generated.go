@@ -28,7 +28,7 @@ var serviceKeys = []string{
 // integerKeys are those of them that have a number as their value.
 var integerKeys = []string{"ExitTimeOut", "Nice", "StartInterval", "ThrottleInterval", "TimeOut"}
 
-// Generated reports whether a property list looks as Homebrew itself writes it:
+// Generated reports whether a plist looks as Homebrew itself writes it:
 // its header, its indentation, its keys in its order. Whoever edits the file by
 // hand mostly leaves some other trace; who imitates Homebrew to the letter
 // cannot be told from it.
@@ -69,6 +69,6 @@ func last(keys []string) string {
 
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
 
-// written are the lines that a service's property list consists of.
+// written are the lines that a service's plist consists of.
 var written = regexp.MustCompile(
 	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|integer>-?[0-9]+</integer|string>[^<>]*</string)>$`)

@@ -15,7 +15,7 @@ import (
 // restarted by a Homebrew that writes the new one.
 func Labels() []string { return []string{"sh.brew.ollama", "homebrew.mxcl.ollama"} }
 
-// Daemons is where `sudo brew services` puts its property lists.
+// Daemons is where `sudo brew services` puts its plists.
 const Daemons = "/Library/LaunchDaemons"
 
 // Prefixes lists where Homebrew may be: where the shell says that it is, as
@@ -49,7 +49,7 @@ func Agents(home string) string { return filepath.Join(home, "Library", "LaunchA
 // Candidate is one place where Homebrew may have put the service.
 type Candidate struct {
 	Label string
-	Plist string // the property list's path
+	Plist string // the plist's path
 	// Daemon is set for a service of the whole machine, started with sudo.
 	Daemon bool
 }

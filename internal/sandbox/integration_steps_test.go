@@ -300,7 +300,7 @@ var steps = []step{
 	{"bootstrap, writable for all", bothKnown, spoilt(func(path string) error {
 		return os.Chmod(path, 0o666)
 	})},
-	{"bootstrap, no property list", bothKnown, spoilt(write("<plist>"))},
+	{"bootstrap, no plist", bothKnown, spoilt(write("<plist>"))},
 	{"bootstrap, no file", bothKnown, spoilt(os.Remove)},
 	{"bootstrap, into the system as a user", "fix asks for root before it tries",
 		given(sleeper(ourEnvironment), bootstrapInto(launchctl.System))},

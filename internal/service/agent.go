@@ -24,7 +24,7 @@ func (agent) name() string { return Agent }
 // manyAgents are more than launchd is asked about one by one.
 const manyAgents = 8
 
-// find goes by the property lists that launchd loads by itself.
+// find goes by the plists that launchd loads by itself.
 func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
 	if harder {
 		return nil, nil
@@ -155,7 +155,7 @@ func notOllama(one Setting) bool {
 	return text != "" && !c.serves() && (strings.Contains(text, "setenv") || !strings.Contains(text, "ollama"))
 }
 
-// SetsAgain is the first property list whose command sets OLLAMA_HOST by launchctl
+// SetsAgain is the first plist whose command sets OLLAMA_HOST by launchctl
 // setenv, as people do it at login, "" for none. Without one, such a value lasts until
 // the next reboot.
 func (m Machine) SetsAgain() string {

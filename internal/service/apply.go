@@ -20,7 +20,7 @@ type Outcome struct {
 	Backup     string // ID of the backup that holds what was there before
 	RolledBack bool   // everything was undone after a failure
 	Tried      bool   // something was changed, or was about to be
-	// Opened is the mode that the property list had before it was made readable for
+	// Opened is the mode that the plist had before it was made readable for
 	// others, which launchd wanted; 0 where it was not.
 	Opened fs.FileMode
 }
@@ -157,7 +157,7 @@ func (p Plan) receipt() backup.Receipt {
 	return r
 }
 
-// fileDecides is set when the job listens where its property list alone makes
+// fileDecides is set when the job listens where its plist alone makes
 // it listen: launchd holds the value that the file has, and no other comes from
 // `launchctl setenv`.
 func (s State) fileDecides() bool {
@@ -377,7 +377,7 @@ func (t *transaction) explain(ctx context.Context, now State, err, undoErr error
 func (t *transaction) restored() string {
 	text := "the previous state is restored"
 	if t.opened != 0 {
-		text += fmt.Sprintf(", but for the property list's mode: launchd refused %04o", t.opened)
+		text += fmt.Sprintf(", but for the plist's mode: launchd refused %04o", t.opened)
 	}
 	return text
 }
@@ -388,7 +388,7 @@ func (s State) afterUndo() string {
 	case s.Job.Err != nil:
 		return "the service is in an unknown state"
 	case !s.Service.Loaded && errors.Is(s.Plist().Err, fs.ErrNotExist):
-		return "the service is not loaded now, and its property list is gone"
+		return "the service is not loaded now, and its plist is gone"
 	case !s.Service.Loaded:
 		return "the service is not loaded now"
 	case s.Socket.APIVersion == "" || len(s.Own()) == 0:

@@ -15,7 +15,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// Brew is the kind of Homebrew's service, whose property list Homebrew writes
+// Brew is the kind of Homebrew's service, whose plist Homebrew writes
 // from its formula and an env file of the user's.
 const Brew = "brew"
 
@@ -50,7 +50,7 @@ func (m Machine) brewServices() []Service {
 	return all
 }
 
-// firstFile takes the first property list that there is, where no job is loaded.
+// firstFile takes the first plist that there is, where no job is loaded.
 func firstFile(services []Service, all []sighting, unclear error) ([]candidate, error) {
 	for _, s := range services {
 		_, err := os.Lstat(s.Plist)
@@ -72,7 +72,7 @@ func firstFile(services []Service, all []sighting, unclear error) ([]candidate, 
 var ErrNotInstalled = errors.New("ollama is not installed with Homebrew")
 
 // EnvFileLayer is the layer of Homebrew's env file: its own override for the
-// service, which it merges into the property list whenever it writes that.
+// service, which it merges into the plist whenever it writes that.
 const EnvFileLayer = "env-file"
 
 func (brew) settings(_ context.Context, m Machine, s State) []Setting {

@@ -14,7 +14,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
-// What a launchd job runs, as far as its property list and a script can tell.
+// What a launchd job runs, as far as its plist and a script can tell.
 
 // runsOllama is a command line with `ollama serve` in it, whatever stands before:
 // a path, env, or a shell's -c.
@@ -29,7 +29,7 @@ type Line struct {
 
 func (l Line) String() string { return fmt.Sprintf("line %d of %s", l.Number, l.Path) }
 
-// command is what a property list has launchd run.
+// command is what a plist has launchd run.
 type command struct {
 	text    string // the command line
 	scripts []script
@@ -116,7 +116,7 @@ func (c command) sets(list backup.File) *Line { return c.line(list, setsHost, ol
 // none.
 func (c command) hostFlag(list backup.File) *Line { return c.line(list, hostFlag, "--host") }
 
-// line looks for the pattern in the arguments, which the property list has in the
+// line looks for the pattern in the arguments, which the plist has in the
 // line with the mark, and in the scripts.
 func (c command) line(list backup.File, pattern *regexp.Regexp, mark string) *Line {
 	if found := pattern.FindStringSubmatch(c.text); found != nil && !keeps(found[1]) {

@@ -73,7 +73,7 @@ func maskDiff(text string, before, after []string) string {
 	return b.String()
 }
 
-// The values of a property list, with what stands before them if that is the one key
+// The values of a plist, with what stands before them if that is the one key
 // whose value is shown, and those of an env file.
 var (
 	valueInPlist = regexp.MustCompile(`(?s)(<key>` + ollama.Variable + `</key>(?:\s|<!--.*?-->)*)?<(string|integer|real|date|data)>(.*?)</`)

@@ -14,8 +14,8 @@ import (
 
 // Subject says which service is meant. The zero value is the one that is here.
 type Subject struct {
-	Plist string // the property list's path
-	Label string // of the job, where the property list does not tell
+	Plist string // the plist's path
+	Label string // of the job, where the plist does not tell
 	Name  string // the name of its kind, or its label
 	// fixed is a receipt of the one that is meant.
 	fixed *backup.Receipt
@@ -106,7 +106,7 @@ func (m Machine) candidates(ctx context.Context, subject Subject) ([]candidate, 
 	return merged(all), err
 }
 
-// fixedByName is the property list of the last fix, which may lie where nobody looks.
+// fixedByName is the plist of the last fix, which may lie where nobody looks.
 func (m Machine) fixedByName() Subject {
 	receipts, _ := m.Store.List()
 	fixes, _ := standing(receipts)

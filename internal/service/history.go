@@ -87,7 +87,7 @@ func (m Machine) LastFix(s Service) (*backup.Receipt, error) {
 }
 
 // Remains is what can be said where Observe has found no service, if there was a
-// fix: `brew services stop` deletes the property list, for one.
+// fix: `brew services stop` deletes the plist, for one.
 func (m Machine) Remains(g Goal) (State, bool) {
 	all, err := m.Store.List()
 	if err != nil {

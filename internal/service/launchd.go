@@ -60,7 +60,7 @@ func (s sighting) candidate() candidate {
 	return c
 }
 
-// named looks for the job of one property list. A list that cannot be understood
+// named looks for the job of one plist. A list that cannot be understood
 // has no label; that is reported when it is read for its own sake.
 func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error) {
 	path, err := filepath.Abs(backup.Clean(subject.Plist))
@@ -188,7 +188,7 @@ func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
 	return Job{Job: job, Loaded: true}
 }
 
-// PlistLayer is the layer of the property list.
+// PlistLayer is the layer of the plist.
 const PlistLayer = "plist"
 
 func readPlist(path string) Setting {
@@ -238,7 +238,7 @@ func setValue(doc []byte, value *string) ([]byte, error) {
 	return plistfix.SetEnv(doc, ollama.Variable, *value)
 }
 
-// AtLogin reports whether launchd loads the property list by itself. It does not for
+// AtLogin reports whether launchd loads the plist by itself. It does not for
 // a job that was loaded from elsewhere, as `brew services run` loads the file in the
 // keg.
 func (s State) AtLogin(m Machine) bool {
@@ -273,7 +273,7 @@ func isThere(path string) bool {
 	return err == nil
 }
 
-// renew gives a property list that launchd goes on refusing what is known to have kept
+// renew gives a plist that launchd goes on refusing what is known to have kept
 // launchd from reading one: a mode without the others' read permission, and, where we
 // have not written the file, an old file's extended attributes. It keeps the bytes.
 func (t *transaction) renew() {
@@ -294,7 +294,7 @@ func (t *transaction) renew() {
 	}
 }
 
-// readableByOthers is what a Mac's launchd was seen to want of a property list's mode.
+// readableByOthers is what a Mac's launchd was seen to want of a plist's mode.
 const readableByOthers = 0o044
 
 // byLaunchd is what kinds share whose service launchd runs.
@@ -342,7 +342,7 @@ func (byLaunchd) mayHold(_ Machine, r backup.Receipt, f backup.Saved) bool {
 		(filepath.Ext(f.Path) == ".plist" || r.Label != "" && readPlist(f.Path).Agent.Label == r.Label)
 }
 
-// reload makes launchd hold what the property list says now.
+// reload makes launchd hold what the plist says now.
 func (byLaunchd) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {
 	s, launchd := t.plan.State.Service, t.machine.Launchd
 	if s.Loaded {
@@ -351,7 +351,7 @@ func (byLaunchd) reload(ctx context.Context, t *transaction) (launchctl.Target, 
 	return launchd.Load(ctx, t.plan.domains(), t.label(), s.Plist, t.progress)
 }
 
-// label is the job's: the one that the property list gives it, or, where that
+// label is the job's: the one that the plist gives it, or, where that
 // cannot be understood, the one by which it was looked for.
 func (t *transaction) label() string {
 	return cmp.Or(t.plan.State.Plist().Agent.Label, t.plan.State.Service.Label)

@@ -67,7 +67,7 @@ func (s State) JudgeLasting(g Goal) Layer {
 
 // Reached reports whether everything that decides where Ollama listens, now and
 // after the next login, is as the goal wants it. A lasting setting only decides
-// about the next time that a tool writes the property list.
+// about the next time that a tool writes the plist.
 func (s State) Reached(g Goal) bool {
 	for _, l := range s.Layers(g) {
 		if l.State != OK && l.State != Skipped && l.State != Unsupported && l.Name != s.Lasting().Layer {

@@ -15,7 +15,7 @@ type Plan struct {
 	Goal    Goal
 	State   State
 	Edits   []backup.Change // in the order in which they are written
-	// Reload is set when launchd has to read the property list again.
+	// Reload is set when launchd has to read the plist again.
 	Reload bool
 	// Unload is set when a rollback leads back to a service that was not loaded.
 	Unload bool

@@ -158,7 +158,7 @@ func TestPlanDoesNoMoreThanNeeded(t *testing.T) {
 	}
 }
 
-// withFile is s, with file's property list set to host.
+// withFile is s, with file's plist set to host.
 func withFile(s, file State, host string) State {
 	s.Service, s.Job.Path = file.Service, file.Job.Path
 	s.Settings = slices.Clone(file.Settings)

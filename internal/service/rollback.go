@@ -170,7 +170,7 @@ func (f first) index(path string) int {
 	return slices.IndexFunc(f.files, func(o original) bool { return o.Path == path })
 }
 
-// plist is the original of the property list.
+// plist is the original of the plist.
 func (f first) plist() (original, bool) {
 	i := slices.IndexFunc(f.files, func(o original) bool { return o.Layer == PlistLayer })
 	if i < 0 {
@@ -233,7 +233,7 @@ func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
 			return fmt.Errorf("%q is not in the folder %q", f.Path, dir)
 		}
 	}
-	// It takes a property list only where there is one that launchd would load.
+	// It takes a plist only where there is one that launchd would load.
 	if f.Layer == PlistLayer && r.Command == "fix" && (f.Created() || f.Mode&WritableByOthers != 0) {
 		return fmt.Errorf("%q had the mode %04o", f.Path, f.Mode)
 	}
@@ -415,7 +415,7 @@ func (f first) edits(p *Plan, force bool) error {
 	return nil
 }
 
-// oldPlistLayer is a property list that the service had before it got another one.
+// oldPlistLayer is a plist that the service had before it got another one.
 // launchd would load it at the next login.
 const oldPlistLayer = "plist-old"
 
@@ -479,7 +479,7 @@ func (f first) off() bool {
 	return f.Domain == "" && slices.ContainsFunc(f.fixes, func(r backup.Receipt) bool { return r.Started })
 }
 
-// reload reports whether launchd has to read the property list again. A job that
+// reload reports whether launchd has to read the plist again. A job that
 // is loaded has to be as it was, down to the socket. One that is not loaded is
 // started if it ran when the fix came and that was not taken back since: the fix,
 // its undoing or a rollback was killed, and nobody else leaves the file behind.

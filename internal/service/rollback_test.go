@@ -24,7 +24,7 @@ func newFixed(t *testing.T) fixed {
 	return f
 }
 
-// plistWith is a property list with these variables.
+// plistWith is a plist with these variables.
 func plistWith(pairs ...string) string {
 	doc := []byte("<?xml version=\"1.0\"?>\n<plist version=\"1.0\">\n<dict>\n\t<key>Label</key>\n\t<string>sh.brew.ollama</string>\n</dict>\n</plist>\n")
 	for i := 0; i < len(pairs); i += 2 {

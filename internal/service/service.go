@@ -50,7 +50,7 @@ type Machine struct {
 
 // Goal is what all layers have to agree on.
 type Goal struct {
-	Value   *string     // OLLAMA_HOST in the property list and the job; nil: not set
+	Value   *string     // OLLAMA_HOST in the plist and the job; nil: not set
 	Lasting *string     // OLLAMA_HOST in the lasting setting; nil: not set
 	Persist bool        // whether the lasting setting is part of the goal
 	Host    ollama.Host // where Ollama then listens
@@ -78,7 +78,7 @@ func Equivalent(a, b *string) bool {
 type Service struct {
 	kind   kind
 	Label  string
-	Plist  string // the path of its property list
+	Plist  string // the path of its plist
 	Bundle string // the path of Ollama.app, where it is that
 	Daemon bool   // a service of the whole machine, which root starts
 	// Loaded is set when launchd holds the job, at Target, or when the app runs.
@@ -116,7 +116,7 @@ func (s Service) Kind() string {
 // Rival is a second job for Ollama.
 type Rival struct {
 	launchctl.Target
-	// Plist is the property list from which launchd would load it again at the next
+	// Plist is the plist from which launchd would load it again at the next
 	// login, "" if there is none.
 	Plist string
 }
@@ -175,7 +175,7 @@ const (
 	Unasked    Use = "unasked"      // nobody was found who could be asked whether they read it
 	NotForRoot Use = "not-for-root" // ignored for services that root starts
 	TooOld     Use = "too-old"      // the tool that would read it is too old for it
-	// NoFile is a property list that was deleted when it had been loaded, as
+	// NoFile is a plist that was deleted when it had been loaded, as
 	// `brew services run` does since Homebrew 7.
 	NoFile Use = "no-file"
 
@@ -183,14 +183,14 @@ const (
 	NoScreen    Use = "no-screen"    // nobody is logged in where the app could be started
 )
 
-// Plist is the property list on disk: what launchd will load next.
+// Plist is the plist on disk: what launchd will load next.
 func (s State) Plist() Setting { return s.setting(PlistLayer) }
 
 // Ran reports whether Homebrew runs the service from a file that it has deleted. Only
 // Homebrew can load that again.
 func (s State) Ran() bool { return s.Plist().Use == NoFile }
 
-// Lasting is the setting from which a tool writes the property list, the zero
+// Lasting is the setting from which a tool writes the plist, the zero
 // Setting where nobody does.
 func (s State) Lasting() Setting {
 	if len(s.Settings) > 0 && s.Settings[0].Layer != PlistLayer {
@@ -217,11 +217,11 @@ type Job struct {
 }
 
 // Value is OLLAMA_HOST in the environment that launchd gives the job from its
-// property list, nil if it is not set there.
+// plist, nil if it is not set there.
 func (j Job) Value() *string { return lookup(j.Environment) }
 
 // Inherited is OLLAMA_HOST as `launchctl setenv` gives it to the job, nil if it
-// does not. A value from the property list goes before it.
+// does not. A value from the plist goes before it.
 func (j Job) Inherited() *string { return lookup(j.InheritedEnvironment) }
 
 func lookup(env map[string]string) *string {

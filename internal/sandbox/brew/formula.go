@@ -60,7 +60,7 @@ ENVIRONMENT	<key>KeepAlive</key>
 </plist>
 `
 
-// servicePlist is the property list that brew generates from the service block.
+// servicePlist is the plist that brew generates from the service block.
 func servicePlist(prefix, label string, env []variable) []byte {
 	return []byte(strings.NewReplacer(
 		"ENVIRONMENT", environmentXML(env), "LABEL", label, "PREFIX", escape(prefix),
