@@ -24,7 +24,7 @@ func (p program) fixCommand() *cli.Command {
 		Name:  "fix",
 		Usage: "set OLLAMA_HOST for this Mac's Ollama, restart it, and prove that it listens",
 		Description: "Finds the Ollama that runs here, and sets OLLAMA_HOST where it lasts: in " +
-			"Homebrew's env file and the service's property list (plist), or in the " +
+			"Homebrew's env file and the service's plist (plist), or in the " +
 			"settings of Ollama.app. It changes nothing else, keeps a backup, and restarts " +
 			"the service. Then it waits until the service's own process listens on the " +
 			"address and answers. If that does not happen, everything is put back. Run " +

@@ -115,7 +115,7 @@ func killUndoing(t *testing.T, c *chamber) {
 	})
 }
 
-// undoWatcher interrupts at the third command that is started after the property list
+// undoWatcher interrupts at the third command that is started after the plist
 // was written, which are enable, bootout and a look, and kills before the n-th step
 // after that.
 func (j judge) undoWatcher(n int, hit *step) watcher {

@@ -145,7 +145,7 @@ func yamlQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
 
-// probe is the command that tries a URL from inside of the same container.
+// probe is the command that tries a URL from inside the same container.
 func probe(u container.ClientURL, url string) string {
 	command := "ollama-bind probe"
 	if u.Container.Name != "" {

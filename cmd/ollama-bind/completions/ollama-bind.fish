@@ -78,7 +78,7 @@ complete -c ollama-bind -n '__ollama_bind_of probe' -l verbose -s v -d 'show on 
 complete -c ollama-bind -n '__ollama_bind_of probe' -l help -s h -d 'show help'
 complete -c ollama-bind -n __ollama_bind_first -a url -d 'print the URL at which a container finds this machine\'s Ollama'
 complete -c ollama-bind -n '__ollama_bind_of url' -l from -x -a '' -d 'the URL that works on this machine'
-complete -c ollama-bind -n '__ollama_bind_of url' -l runtime -x -a 'docker host lima podman rancher' -d 'ask nobody, take the name that RUNTIME has: docker, host, lima, podman, rancher'
+complete -c ollama-bind -n '__ollama_bind_of url' -l runtime -x -a 'colima docker docker-desktop host lima nerdctl orbstack podman rancher rancher-desktop' -d 'ask nobody, take the name that RUNTIME has: colima, docker, docker-desktop, host, lima, nerdctl, orbstack, podman, rancher, rancher-desktop'
 complete -c ollama-bind -n '__ollama_bind_of url' -l json -d 'print one JSON object on stdout, on errors too'
 complete -c ollama-bind -n '__ollama_bind_of url' -l verbose -s v -d 'show on stderr each program that is run, and how it ended'
 complete -c ollama-bind -n '__ollama_bind_of url' -l help -s h -d 'show help'

@@ -1,4 +1,4 @@
-// Package fetch makes HTTP requests from inside of a container, with what the
+// Package fetch makes HTTP requests from inside a container, with what the
 // container has: python3, node, curl or wget.
 package fetch
 
