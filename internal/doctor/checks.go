@@ -109,7 +109,11 @@ func agentFound(s Seen) Finding {
 	case s.State.Service.Daemon:
 		what += ", a service of the whole machine"
 	}
-	return passed("found: "+what, s.State.Service.Plist)
+	evidence := []string{s.State.Service.Plist}
+	for _, path := range s.broken {
+		evidence = append(evidence, "not understood: "+path)
+	}
+	return passed("found: "+what, evidence...)
 }
 
 func label(s Seen) Finding {

@@ -53,6 +53,7 @@ type Seen struct {
 	interfaces   map[netip.Addr]string // their names
 	others       []homebrew.Candidate  // files of Homebrew's besides the service's own
 	app          string                // Ollama's own application, "" where it is not
+	broken       []string              // property lists that were not understood
 	environment  func(string) string
 	found        container.Found
 	local        advice.Local
@@ -135,7 +136,7 @@ func (q Question) lookAtFiles(s *Seen) {
 			s.others = append(s.others, c)
 		}
 	}
-	s.app = q.Machine.AppBundle()
+	s.app, s.broken = q.Machine.AppBundle(), q.Machine.Broken()
 }
 
 // disabled asks whether launchd was told not to start the service.

@@ -55,6 +55,11 @@ func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, err
 	return each, nil
 }
 
+// Broken are the property lists that were skipped because they could not be understood.
+func (m Machine) Broken() []string {
+	return slices.DeleteFunc(m.propertyLists(), func(path string) bool { return readPlist(path).Err == nil })
+}
+
 func (agent) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (candidate, bool) {
 	return m.adopted(ctx, s, func(label string) bool { return !homebrew.IsLabel(label) })
 }
