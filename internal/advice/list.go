@@ -462,7 +462,7 @@ func seeListeners(port int) string { return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP
 func held(f Facts) string {
 	port := f.Goal.Host.Port
 	if foreign := f.State.Foreign(port); len(foreign) > 0 {
-		return fmt.Sprintf("port %d is held by %s, which is not %s", port, service.Who(foreign[0]), words(f.State).name(f.State))
+		return fmt.Sprintf("port %d is held by %s, which is not %s%s", port, service.Who(foreign[0]), words(f.State).name(f.State), forContainer(foreign[0]))
 	}
 	return fmt.Sprintf("port %d is held by a process of another user", port)
 }
@@ -476,7 +476,7 @@ func seeHolder(f Facts) string {
 
 // seeWho shows who a listener is.
 func seeWho(l lsof.Listener) string {
-	return fmt.Sprintf("ps -p %d -o pid,user,command", l.PID)
+	return cmp.Or(published(l), fmt.Sprintf("ps -p %d -o pid,user,command", l.PID))
 }
 
 // silent reports whether a loaded service listens nowhere.

@@ -421,6 +421,7 @@ func TestTrouble(t *testing.T) {
 		"not loaded, of root":          {of(unload, func(f *Facts) { f.State.Service.Daemon = true }), "not-loaded", "", "sudo brew services start ollama"},
 		"not loaded, by hand":          {of(byHand, unload), "not-loaded", "", "launchctl bootstrap gui/$(id -u) '/Users/a b/x.plist'"},
 		"not loaded, nobody logged in": {of(byHand, unload, func(f *Facts) { f.State.Service.Domains = []launchctl.Domain{"user/501"} }), "not-loaded", "", "launchctl bootstrap user/501 '/Users"},
+		"held, by a container":         {func(f *Facts) { f.State.Socket.Listeners[0].PID, f.State.Socket.Listeners[0].Command = 7, "com.docke" }, "port-held", "for a container that publishes the port", "docker ps --filter publish=11434"},
 		"held, not loaded":             {func(f *Facts) { f.State.Job, f.State.Service.Loaded = service.Job{}, false }, "port-held", "(pid 6574)", "ps -p 6574"},
 		"held by root":                 {unseen, "port-held", "another user", "sudo lsof -nP -iTCP:11434"},
 		"held, by hand":                {of(byHand, func(f *Facts) { f.State.Socket.Listeners[0].PID = 7 }), "port-held", "which is not the LaunchAgent my.ollama", "ps -p 7"},

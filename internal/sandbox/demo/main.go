@@ -74,6 +74,7 @@ var acts = []act{
 		show.startService, onHomebrew},
 	{"Another Mac. Nothing of Homebrew runs here: somebody has written an agent, " +
 		"whose script starts Ollama.", show.startAgent, onAgent},
+	withContainer,
 }
 
 // perform gives a Mac to the act, or to a shell.
@@ -225,7 +226,7 @@ func (s show) play(a act) error {
 
 // typed adds what has to be typed where Ollama's own port was taken.
 func (s show) typed(command string) string {
-	takesHost := strings.Contains(command, "status") || strings.Contains(command, "fix")
+	takesHost := strings.Contains(command, "status") || strings.Contains(command, "fix") || strings.Contains(command, "probe")
 	if s.mac.Port == port || !takesHost {
 		return command
 	}
