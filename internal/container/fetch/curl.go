@@ -76,6 +76,9 @@ func curlFailure(exit int, stderr string) (failure Result, detail string) {
 		}
 		return Refused, detail
 	case 28:
+		if strings.Contains(detail, "Resolving timed out") {
+			return DNS, detail
+		}
 		return Timeout, detail
 	case 35:
 		return Empty, "no TLS there: " + detail

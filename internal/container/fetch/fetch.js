@@ -86,6 +86,8 @@ function fetch(request) {
   dns.lookup(request.host, {all: true}, (error, found) => {
     if (error) return settle(answer, 'dns', error.message);
     answer.address = found[0].address;
+    answer.failure = 'timeout';
+    answer.detail = 'no answer in time';
     connect(request, answer, found, (socket) => {
       if (!request.tls) return ask(request, answer, socket);
       secure(request, answer, socket, (secured) => ask(request, answer, secured));
@@ -95,7 +97,7 @@ function fetch(request) {
 
 for (const request of given.requests) {
   // It counts as late until it has ended otherwise.
-  request.answer = {settled: false, failure: 'timeout', status: 0, body: [], address: '', detail: 'no answer in time'};
+  request.answer = {settled: false, failure: 'dns', status: 0, body: [], address: '', detail: 'no address in time'};
 }
 given.requests.forEach(fetch);
 setTimeout(report, given.seconds * 1000);

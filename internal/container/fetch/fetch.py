@@ -13,6 +13,7 @@ def left():
 def connect(request, answer):
     found = socket.getaddrinfo(request["host"], request["port"], type=socket.SOCK_STREAM)
     answer["address"] = found[0][4][0]
+    answer["failure"], answer["detail"] = "timeout", "no answer in time"
     for i, (family, kind, protocol, _, address) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
         # Each address gets its share of the time.
@@ -76,7 +77,7 @@ def fetch(request, answer):
 answers, threads = [], []
 for request in given["requests"]:
     # It counts as late until it has ended otherwise.
-    answer = {"failure": "timeout", "status": 0, "body": b"", "address": "", "detail": "no answer in time"}
+    answer = {"failure": "dns", "status": 0, "body": b"", "address": "", "detail": "no address in time"}
     thread = threading.Thread(target=fetch, args=(request, answer), daemon=True)
     thread.start()
     answers.append(answer)

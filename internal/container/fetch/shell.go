@@ -109,12 +109,18 @@ func readWget(body, shown string, exit int, words string) (Answer, error) {
 		return settle(status, "", body, address, ""), nil
 	}
 	failure := wgetFailure(words, exit)
+	if exit == stopped && !strings.Contains(words, "Connecting to ") {
+		failure = DNS // the servers that it asks for the name do not answer
+	}
 	if failure == "" && status == 0 {
 		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, text.Printable(words, text.MaxDetail))
 	}
 	why := wgetWhy.FindString(words)
 	if exit == stopped {
 		why = "no answer in time"
+	}
+	if failure == DNS && exit == stopped {
+		why = "no address in time"
 	}
 	return settle(status, failure, body, address, why), nil
 }
