@@ -593,8 +593,11 @@ func cmdUnfinish(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
-	down := len(args) > 1 && args[1] == "-down"
-	ts.Check(theMac(ts).StartEngine(sandbox.Engine{Product: args[0], Down: down}))
+	e := sandbox.Engine{Product: args[0], Down: len(args) == 2 && args[1] == "-down"}
+	if len(args) == 3 && args[1] == "-remote" {
+		e.Remote = args[2]
+	}
+	ts.Check(theMac(ts).StartEngine(e))
 }
 
 func cmdContainer(ts *testscript.TestScript, neg bool, args []string) {
@@ -604,6 +607,14 @@ func cmdContainer(ts *testscript.TestScript, neg bool, args []string) {
 	for name, all := range map[string]*[]string{"env": &c.Env, "host": &c.ExtraHosts} {
 		flags.Func(name, "", func(value string) error { *all = append(*all, value); return nil })
 	}
+	flags.Func("label", "", func(pair string) error {
+		name, value, _ := strings.Cut(pair, "=")
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		c.Labels[name] = value
+		return nil
+	})
 	flags.StringVar(&c.Network, "network", "bridge", "")
 	flags.StringVar(&c.Image, "image", c.Image, "")
 	tools := flags.String("tools", "curl", "")
