@@ -182,9 +182,9 @@ func typed(c command) (all []string) {
 // quirks are what the shells split, quote and call in ways of their own.
 var quirks = map[string][]offered{
 	"bash": {
-		{[]string{name, "url", "--runtime", "=", "d"}, []string{"docker"}},
-		{[]string{name, "url", "--runtime", "="}, []string{"docker", "host", "lima", "podman", "rancher"}},
-		{[]string{name, "url", "--runtime=d"}, []string{"docker"}}, // bash 3.2
+		{[]string{name, "url", "--runtime", "=", "d"}, []string{"docker", "docker-desktop"}},
+		{[]string{name, "url", "--runtime", "="}, sortedKeys(hostNames)},
+		{[]string{name, "url", "--runtime=d"}, []string{"docker", "docker-desktop"}}, // bash 3.2
 		{[]string{name, "url", "--runtime", "=", "docker", "--f"}, []string{"--from"}},
 		{[]string{name, "fix", "--host", "0.0.0.0", ":", "11434", "--q"}, []string{"--quiet"}},
 		{[]string{name, "fix", "--host", "0.0.0.0:1"}, []string{"11434"}}, // bash 3.2
@@ -195,14 +195,14 @@ var quirks = map[string][]offered{
 		{[]string{name, "fix", "--plist", "~/pl"}, []string{"~/plain.plist"}},
 	},
 	"zsh": {
-		{[]string{name, "url", "--runtime=d"}, []string{"docker"}},
+		{[]string{name, "url", "--runtime=d"}, []string{"docker", "docker-desktop"}},
 		{[]string{name, "fix", "--host=0"}, []string{"0.0.0.0:11434"}},
 		{[]string{name, "fix", "-n", "--dry"}, nil}, // it is there already
 		{[]string{name, "fix", "--plist", `some\ fo`}, []string{`some\ folder`}},
 		{[]string{name, "fix", "--plist", "~/pl"}, []string{"plain.plist"}},
 	},
 	"fish": {
-		{[]string{name, "url", "--runtime=d"}, []string{"--runtime=docker"}},
+		{[]string{name, "url", "--runtime=d"}, []string{"--runtime=docker", "--runtime=docker-desktop"}},
 		{[]string{name, "fix", "--host=0"}, []string{"--host=0.0.0.0:11434"}},
 		{[]string{name, "fix", "--plist", `some\ fo`}, []string{"some folder/"}},
 		{[]string{name, "fix", "--plist", "~/pl"}, []string{"~/plain.plist"}},

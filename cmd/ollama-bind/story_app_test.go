@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -64,6 +65,9 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 	case "pid":
 		ts.Setenv("APP_PID", strconv.Itoa(m.AppPID()))
 	case "running":
+		for wait := time.Now().Add(10 * time.Second); neg && m.AppPID() != 0 && time.Now().Before(wait); {
+			time.Sleep(20 * time.Millisecond) // it was told to end, and does so in its time
+		}
 		if (m.AppPID() == 0) != neg {
 			ts.Fatalf("the app's main process is %d", m.AppPID())
 		}
