@@ -430,7 +430,7 @@ func TestTrouble(t *testing.T) {
 		"deaf, no lsof":                {of(func(f *Facts) { f.State.Socket = service.Socket{Err: launchctl.ErrNoTool} }, deaf), "no-answer", "runs (pid 6574), but does not answer", "tail"},
 		"no log":                       {of(deaf, func(f *Facts) { f.State.Settings[1].Agent.StandardErrorPath = "" }), "no-answer", "", "launchctl print gui/501/sh.brew.ollama"},
 		"the log tells":                {of(down(9, "1"), func(f *Facts) { f.State.LogError = "Error: no such host" }), "crash-looping", "(last exit: 1); the last error in its log: Error: no such host", "tail"},
-		"at no address of ours":        {loops("10.9.9.9"), "crash-looping", "none of this machine's addresses", "ollama-bind fix"},
+		"at no address of ours":        {loops("10.9.9.9"), "crash-looping", "not an address of this machine", "ollama-bind fix"},
 		"at a variable":                {loops("${X}"), "crash-looping", "", "ollama-bind fix"},
 		"at a name":                    {loops("mac.lan"), "crash-looping", "", "tail"},
 	} {

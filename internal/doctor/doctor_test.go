@@ -202,7 +202,7 @@ func TestHanging(t *testing.T) {
 		}
 		expect(t, "agent-found", got["agent-found"], Fail, "looking at the service: did not finish within 8 s", "")
 		expect(t, "listeners", got["listeners"], OK, "all interfaces", "")
-		expect(t, "second-ollama", got["second-ollama"], OK, "no other one", "")
+		expect(t, "second-ollama", got["second-ollama"], OK, "the only one", "")
 		expect(t, "firewall-state", got["firewall-state"], Warn, "block all", "")
 		expect(t, "client-env", got["client-env"], Skip, "does not answer", "")
 	})
@@ -211,7 +211,7 @@ func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := m.ask(t, q)
 		expect(t, "job-loaded", got["job-loaded"], OK, "6574", "")
-		expect(t, "second-ollama", got["second-ollama"], OK, "no other one", "")
+		expect(t, "second-ollama", got["second-ollama"], OK, "the only one", "")
 	})
 	m = &mac{port: closed(t), hangs: "lsof"}
 	q = m.question(t)

@@ -102,7 +102,7 @@ func TestSetEnvLineRefuses(t *testing.T) {
 		{"tab", "A", "1\t2", "the variable's value holds a control character"},
 		{"delete", "A", "1\x7f2", "the variable's value holds a control character"},
 		{"no character", "A", "1\ufffe", "the variable's value holds a control character"},
-		{"comment", "A", "1 # 2", "the variable's value holds a #, which looks like a comment and is none to Homebrew"},
+		{"comment", "A", "1 # 2", "the variable's value holds a #, which looks like a comment, but not to Homebrew"},
 		{"not UTF-8", "A", "\xff", "the variable's value is not valid UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -273,7 +273,7 @@ func TestRefusedPlists(t *testing.T) {
 		{func(p string) error { return os.Chmod(p, 0o664) }, 122,
 			"Path had bad ownership/permissions"},
 		{os.Remove, 2, "No such file or directory"},
-		{write("<plist><dict>"), 109, "Invalid plist"},
+		{write("<plist><dict>"), 109, "Invalid property list"},
 		{write("<plist><dict></dict></plist>"), 110, "Invalid or missing service identifier"},
 		{write("<plist><dict><key>Label</key><string>x</string></dict></plist>"), 111,
 			"Invalid or missing Program/ProgramArguments"},

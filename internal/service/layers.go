@@ -38,8 +38,12 @@ type Layer struct {
 	Detail string
 }
 
-// Layers judges the state against the goal, from the top down.
+// Layers judges the state against the goal, from the top down. Without a service there
+// are none.
 func (s State) Layers(g Goal) []Layer {
+	if s.Service.kind == nil {
+		return nil
+	}
 	var all []Layer
 	for _, one := range s.Settings {
 		all = append(all, s.judge(one, g))
