@@ -11,6 +11,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -74,7 +75,11 @@ func (p program) rollback(c *cli.Context) error {
 func (p program) rollbackReport(c *cli.Context, m service.Machine, plan service.Plan, out service.Outcome, err error, more bool) (*report, error) {
 	err = advice.Hinted(err, plan, out.State)
 	if err != nil && plan.State.Service.Kind() == "" { // there is nothing to report on
-		return nil, advice.Unfound(factsOf(m, plan.State, err, plan.Goal, true))
+		goal := plan.Goal
+		if goal.Host.Port == 0 { // there was nothing to plan for
+			goal = service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: ollama.DefaultPort}, true)
+		}
+		return nil, advice.Unfound(factsOf(m, plan.State, err, goal, true))
 	}
 	r := newReport("rollback", plan.Goal, out.State, &plan.State)
 	r.Changed, r.Backup, r.RolledBack, r.DryRun = out.Changed, out.Backup, out.RolledBack, c.Bool("dry-run")
