@@ -83,6 +83,9 @@ func (s State) edit(one Setting, g Goal) (*backup.Change, error) {
 // Steps lists what the diff does not show, as commands: modes, and what launchd
 // will be told.
 func (p Plan) Steps() []string {
+	if !p.Changes() {
+		return nil
+	}
 	var steps []string
 	for _, e := range p.Edits {
 		if !e.File.Absent && bytes.Equal(e.File.Data, e.After) {
