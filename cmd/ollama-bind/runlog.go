@@ -138,12 +138,8 @@ func (t *runLog) mask(text string) string {
 	})
 }
 
-// maskValues takes the longest out first: a shorter one may be a part of it. Without a
-// log nothing was run, and nothing is known to be secret.
+// maskValues takes the longest out first: a shorter one may be a part of it.
 func (t *runLog) maskValues(text string) string {
-	if t == nil {
-		return text
-	}
 	longestFirst := slices.SortedFunc(maps.Keys(t.secrets), func(a, b string) int {
 		return cmp.Compare(len(b), len(a))
 	})

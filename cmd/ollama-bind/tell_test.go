@@ -44,7 +44,7 @@ func TestEscaped(t *testing.T) {
 
 func TestTellError(t *testing.T) {
 	var out, err bytes.Buffer
-	tell := teller{out: stream{Writer: &out}, err: stream{Writer: &err}, home: "/Users/alice"}
+	tell := teller{out: stream{Writer: &out}, err: stream{Writer: &err}, log: &runLog{}, home: "/Users/alice"}
 	tell.error(&service.Error{
 		Err:  errors.New("reading /Users/alice/a.plist: \x1b]0;x\a denied"),
 		Hint: "chmod u+r '/Users/alice/a.plist'",
