@@ -265,7 +265,7 @@ func TestExecCancelKillsGroup(t *testing.T) {
 	}
 }
 
-// A program that ends well has ended, whoever holds its output; and what it left
+// A program that ends well has ended, even if another holds its output; and what it left
 // running, like a service that it was asked to start, is left alone.
 func TestExecLeftChild(t *testing.T) {
 	l := watch(t)

@@ -46,7 +46,7 @@ const (
 	StepWait      Step = "wait"      // until launchd has done what it was told, or will do it
 	StepBootstrap Step = "bootstrap" // load the plist
 	// StepRefused is reported once, where launchd goes on refusing the plist although
-	// no job is in the way. Whoever hears of it may mend the file: it is tried again.
+	// no job is in the way. The caller may mend the file: it is tried again.
 	StepRefused   Step = "refused"
 	StepKickstart Step = "kickstart" // start the job, if it does not run yet
 )

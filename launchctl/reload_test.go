@@ -510,7 +510,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// Whoever hears that launchd goes on refusing a plist can mend it in time.
+// A caller who hears that launchd goes on refusing a plist can mend it in time.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := empty()

@@ -360,7 +360,7 @@ func (b *binaryDoc) date(o object) error {
 
 func (b *binaryDoc) current() *string { return b.found }
 
-// edit has howett.net/plist write the document anew. What else that changes, the
+// edit has howett.net/plist write the whole document. What else that changes, the
 // verification finds, but for the last bits of a date: the library loses them
 // when it writes and again when it reads.
 func (b *binaryDoc) edit(want *string) (after []byte, err error) {

@@ -3,11 +3,11 @@
 //
 // It turns bytes into bytes: it opens no file and starts no program.
 //
-// An XML property list is spliced, never written anew. Comments, the order of
+// An XML property list is spliced, never rewritten. Comments, the order of
 // the keys, indentation, line endings, the DOCTYPE and the final newline stay;
 // only the lines of the one variable change. A new key stands where Homebrew
 // would put it: in bytewise order when the keys around it are sorted, else at
-// the end. A binary property list stays binary. It is written anew, with the same
+// the end. A binary property list stays binary. It is rewritten, with the same
 // values, and the edit is an [ErrBinary] where that cannot be done.
 //
 // Readers of property lists disagree about malformed and unusual documents.

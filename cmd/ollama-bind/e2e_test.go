@@ -192,7 +192,7 @@ func (e *engine) make(args ...string) (string, error) {
 func (e *engine) list(args ...string) []string {
 	out, err := e.docker(args...)
 	if err != nil {
-		return []string{err.Error()} // whoever expects an empty list shall see it
+		return []string{err.Error()} // so that a test of an empty list shows it
 	}
 	return strings.Fields(out)
 }
@@ -561,7 +561,7 @@ const dropRules = `for table in nat filter; do
 	iptables -t $table -S | sed -n '/` + e2eName + `/s/^-A/-D/p' | while read -r rule; do iptables -t $table $rule; done
 done`
 
-// onHost is a docker command that runs a script with this machine's network and its iptables. Whoever may use the engine may do that
+// onHost is a docker command that runs a script with this machine's network and its iptables. Everyone who may use the engine may do that
 // without being root.
 func onHost(script string) []string {
 	args := append([]string{"run", "--rm", "--label", e2eName, "--network", "host", "--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW",

@@ -199,7 +199,7 @@ func (s *schemaChecker) checkStrict(t *testing.T, name, answer string) {
 var sometimes = []string{"steps", "drift", "trouble", "unset", "log", "log_file", "others"}
 
 // spoil spoils a document in one place after the other, and calls try for each: with
-// a field too many, a field too few, a value that is none of those it can be.
+// a field too many, a field too few, a value that it cannot have.
 func spoil(v any, place string, try func(how string)) {
 	odd := map[string]any{"surprise": true}
 	switch v := v.(type) {

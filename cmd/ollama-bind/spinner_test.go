@@ -91,7 +91,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestOtherRun: whoever has no terminal gets to know it too.
+// TestOtherRun: it is said without a terminal too.
 func TestOtherRun(t *testing.T) {
 	var out bytes.Buffer
 	m, done := teller{err: stream{Writer: &out}}.watch(t.Context(), service.Machine{}, false)

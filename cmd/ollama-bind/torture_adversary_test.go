@@ -233,7 +233,7 @@ func tortureStranger(t *testing.T, c *chamber) {
 	}
 }
 
-// speak answers whoever connects; "-" is to hang up, and nothing to wait for them to go.
+// speak answers every connection; "-" is to hang up, and nothing to wait for them to go.
 func speak(l net.Listener, answer string) {
 	for {
 		conn, err := l.Accept()

@@ -50,7 +50,7 @@ type still struct {
 	vars    []string
 	port    int
 	before  []byte              // the plist
-	as      *syscall.Credential // who runs the program; nil for whoever runs the test
+	as      *syscall.Credential // who runs the program; nil for the one who runs the test
 	setup   string              // shell commands that go before the program
 }
 

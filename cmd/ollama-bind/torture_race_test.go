@@ -147,7 +147,7 @@ func (r *racer) patient(all []*racer, limit time.Duration, codes ...int) error {
 		return nil
 	}
 	if !slices.ContainsFunc(all, func(o *racer) bool { return o != r && fmt.Sprint(o.pid) == m[1] }) {
-		return fmt.Errorf("%v waited for pid %s, which is none of the others", r.args, m[1])
+		return fmt.Errorf("%v waited for pid %s, which is not one of the others", r.args, m[1])
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func (v *victim) chained(want int) error {
 	return nil
 }
 
-// againstBrew lets the program meet brew, which takes no lock. Whoever comes off
+// againstBrew lets the program meet brew, which takes no lock. The one that comes off
 // worse has to say so, and the next fix finds nothing that it cannot mend.
 func (v *victim) againstBrew(t *testing.T, c *chamber, before []byte, round int) {
 	fix := []string{"fix", "--host", v.host}

@@ -270,9 +270,9 @@ func (s *still) unharmed(o outcome, victim, empty string) error {
 	plist := s.look()[s.plist]
 	switch {
 	case string(data) != "mine":
-		return fmt.Errorf("a file that is none of ours holds %q now", data)
+		return fmt.Errorf("a file that is not ours holds %q now", data)
 	case err != nil || !info.IsDir():
-		return errors.New("a folder that is none of ours is gone")
+		return errors.New("a folder that is not ours is gone")
 	case len(left) != 6: // bin, empty, home, ollama-bind, passwd, state
 		return fmt.Errorf("there is more, or less, than there was: %q", left)
 	case plist.data != string(s.before) && plist.data != string(s.after()):

@@ -64,7 +64,7 @@ type tracee struct {
 // when the kernel is about to do a step, and again when it has done it; the
 // program's thread stands still meanwhile.
 func ptraced(cmd *exec.Cmd, watch watcher) (traced, error) {
-	runtime.LockOSThread() // whoever starts the program is the one who may trace it
+	runtime.LockOSThread() // only the thread that starts the program may trace it
 	defer runtime.UnlockOSThread()
 	said, err := os.CreateTemp("", "said-")
 	if err != nil {

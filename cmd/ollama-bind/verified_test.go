@@ -11,7 +11,7 @@ import (
 // A file or folder that docs/verified.md names, and the identifier that may follow.
 var placeInPage = regexp.MustCompile("`([\\w.-]+/[\\w./-]+)`(?:, ([A-Za-z]+))?")
 
-// Whoever sees on a Mac that a fact is wrong has to find the code: the files and
+// When a Mac shows that a fact is wrong, the code has to be found: the files and
 // identifiers that docs/verified.md names are there, and each row has a name of its own.
 func TestVerified(t *testing.T) {
 	rows, last := map[string]bool{}, 0

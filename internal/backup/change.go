@@ -34,7 +34,7 @@ func Clean(path string) string {
 }
 
 // MissingFolders lists those of path's folders that are not there, the outermost
-// first: whoever makes the file has to make them.
+// first: they have to be made before the file.
 func MissingFolders(path string) []string {
 	var missing []string
 	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// maxSize bounds what Read takes in. It is an outer bound: whoever reads the
+// maxSize bounds what Read takes in. It is an outer bound: the one who reads the
 // bytes may want far fewer.
 const maxSize = 16 << 20
 
@@ -182,7 +182,7 @@ var (
 )
 
 // Litter lists what runs that were killed have left in the store and beside the
-// files at paths. Whoever removes it has to hold the lock, so that no other run is
+// files at paths. To remove it, hold the lock, so that no other run is
 // still at work on any of it.
 func (s Store) Litter(paths ...string) []string {
 	left := litter(s.backups(), unfinishedBackup)

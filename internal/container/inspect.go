@@ -247,7 +247,7 @@ func address4or6(texts ...string) string {
 }
 
 // readExtraHosts reads lines such as "name:10.0.0.1", "name:::1",
-// "name=[::1]" and "name:host-gateway". A line that is none of them is left out.
+// "name=[::1]" and "name:host-gateway". Any other line is left out.
 func readExtraHosts(lines []string) []ExtraHost {
 	var all []ExtraHost
 	for _, line := range lines {

@@ -29,7 +29,7 @@ var serviceKeys = []string{
 var integerKeys = []string{"ExitTimeOut", "Nice", "StartInterval", "ThrottleInterval", "TimeOut"}
 
 // Generated reports whether a plist looks as Homebrew itself writes it:
-// its header, its indentation, its keys in its order. Whoever edits the file by
+// its header, its indentation, its keys in its order. Someone who edits the file by
 // hand mostly leaves some other trace; who imitates Homebrew to the letter
 // cannot be told from it.
 func Generated(doc []byte) bool {

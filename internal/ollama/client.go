@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer, its headers included: whoever
+// maxAnswer bounds what is read of an answer, its headers included: what
 // holds the port may not be Ollama.
 const maxAnswer = 64 << 10
 

@@ -51,7 +51,7 @@ func TestParseTags(t *testing.T) {
 	}
 }
 
-// Whoever holds the port may speak anything, or nothing at all.
+// What holds the port may speak anything, or nothing at all.
 func TestVersionOfSomethingElse(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n\r\n"
 	for _, tc := range []struct {

@@ -219,7 +219,7 @@ func (h Host) Loopback() bool {
 	return h.Name == "localhost" || h.ip().IsLoopback()
 }
 
-// Elsewhere reports whether this is an address that is none of the machine's. Of a
+// Elsewhere reports whether this address is not one of the machine's. Of a
 // name nobody can tell but Ollama.
 func (h Host) Elsewhere(addresses []netip.Addr) bool {
 	ip := h.ip()

@@ -54,7 +54,7 @@ import (
 // screen, and with Ollama from Homebrew 6.0.18.
 type Options struct {
 	UID         int           // in domain names; 0 means that of the running user
-	Root        bool          // the callers of launchctl are root, whoever runs the test
+	Root        bool          // the callers of launchctl are root, even where the test is not
 	NoGUI       bool          // nobody is logged in at the screen: there is no gui/UID
 	SSH         bool          // the callers' own domain is user/UID, even beside gui/UID
 	Port        int           // stands for 11434; 0 means a free port

@@ -31,7 +31,7 @@ func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, err
 	}
 	var services []Service
 	for _, path := range m.propertyLists() {
-		one := readPlist(path) // what cannot be understood is none of ours
+		one := readPlist(path) // what cannot be understood is not ours
 		if !homebrew.IsLabel(one.Agent.Label) && commandOf(one.Agent).serves() {
 			services = append(services, Service{Label: one.Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons})
 		}

@@ -393,7 +393,7 @@ func (s State) afterUndo() string {
 		return "the service is not loaded now"
 	case s.Socket.APIVersion == "" || len(s.Own()) == 0:
 		return "the service is loaded, but does not answer"
-	case len(s.Own()) == 0: // whoever answered is somebody else
+	case len(s.Own()) == 0: // something else has answered
 		return "the service is loaded, but another process answers in its place"
 	}
 	return "the service is up"

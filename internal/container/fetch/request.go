@@ -31,7 +31,7 @@ type Request struct {
 	login, proxyLogin *url.Userinfo
 }
 
-// secret are the headers that no argument of a program may hold: whoever may list
+// secret are the headers that no argument of a program may hold: everyone who may list
 // the machine's processes would read them.
 var secret = []string{"Authorization", "Proxy-Authorization"}
 

@@ -1,5 +1,5 @@
 // Package fault is what a test can break on the Mac in a folder: the list of
-// faults, and which of them are on. Whoever a fault is about asks [Set].
+// faults, and which of them are on. The part that a fault is about asks [Set].
 package fault
 
 import (

@@ -101,7 +101,7 @@ func (l *Launchd) checkFile(d domain, path string) int {
 		return errNoFile
 	}
 	owner := int(info.Sys().(*syscall.Stat_t).Uid)
-	// Whoever runs the test stands for the user, and for root.
+	// The one who runs the test stands for the user, and for root.
 	mayOwn := owner == 0 || owner == os.Geteuid() || d.kind != "system" && owner == d.uid
 	if !mayOwn || info.Mode().Perm()&0o022 != 0 {
 		return errBadMode
