@@ -153,10 +153,7 @@ func (agent) owns(r backup.Receipt, s Service) bool { return r.Label == s.Label 
 // its arguments names Ollama, or it only sets a variable.
 func notOllama(one Setting) bool {
 	c := commandOf(one.Agent)
-	text := strings.ToLower(c.text)
-	for _, script := range c.scripts {
-		text += strings.ToLower(expanded(script.data))
-	}
+	text := strings.ToLower(c.whole())
 	return text != "" && !c.serves() && (strings.Contains(text, "setenv") || !strings.Contains(text, "ollama"))
 }
 
@@ -165,12 +162,7 @@ func notOllama(one Setting) bool {
 // the next reboot.
 func (m Machine) SetsAgain() string {
 	for _, path := range m.propertyLists() {
-		c := commandOf(readPlist(path).Agent)
-		text := c.text
-		for _, script := range c.scripts {
-			text += "\n" + expanded(script.data)
-		}
-		if setenvHost.MatchString(text) {
+		if setenvHost.MatchString(commandOf(readPlist(path).Agent).whole()) {
 			return path
 		}
 	}

@@ -72,6 +72,15 @@ func readScript(path string) []byte {
 	return data
 }
 
+// whole is the command line, and the scripts below it.
+func (c command) whole() string {
+	text := c.text
+	for _, script := range c.scripts {
+		text += "\n" + expanded(script.data)
+	}
+	return text
+}
+
 // serves reports whether it starts Ollama's server.
 func (c command) serves() bool {
 	if runsOllama.MatchString(c.text) {

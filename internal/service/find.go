@@ -108,13 +108,13 @@ func (m Machine) candidates(ctx context.Context, subject Subject) ([]candidate, 
 
 // fixedByName is the plist of the last fix, which may lie where nobody looks.
 func (m Machine) fixedByName() Subject {
-	receipts, _ := m.Store.List()
-	fixes, _ := standing(receipts)
+	fixes := m.standing()
 	if len(fixes) == 0 {
 		return Subject{}
 	}
+	known := m.propertyLists()
 	for _, f := range fixes[0].Files {
-		if f.Layer == PlistLayer && isThere(f.Path) && !slices.Contains(m.propertyLists(), f.Path) {
+		if f.Layer == PlistLayer && isThere(f.Path) && !slices.Contains(known, f.Path) {
 			return Subject{Plist: f.Path, Label: fixes[0].Label}
 		}
 	}
@@ -216,8 +216,7 @@ func (m Machine) fixedLast(all []candidate) []candidate {
 	if slices.ContainsFunc(all, candidate.runs) {
 		return all
 	}
-	receipts, _ := m.Store.List()
-	fixes, _ := standing(receipts)
+	fixes := m.standing()
 	for _, c := range all {
 		if len(fixes) > 0 && c.kind.owns(fixes[0], c.Service) {
 			return []candidate{c}

@@ -52,6 +52,13 @@ func standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged err
 	return fixes, damaged
 }
 
+// standing are those of this Mac, none where the backups cannot be read.
+func (m Machine) standing() []backup.Receipt {
+	all, _ := m.Store.List()
+	fixes, _ := standing(all)
+	return fixes
+}
+
 // spareBackups is how many backups are kept that no rollback needs any more: those of
 // fixes that are taken back, and those that rollbacks have made.
 const spareBackups = 20
@@ -89,11 +96,7 @@ func (m Machine) LastFix(s Service) (*backup.Receipt, error) {
 // Remains is what can be said where Observe has found no service, if there was a
 // fix: `brew services stop` deletes the plist, for one.
 func (m Machine) Remains(g Goal) (State, bool) {
-	all, err := m.Store.List()
-	if err != nil {
-		return State{}, false
-	}
-	fixes, _ := standing(all)
+	fixes := m.standing()
 	if len(fixes) == 0 {
 		return State{}, false
 	}

@@ -72,9 +72,8 @@ func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 
 // relate asks ps who has started the listeners, where that is not plain.
 func (m Machine) relate(ctx context.Context, s *State) {
-	own := func(l lsof.Listener) bool { return l.PID == s.Job.PID || s.startedBy(l.PID, s.Job.PID) }
 	for _, l := range s.Socket.Listeners {
-		if s.Job.PID != 0 && !own(l) {
+		if s.Job.PID != 0 && !s.startedBy(l.PID, s.Job.PID) {
 			s.processes, _ = m.Launchd.Processes(ctx) // without it, only the job's own process counts
 			return
 		}
