@@ -7,26 +7,24 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 func TestWatch(t *testing.T) {
-	var down atomic.Bool
+	const refusals = 3 // each of them a pause after the last answer or refusal
+	var down atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if down.Load() {
+		if down.Add(-1) >= 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		io.WriteString(w, `{"version":"1"}`)
 	}))
 	defer s.Close()
-	const outage = 100 * time.Millisecond
 	got, err := watch(t.Context(), s.Listener.Addr().String(), func() error {
-		down.Store(true)
-		time.AfterFunc(outage, func() { down.Store(false) }) // after the restart has ended
-		return nil
+		down.Store(refusals)
+		return nil // Ollama is still down when the restart has ended
 	})
-	if err != nil || got < outage {
-		t.Errorf("watch = %v, %v, want at least %v", got, err, outage)
+	if least := (refusals + 1) * pause; err != nil || got < least {
+		t.Errorf("watch = %v, %v, want at least %v", got, err, least)
 	}
 	failed := errors.New("refused")
 	if _, err := watch(t.Context(), s.Listener.Addr().String(), func() error { return failed }); !errors.Is(err, failed) {
