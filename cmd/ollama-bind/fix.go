@@ -16,6 +16,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -63,7 +64,7 @@ func (p program) fix(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	w := service.Want{
+	w := rebind.Want{
 		Subject: which,
 		Goal:    service.GoalFor(host, !c.Bool("no-persist")),
 		Restart: !c.Bool("no-restart"),
@@ -71,15 +72,15 @@ func (p program) fix(c *cli.Context) error {
 		Refuse:  refuse(m),
 	}
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
-	plan, out, err := watched.Fix(ctx, w)
+	plan, out, err := rebind.Fix(ctx, watched, w)
 	done()
 	p.keepLog(m, out, err)
 	return p.reportFix(ctx, c, m, w, plan, out, err)
 }
 
 // refuse is why a plan must not be carried out.
-func refuse(m service.Machine) func(service.Plan) error {
-	return func(p service.Plan) error {
+func refuse(m service.Machine) func(rebind.Plan) error {
+	return func(p rebind.Plan) error {
 		return advice.Refusal(factsOf(m, p.State, nil, p.Goal, true), p)
 	}
 }
@@ -131,7 +132,7 @@ func (p program) bounded(c *cli.Context) (context.Context, context.CancelFunc, e
 	return ctx, func() { cancel(); end.Stop() }, nil
 }
 
-func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w service.Want, plan service.Plan, out service.Outcome, err error) error {
+func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w rebind.Want, plan rebind.Plan, out rebind.Outcome, err error) error {
 	f := factsOf(m, out.State, nil, w.Goal, c.IsSet("host"))
 	if !f.Found() { // there is nothing to report on
 		f.Err = err
@@ -173,7 +174,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 
 // occasional are the warnings about what was met on the way. That Homebrew has to
 // restart the service is for JSON: the text says it as a result.
-func occasional(plan service.Plan, out service.Outcome, json bool) []warning {
+func occasional(plan rebind.Plan, out rebind.Outcome, json bool) []warning {
 	var all []warning
 	if s := out.State; json && plan.Held && s.Ran() {
 		all = append(all, warning{"not-restarted", "the running service is unchanged: `" + advice.RestartCommand(s) + "` restarts it"})
@@ -205,7 +206,7 @@ func standing(f advice.Facts) []warning {
 }
 
 // linked warns of files that have another name, which is not that of a new file.
-func linked(p service.Plan) (all []warning) {
+func linked(p rebind.Plan) (all []warning) {
 	for _, e := range p.Edits {
 		if e.File.Links > 1 {
 			all = append(all, warning{"hard-link", "another name of " + e.File.Path + " (a hard link) keeps the file of before the fix"})
@@ -216,7 +217,7 @@ func linked(p service.Plan) (all []warning) {
 
 // portMoves is said where the service has a port of its own, and nobody has asked
 // for another one.
-func portMoves(plan service.Plan, asked bool) *warning {
+func portMoves(plan rebind.Plan, asked bool) *warning {
 	from, to := plan.State.Port(), plan.Goal.Host.Port
 	if asked || from == to || !plan.Changes() {
 		return nil
@@ -242,7 +243,7 @@ func exposed(h ollama.Host, firewall string, done bool) warning {
 	return warning{"exposed-without-auth", message}
 }
 
-func (p program) printFix(r report, plan service.Plan) {
+func (p program) printFix(r report, plan rebind.Plan) {
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
@@ -277,7 +278,7 @@ func (p program) printFix(r report, plan service.Plan) {
 }
 
 // printPlan shows what would be done, and ends with what was not.
-func (p program) printPlan(r report, plan service.Plan) {
+func (p program) printPlan(r report, plan rebind.Plan) {
 	p.tell.diff(r.Diff)
 	for _, step := range r.Steps {
 		p.tell.paste("would run: ", step)
@@ -292,7 +293,7 @@ func (p program) printPlan(r report, plan service.Plan) {
 }
 
 // printHeld is for files that launchd has not read: --no-restart said so.
-func (p program) printHeld(r report, plan service.Plan) {
+func (p program) printHeld(r report, plan rebind.Plan) {
 	s, written := plan.State, "already written"
 	if r.Changed {
 		written = "written"

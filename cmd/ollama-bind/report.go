@@ -151,7 +151,7 @@ func newReport(command string, g service.Goal, s service.State, before *service.
 		}
 		r.Layers = append(r.Layers, row)
 	}
-	if kind := s.Service.Kind(); kind != "" {
+	if kind := s.Service.KindName(); kind != "" {
 		r.Service = &serviceObject{
 			Kind:    kind,
 			Name:    advice.Name(s),

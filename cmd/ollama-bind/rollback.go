@@ -12,6 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -52,11 +53,11 @@ func (p program) rollback(c *cli.Context) error {
 	if c.Bool("list") {
 		return p.listBackups(c, m)
 	}
-	w := service.Back{To: c.String("to"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
+	w := rebind.Back{To: c.String("to"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
 	var before []report // of services that were dealt with already
 	for {
 		watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
-		plan, out, err := watched.Rollback(ctx, w)
+		plan, out, err := rebind.Rollback(ctx, watched, w)
 		done()
 		p.keepLog(m, out, err)
 		for _, id := range plan.TakesBack {
@@ -72,9 +73,9 @@ func (p program) rollback(c *cli.Context) error {
 }
 
 // rollbackReport is the answer about one service, printed where it is text.
-func (p program) rollbackReport(c *cli.Context, m service.Machine, plan service.Plan, out service.Outcome, err error, more bool) (*report, error) {
+func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.Plan, out rebind.Outcome, err error, more bool) (*report, error) {
 	err = advice.Hinted(err, plan, out.State)
-	if err != nil && plan.State.Service.Kind() == "" { // there is nothing to report on
+	if err != nil && plan.State.Service.KindName() == "" { // there is nothing to report on
 		goal := plan.Goal
 		if goal.Host.Port == 0 { // there was nothing to plan for
 			goal = service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: ollama.DefaultPort}, true)
@@ -123,7 +124,7 @@ func (p program) endRollback(c *cli.Context, r *report, before []report, err err
 	return err
 }
 
-func (p program) printRollback(r report, plan service.Plan, loaded bool) {
+func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)

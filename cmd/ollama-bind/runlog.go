@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -172,7 +173,7 @@ func (t *runLog) log(args []string, ending string) string {
 
 // keepLog keeps what a run that changed something, or failed to, has run. Where that
 // cannot be written the run is what it was.
-func (p program) keepLog(m service.Machine, out service.Outcome, err error) {
+func (p program) keepLog(m service.Machine, out rebind.Outcome, err error) {
 	if !out.Tried {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -52,7 +53,7 @@ func (p program) status(c *cli.Context) error {
 		}
 		f.State, f.Err = was, nil
 	}
-	if missing := advice.Refusal(f, service.Plan{Command: "fix", State: f.State, Goal: goal}); advice.Missing(f.State) {
+	if missing := advice.Refusal(f, rebind.Plan{Command: "fix", State: f.State, Goal: goal}); advice.Missing(f.State) {
 		return missing
 	}
 	r := newReport("status", goal, f.State, nil)

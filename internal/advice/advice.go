@@ -12,6 +12,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
@@ -69,7 +70,7 @@ func New(m service.Machine, s service.State, err error, g service.Goal, asked bo
 }
 
 // Found reports whether there is a service to look at.
-func (f Facts) Found() bool { return f.Err == nil && f.State.Service.Kind() != "" }
+func (f Facts) Found() bool { return f.Err == nil && f.State.Service.KindName() != "" }
 
 // Well reports whether Ollama listens as it is wanted, now and after the next
 // login.
@@ -174,7 +175,7 @@ func answersAsWanted(f Facts) bool {
 }
 
 // Refusal is why a plan must not be carried out, nil if it may.
-func Refusal(f Facts, p service.Plan) error {
+func Refusal(f Facts, p rebind.Plan) error {
 	f.State, f.Goal, f.Asked, f.Command = p.State, p.Goal, true, p.Command
 	for _, i := range list {
 		if i.blocks != nil && i.blocks(p) && i.when(f) {
@@ -218,10 +219,10 @@ func command(name string, g service.Goal, s service.Service) string {
 
 // called is what --service calls the service.
 func called(s service.Service) string {
-	if s.Kind() == service.Agent {
+	if s.KindName() == service.Agent {
 		return s.Label
 	}
-	return s.Kind()
+	return s.KindName()
 }
 
 // sudo goes before the commands that only root may give.

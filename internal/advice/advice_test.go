@@ -13,6 +13,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
@@ -148,7 +149,7 @@ func TestHinted(t *testing.T) {
 			isCommand(t, tc.e.ID, told.Hint)
 		}
 	}
-	if plain := errors.New("plain"); Hinted(plain, service.Plan{}, service.State{}) != plain {
+	if plain := errors.New("plain"); Hinted(plain, rebind.Plan{}, service.State{}) != plain {
 		t.Error("an error of another kind is not left alone")
 	}
 }

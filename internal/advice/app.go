@@ -24,7 +24,7 @@ func openApp(s service.State) string {
 const TheSwitch = "its switch \"Expose Ollama to the network\" (Ollama in the menu bar > Settings)"
 
 // ofApp reports whether the service is the app.
-func ofApp(f Facts) bool { return f.Found() && f.State.Service.Kind() == service.App }
+func ofApp(f Facts) bool { return f.Found() && f.State.Service.KindName() == service.App }
 
 // appLimit is why only a person can flip the switch now, "" if fix can.
 func appLimit(f Facts) string {
@@ -74,7 +74,7 @@ func sayOff(f Facts) string {
 // appBeside is the app that waits for the port of another service, nil if none does.
 func appBeside(f Facts) *service.Service {
 	for _, s := range f.State.Service.Others {
-		if f.Found() && s.Kind() == service.App {
+		if f.Found() && s.KindName() == service.App {
 			return &s
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -100,7 +101,7 @@ func inItsStead(f Facts, e *service.Error) (message, hint string) {
 
 // Hinted is err with the command that helps, where there is one: for what went
 // wrong on the way. The plan is what was being done, and now what is there.
-func Hinted(err error, p service.Plan, now service.State) error {
+func Hinted(err error, p rebind.Plan, now service.State) error {
 	var e *service.Error
 	if !errors.As(err, &e) || e.Hint != "" {
 		return err
@@ -110,7 +111,7 @@ func Hinted(err error, p service.Plan, now service.State) error {
 	return &told
 }
 
-func hintFor(e *service.Error, p service.Plan, now service.State) string {
+func hintFor(e *service.Error, p rebind.Plan, now service.State) string {
 	s := p.State
 	again := FixCommand(s, p.Goal)
 	if p.Command == "rollback" {
@@ -163,7 +164,7 @@ func noBackup(e *service.Error) string {
 }
 
 // bringBack starts what a failed undo has left down.
-func bringBack(now service.State, p service.Plan) string {
+func bringBack(now service.State, p rebind.Plan) string {
 	switch {
 	case now.Job.Err != nil || now.Service.Loaded:
 		return sudo(p.State) + command("status", p.Goal, p.State.Service)

@@ -79,7 +79,7 @@ func unfinished(s service.State, last backup.Receipt, layer string) bool {
 
 // decides is the layer from which the next start takes the setting.
 func decides(s service.State) string {
-	if s.Service.Kind() == service.App {
+	if s.Service.KindName() == service.App {
 		return service.SettingLayer
 	}
 	return service.PlistLayer

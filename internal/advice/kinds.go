@@ -10,6 +10,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
@@ -96,7 +97,7 @@ func nameAgent(s service.State) string {
 // typed is what to type.
 func typed(service.State) string { return ollama.Variable + "=0.0.0.0:11434 ollama serve" }
 
-func words(s service.State) vocabulary { return vocabularies[s.Service.Kind()] }
+func words(s service.State) vocabulary { return vocabularies[s.Service.KindName()] }
 
 const (
 	startBrew   = "brew services start ollama"
@@ -146,7 +147,7 @@ func mendLasting(f Facts) string {
 func withoutLasting(f Facts) string { return fix(f) + " --no-persist" }
 
 // lastingPlan is a plan that touches the lasting setting.
-func lastingPlan(p service.Plan) bool {
+func lastingPlan(p rebind.Plan) bool {
 	return lastingFix(p) || slices.ContainsFunc(p.Edits, func(c backup.Change) bool { return c.Layer == p.State.Lasting().Layer })
 }
 

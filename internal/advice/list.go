@@ -12,6 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -26,7 +27,7 @@ type item struct {
 	// trouble is set for a reason why Ollama does not answer where it is wanted.
 	trouble bool
 	// blocks says which plans it keeps from being carried out; nil for none.
-	blocks func(service.Plan) bool
+	blocks func(rebind.Plan) bool
 	ending service.Ending // of a command that it blocks
 	when   func(Facts) bool
 	say    func(Facts) string
@@ -54,12 +55,12 @@ func (c *caused) Error() string { return c.message }
 func (c *caused) Unwrap() error { return c.err }
 
 // What is blocked.
-func anyPlan(service.Plan) bool      { return true }
-func anyFix(p service.Plan) bool     { return p.Command == "fix" }
-func anyChange(p service.Plan) bool  { return p.Command == "fix" && p.Changes() }
-func anyRestart(p service.Plan) bool { return p.Reload }
+func anyPlan(rebind.Plan) bool      { return true }
+func anyFix(p rebind.Plan) bool     { return p.Command == "fix" }
+func anyChange(p rebind.Plan) bool  { return p.Command == "fix" && p.Changes() }
+func anyRestart(p rebind.Plan) bool { return p.Reload }
 
-func lastingFix(p service.Plan) bool {
+func lastingFix(p rebind.Plan) bool {
 	return p.Command == "fix" && p.Goal.Persist && p.State.Lasting().Use != service.NotForRoot
 }
 
@@ -191,7 +192,7 @@ var list = []item{
 		next: func(Facts) string { return "ollama-bind fix" }},
 	{id: "app-by-hand", level: Warn, check: "agent-found", blocks: anyChange,
 		when: func(f Facts) bool { return appLimit(f) != "" }, say: appLimit, next: leadOut},
-	{id: "app-must-stop", level: Warn, check: "agent-found", blocks: func(p service.Plan) bool { return p.Held },
+	{id: "app-must-stop", level: Warn, check: "agent-found", blocks: func(p rebind.Plan) bool { return p.Held },
 		when: func(f Facts) bool { return ofApp(f) && f.Command != "" },
 		say: func(Facts) string {
 			return "Ollama.app has to be stopped for that, which --no-restart forbids; by hand it is " + TheSwitch
@@ -206,7 +207,7 @@ var list = []item{
 			return chooseOne(f, f.State.Service, append([]service.Service{f.State.Service}, f.State.Service.Others...))
 		}},
 	{id: "terminal", level: Warn, check: "agent-found", trouble: true, blocks: anyRestart, ending: service.NothingHere,
-		when: func(f Facts) bool { return f.State.Service.Kind() == service.Terminal },
+		when: func(f Facts) bool { return f.State.Service.KindName() == service.Terminal },
 		say: func(f Facts) string {
 			return fmt.Sprintf("no job of launchd's has started the ollama of process %d: it was typed as `ollama serve`, and has to be started again, or `%s` makes it a service",
 				f.State.Job.PID, startBrew)
@@ -442,7 +443,7 @@ func endRival(r service.Rival) string {
 	return end
 }
 
-func unknownJob(p service.Plan) bool { return p.Reload || p.Command == "rollback" }
+func unknownJob(p rebind.Plan) bool { return p.Reload || p.Command == "rollback" }
 
 // domain is where the service is, or would be loaded.
 func domain(s service.State) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/lsof"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -237,9 +238,9 @@ const (
 	restarts = "reload restore"
 )
 
-func plans(f Facts) map[string]service.Plan {
+func plans(f Facts) map[string]rebind.Plan {
 	plist := backup.Change{Layer: service.PlistLayer}
-	return map[string]service.Plan{
+	return map[string]rebind.Plan{
 		"idle":     {Command: "fix", Goal: f.Goal, State: f.State},
 		"edit":     {Command: "fix", Goal: f.Goal, State: f.State, Edits: []backup.Change{plist}},
 		"reload":   {Command: "fix", Goal: f.Goal, State: f.State, Reload: true},

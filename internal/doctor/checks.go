@@ -130,7 +130,7 @@ func label(s Seen) Finding {
 // twoJobs also knows of files that launchd would load at the next login.
 func twoJobs(s Seen) Finding {
 	path := s.State.Service.Plist
-	if len(s.others) > 0 && s.State.Service.Kind() == service.Brew {
+	if len(s.others) > 0 && s.State.Service.KindName() == service.Brew {
 		other := s.others[0]
 		return warned("there is a second plist: after the next login, two services may want one port",
 			shell.Sudo(other.Daemon)+"rm "+shell.Quote(other.Plist), "in use: "+path, "as well: "+other.Plist)

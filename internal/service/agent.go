@@ -19,7 +19,7 @@ const Agent = "agent"
 
 type agent struct{ byLaunchd }
 
-func (agent) name() string { return Agent }
+func (agent) Name() string { return Agent }
 
 // manyAgents are more than launchd is asked about one by one.
 const manyAgents = 8
@@ -131,7 +131,7 @@ func keeperOf(one Setting) Keeper {
 	return Nobody
 }
 
-func (agent) parse(_ string, f backup.File) Setting { return parsePlist(f) }
+func (agent) Parse(_ string, f backup.File) Setting { return parsePlist(f) }
 
 func (agent) judge(one Setting, g Goal) (LayerState, string) {
 	if one.Override != nil {
@@ -140,14 +140,14 @@ func (agent) judge(one Setting, g Goal) (LayerState, string) {
 	return judgePlist(one, g)
 }
 
-func (agent) set(one Setting, value *string) (*backup.Change, error) {
+func (agent) Set(one Setting, value *string) (*backup.Change, error) {
 	if one.Override != nil {
 		return nil, nil // nobody would read it
 	}
 	return setPlist(one, value)
 }
 
-func (agent) owns(r backup.Receipt, s Service) bool { return r.Label == s.Label }
+func (agent) Owns(r backup.Receipt, s Service) bool { return r.Label == s.Label }
 
 // notOllama reports whether it is plain that a job runs something else: none of
 // its arguments names Ollama, or it only sets a variable.
@@ -170,3 +170,10 @@ func (m Machine) SetsAgain() string {
 }
 
 var setenvHost = regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`)
+
+// ServesAll reports whether there is a service of the whole machine.
+func (m Machine) ServesAll() bool {
+	return slices.ContainsFunc(m.propertyLists(), func(path string) bool {
+		return filepath.Dir(path) == m.Daemons && commandOf(readPlist(path).Agent).serves()
+	})
+}

@@ -10,12 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -33,7 +30,7 @@ var AppPort = ollama.DefaultPort
 
 type app struct{}
 
-func (app) name() string { return App }
+func (app) Name() string { return App }
 
 const (
 	mainProgram   = "/Contents/MacOS/Ollama"
@@ -62,7 +59,7 @@ func (m Machine) AppBundle() string {
 	for _, folder := range []string{m.Applications, filepath.Join(m.Home, "Applications")} {
 		all, _ := filepath.Glob(filepath.Join(folder, "Ollama*.app")) // fails for a bad pattern only
 		for _, bundle := range all {
-			if isThere(bundle + mainProgram) {
+			if IsThere(bundle + mainProgram) {
 				return bundle
 			}
 		}
@@ -75,7 +72,7 @@ func (m Machine) AppBundle() string {
 func (m Machine) fixedBundle() string {
 	receipts, _ := m.Store.List()
 	for _, r := range receipts {
-		if (app{}).owns(r, Service{}) && isThere(r.Label+mainProgram) {
+		if (app{}).Owns(r, Service{}) && IsThere(r.Label+mainProgram) {
 			return r.Label
 		}
 	}
@@ -95,7 +92,7 @@ func (m Machine) appJob(ctx context.Context, bundle string) (Job, string) {
 	if err != nil {
 		return Job{Err: err}, bundle
 	}
-	main := m.mainProcesses(processes)
+	main := m.AppProcesses(processes)
 	job := Job{Job: launchctl.Job{StderrPath: filepath.Join(m.Home, ".ollama", "logs", "server.log")}}
 	if len(main) == 0 {
 		job.Program = bundle + mainProgram
@@ -110,8 +107,8 @@ func (m Machine) appJob(ctx context.Context, bundle string) (Job, string) {
 	return job, strings.TrimSuffix(job.Program, mainProgram)
 }
 
-// mainProcesses are those of this user's apps, the oldest first.
-func (m Machine) mainProcesses(all map[int]launchctl.Process) []launchctl.Process {
+// AppProcesses are those of this user's apps, the oldest first.
+func (m Machine) AppProcesses(all map[int]launchctl.Process) []launchctl.Process {
 	var main []launchctl.Process
 	for _, p := range all {
 		if p.UID == m.UID && strings.HasSuffix(p.Program, ".app"+mainProgram) {
@@ -142,18 +139,18 @@ func (app) adopt(context.Context, Machine, *State, []candidate) (candidate, bool
 	return candidate{}, false
 }
 
-func (app) job(ctx context.Context, m Machine, s Service) Job {
+func (app) Job(ctx context.Context, m Machine, s Service) Job {
 	job, _ := m.appJob(ctx, s.Bundle)
 	return job
 }
 
 func (app) settings(ctx context.Context, m Machine, _ State) []Setting {
 	path := m.appDatabase()
-	if !isThere(path) {
-		return []Setting{app{}.parse(SettingLayer, backup.File{Path: path, Real: path, Absent: true})}
+	if !IsThere(path) {
+		return []Setting{app{}.Parse(SettingLayer, backup.File{Path: path, Real: path, Absent: true})}
 	}
 	value, err := m.readSwitch(ctx)
-	one := app{}.parse(SettingLayer, backup.File{Path: path, Real: path, Data: []byte(value), UID: m.UID, Mode: 0o600})
+	one := app{}.Parse(SettingLayer, backup.File{Path: path, Real: path, Data: []byte(value), UID: m.UID, Mode: 0o600})
 	if err != nil {
 		one.Err, one.Text = err, nil
 	}
@@ -175,16 +172,16 @@ func (m Machine) useOfSwitch(ctx context.Context) Use {
 }
 
 // The switch's values, which stand in for the bytes of a file in receipts and diffs.
-const switchOn, switchOff = "on\n", "off\n"
+const SwitchOn, SwitchOff = "on\n", "off\n"
 
-func (app) parse(layer string, f backup.File) Setting {
+func (app) Parse(layer string, f backup.File) Setting {
 	one := Setting{Layer: layer, File: f}
 	if f.Absent {
 		one.Err = fs.ErrNotExist
 		return one
 	}
 	text := strings.TrimSpace(string(f.Data))
-	if one.Text = &text; string(f.Data) == switchOn {
+	if one.Text = &text; string(f.Data) == SwitchOn {
 		value := "0.0.0.0"
 		one.Value = &value
 	}
@@ -197,7 +194,7 @@ func (app) judge(one Setting, g Goal) (LayerState, string) {
 		return Missing, "Ollama.app was never started"
 	case one.Err != nil:
 		return Unknown, one.Err.Error()
-	case (one.Value != nil) != hostOf(g.Lasting).Wildcard():
+	case (one.Value != nil) != HostOf(g.Lasting).Wildcard():
 		return Differs, ""
 	}
 	return OK, ""
@@ -213,7 +210,7 @@ func (app) judgeProcess(s State, g Goal) Layer {
 		l.State, l.Detail = Missing, "Ollama.app does not run"
 	case s.Job.Environment == nil:
 		l.State, l.Detail = Missing, "Ollama.app runs, but no server of its"
-	case hostOf(l.Value).Wildcard() != g.Host.Wildcard():
+	case HostOf(l.Value).Wildcard() != g.Host.Wildcard():
 		l.State = Differs
 	default:
 		l.State = OK
@@ -221,19 +218,19 @@ func (app) judgeProcess(s State, g Goal) Layer {
 	return l
 }
 
-func (app) set(one Setting, value *string) (*backup.Change, error) {
-	on := hostOf(value).Wildcard()
+func (app) Set(one Setting, value *string) (*backup.Change, error) {
+	on := HostOf(value).Wildcard()
 	if one.Err != nil || (one.Value != nil) == on {
 		return nil, nil // advice refuses what could not be read
 	}
-	c := &backup.Change{Layer: SettingLayer, File: one.File, After: []byte(switchOff), Mode: one.File.Mode}
+	c := &backup.Change{Layer: SettingLayer, File: one.File, After: []byte(SwitchOff), Mode: one.File.Mode}
 	if on {
-		c.After = []byte(switchOn)
+		c.After = []byte(SwitchOn)
 	}
 	return c, nil
 }
 
-func (app) writesFiles() bool { return false }
+func (app) WritesFiles() bool { return false }
 
 // readSwitch reads the one column of the one row. Whatever else is in the database is
 // nobody's business: it holds people's chats.
@@ -244,9 +241,9 @@ func (m Machine) readSwitch(ctx context.Context) (string, error) {
 	}
 	switch strings.TrimSpace(string(out)) {
 	case "1|0":
-		return switchOff, nil
+		return SwitchOff, nil
 	case "1|1":
-		return switchOn, nil
+		return SwitchOn, nil
 	}
 	return "", errors.New("its settings are not the one row that is known")
 }
@@ -256,10 +253,10 @@ func (m Machine) sqlite(ctx context.Context, sql string, flags ...string) ([]byt
 	return m.Launchd.Runner.Run(ctx, "sqlite3", args...)
 }
 
-// writeSwitch sets the one column.
-func (m Machine) writeSwitch(ctx context.Context, to []byte) error {
+// WriteSwitch sets the one column.
+func (m Machine) WriteSwitch(ctx context.Context, to []byte) error {
 	value := 0
-	if string(to) == switchOn {
+	if string(to) == SwitchOn {
 		value = 1
 	}
 	out, err := m.sqlite(ctx, fmt.Sprintf("BEGIN IMMEDIATE; UPDATE settings SET expose = %d WHERE id = 1; SELECT changes(); COMMIT;", value))
@@ -272,127 +269,8 @@ func (m Machine) writeSwitch(ctx context.Context, to []byte) error {
 	return nil
 }
 
-// reload stops the app, flips the switch, and starts the app.
-func (app) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {
-	err := t.turnSwitch(ctx, func(e backup.Change) []byte { return e.After })
-	if err == nil {
-		err = t.openApp(ctx)
-	}
-	return launchctl.Target{}, err
-}
-
-// unload is reload for an app that is not to run.
-func (app) unload(ctx context.Context, t *transaction) error {
-	return t.turnSwitch(ctx, func(e backup.Change) []byte { return e.After })
-}
-
-// restore puts the switch back, and starts the app if it ran.
-func (app) restore(ctx context.Context, t *transaction) error {
-	err := t.turnSwitch(ctx, func(e backup.Change) []byte { return e.File.Data })
-	if t.plan.State.Service.Loaded {
-		err = errors.Join(err, t.openApp(ctx)) // whatever became of the switch
-	}
-	return err
-}
-
-// turns is how often the app is stopped when it starts again by itself.
-const turns = 3
-
-// turnSwitch stops the app and sets the switch. An app that has started again
-// meanwhile may have read or written it: then all of it is done once more.
-func (t *transaction) turnSwitch(ctx context.Context, to func(backup.Change) []byte) error {
-	for range turns {
-		if err := t.stopApp(ctx); err != nil {
-			return err
-		}
-		for _, e := range t.plan.Edits {
-			t.written = 1
-			if err := t.machine.writeSwitch(ctx, to(e)); err != nil {
-				return err
-			}
-		}
-		processes, err := t.machine.Launchd.Processes(ctx)
-		if err != nil || len(t.machine.mainProcesses(processes)) == 0 {
-			return err
-		}
-	}
-	return errors.New("restarting Ollama.app: it starts again by itself")
-}
-
-// stopApp ends the app in order, and waits until it and its servers are gone.
-func (t *transaction) stopApp(ctx context.Context) error {
-	processes, err := t.machine.Launchd.Processes(ctx)
-	if err != nil {
-		return err
-	}
-	main := t.machine.mainProcesses(processes)
-	if len(main) == 0 {
-		return nil
-	}
-	t.progress(launchctl.StepBootout)
-	var pids []int
-	for _, p := range main {
-		if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("stopping Ollama.app: %w", err)
-		}
-		pids = append(pids, p.PID)
-	}
-	for _, p := range processes {
-		if slices.Contains(pids, p.Parent) {
-			pids = append(pids, p.PID)
-		}
-	}
-	for slices.ContainsFunc(pids, alive) {
-		select {
-		case <-time.After(longestPause):
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for Ollama.app to end: %w", context.Cause(ctx))
-		}
-	}
-	return nil
-}
-
-func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
-
-// openApp starts the app without a window. macOS refuses while the old one is about to
-// end.
-func (t *transaction) openApp(ctx context.Context) error {
-	t.progress(launchctl.StepBootstrap)
-	for {
-		_, err := t.machine.Launchd.Runner.Run(ctx, "open", "-g", "-j", "-a", t.plan.State.Service.Bundle, "--args", "hidden")
-		var exit *launchctl.ExitError
-		if err == nil || !errors.As(err, &exit) || !strings.Contains(exit.Stderr, "-600") {
-			return err
-		}
-		select {
-		case <-time.After(longestPause):
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		}
-	}
-}
-
-// steps are what somebody would type.
-func (app) steps(p Plan) []string {
-	var steps []string
-	if p.State.Service.Loaded {
-		steps = append(steps, "pkill -x Ollama")
-	}
-	for _, e := range p.Edits {
-		value := 0
-		if string(e.After) == switchOn {
-			value = 1
-		}
-		steps = append(steps, fmt.Sprintf("sqlite3 %s 'UPDATE settings SET expose = %d WHERE id = 1'", shell.Quote(e.File.Path), value))
-	}
-	if p.Reload {
-		steps = append(steps, "open -g -j -a "+shell.Quote(p.State.Service.Bundle)+" --args hidden")
-	}
-	return steps
-}
-
 // owns goes by the layer: there is one such database.
-func (app) owns(r backup.Receipt, _ Service) bool {
+func (app) Owns(r backup.Receipt, _ Service) bool {
 	return slices.ContainsFunc(r.Files, func(f backup.Saved) bool { return f.Layer == SettingLayer })
 }
 

@@ -21,12 +21,12 @@ const Brew = "brew"
 
 type brew struct{ byLaunchd }
 
-func (brew) name() string { return Brew }
+func (brew) Name() string { return Brew }
 
 // find takes the job that is loaded, or else the first file that is there. `brew
 // services run` loads a job without a file in the known places.
 func (brew) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
-	services := slices.DeleteFunc(m.brewServices(), func(s Service) bool { return isThere(s.Plist) == harder })
+	services := slices.DeleteFunc(m.brewServices(), func(s Service) bool { return IsThere(s.Plist) == harder })
 	all := m.ask(ctx, services)
 	f, err := sift(all)
 	switch {
@@ -45,7 +45,7 @@ func (brew) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (cand
 func (m Machine) brewServices() []Service {
 	var all []Service
 	for _, c := range homebrew.Candidates(m.Home, m.Daemons) {
-		all = append(all, Service{kind: brew{}, Label: c.Label, Plist: c.Plist, Daemon: c.Daemon})
+		all = append(all, Service{Kind: brew{}, Label: c.Label, Plist: c.Plist, Daemon: c.Daemon})
 	}
 	return all
 }
@@ -59,11 +59,11 @@ func firstFile(services []Service, all []sighting, unclear error) ([]candidate, 
 			s.Domains = domainsOf(s.Plist, all)
 			return []candidate{{s, Job{Err: unclear}}}, nil
 		case !errors.Is(err, fs.ErrNotExist):
-			return nil, fail("plist-unreadable", s.Plist, "looking for %s: %w", s.Plist, Bare(err))
+			return nil, Fail("plist-unreadable", s.Plist, "looking for %s: %w", s.Plist, Bare(err))
 		}
 	}
 	if unclear != nil {
-		return nil, fail("launchctl-failed", "", "looking for the Ollama service: %w", unclear)
+		return nil, Fail("launchctl-failed", "", "looking for the Ollama service: %w", unclear)
 	}
 	return nil, nil
 }
@@ -117,7 +117,7 @@ func parseEnvFile(f backup.File) Setting {
 	return one
 }
 
-func (brew) parse(layer string, f backup.File) Setting {
+func (brew) Parse(layer string, f backup.File) Setting {
 	if layer == EnvFileLayer {
 		return parseEnvFile(f)
 	}
@@ -185,7 +185,7 @@ func (brew) judge(one Setting, g Goal) (LayerState, string) {
 	return judgeValue(g.Lasting, one.Value)
 }
 
-func (brew) set(one Setting, value *string) (*backup.Change, error) {
+func (brew) Set(one Setting, value *string) (*backup.Change, error) {
 	f := one.File
 	switch {
 	case one.Use == NotForRoot, one.Use == NoFile:
@@ -197,7 +197,7 @@ func (brew) set(one Setting, value *string) (*backup.Change, error) {
 	}
 	after, err := setEnvLine(one, value)
 	if err != nil {
-		return nil, fail("env-file-refused", f.Path, "editing %s: %w", f.Path, err)
+		return nil, Fail("env-file-refused", f.Path, "editing %s: %w", f.Path, err)
 	}
 	c := backup.Change{Layer: EnvFileLayer, File: f, After: after, Mode: f.Mode &^ WritableByOthers}
 	if f.Absent {
@@ -218,7 +218,7 @@ func setEnvLine(one Setting, value *string) ([]byte, error) {
 
 // owns takes all of Homebrew's labels for one service: it may have given it
 // another one since.
-func (brew) owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }
+func (brew) Owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }
 
 func (brew) mayHold(m Machine, r backup.Receipt, f backup.Saved) bool {
 	if f.Layer == EnvFileLayer {

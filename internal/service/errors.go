@@ -43,14 +43,14 @@ func Is(err error, id string) bool {
 	return errors.As(err, &e) && e.ID == id
 }
 
-func fail(id, path, format string, args ...any) *Error {
+func Fail(id, path, format string, args ...any) *Error {
 	return &Error{ID: id, Path: path, Err: fmt.Errorf(format, args...)}
 }
 
-// cutShort says why ctx ended before anything was changed.
-func cutShort(ctx context.Context) *Error {
+// CutShort says why ctx ended before anything was changed.
+func CutShort(ctx context.Context) *Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fail("timeout", "", "gave up after the time that --timeout allows; nothing was changed")
+		return Fail("timeout", "", "gave up after the time that --timeout allows; nothing was changed")
 	}
 	return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; nothing was changed")}
 }

@@ -17,8 +17,8 @@ type Subject struct {
 	Plist string // the plist's path
 	Label string // of the job, where the plist does not tell
 	Name  string // the name of its kind, or its label
-	// fixed is a receipt of the one that is meant.
-	fixed *backup.Receipt
+	// Fixed is a receipt of the one that is meant.
+	Fixed *backup.Receipt
 }
 
 // candidate is an Ollama that is here.
@@ -32,7 +32,7 @@ func (c candidate) port() int {
 	if c.job.Loaded {
 		return c.job.port()
 	}
-	return hostOf(readPlist(c.Plist).Value).Port
+	return HostOf(readPlist(c.Plist).Value).Port
 }
 
 // SeveralServices is the ID of the error that it is not plain which service is
@@ -51,7 +51,7 @@ func (m Machine) find(ctx context.Context, subject Subject, port int) (s State, 
 	var all []candidate
 	var wg sync.WaitGroup
 	wg.Go(func() { all, err = m.candidates(ctx, subject) })
-	wg.Go(func() { s.Socket = m.listeners(ctx, port) })
+	wg.Go(func() { s.Socket = m.Listeners(ctx, port) })
 	wg.Wait()
 	if Is(err, "no-launchctl") {
 		return s, err
@@ -74,10 +74,10 @@ func (m Machine) find(ctx context.Context, subject Subject, port int) (s State, 
 }
 
 func (m Machine) nothingHere(subject Subject) error {
-	e := fail(NoService, "", "no Ollama service here: no job of launchd's runs one")
+	e := Fail(NoService, "", "no Ollama service here: no job of launchd's runs one")
 	switch {
 	case subject.Name != "":
-		e = fail(NoService, "", "no Ollama service %q here", subject.Name)
+		e = Fail(NoService, "", "no Ollama service %q here", subject.Name)
 	case homebrew.LacksOllama(m.Prefixes):
 		e.Err = fmt.Errorf("%w; %w", e.Err, ErrNotInstalled)
 	}
@@ -114,7 +114,7 @@ func (m Machine) fixedByName() Subject {
 	}
 	known := m.propertyLists()
 	for _, f := range fixes[0].Files {
-		if f.Layer == PlistLayer && isThere(f.Path) && !slices.Contains(known, f.Path) {
+		if f.Layer == PlistLayer && IsThere(f.Path) && !slices.Contains(known, f.Path) {
 			return Subject{Plist: f.Path, Label: fixes[0].Label}
 		}
 	}
@@ -123,7 +123,7 @@ func (m Machine) fixedByName() Subject {
 
 // labelled is a job of which no file in the known places tells.
 func (m Machine) labelled(ctx context.Context, label string) []candidate {
-	for _, seen := range m.ask(ctx, []Service{{Label: label, kind: agent{}}, {Label: label, kind: agent{}, Daemon: true}}) {
+	for _, seen := range m.ask(ctx, []Service{{Label: label, Kind: agent{}}, {Label: label, Kind: agent{}, Daemon: true}}) {
 		if seen.loaded() {
 			return []candidate{seen.candidate()}
 		}
@@ -144,7 +144,7 @@ func (m Machine) ofKinds(ctx context.Context, harder bool) ([]candidate, error) 
 	var all []candidate
 	for i, k := range kinds {
 		for _, c := range found[i] {
-			c.kind = k
+			c.Kind = k
 			all = append(all, c)
 		}
 	}
@@ -161,10 +161,10 @@ func (s Subject) means(c candidate) bool {
 	switch {
 	case s.Plist != "":
 		return c.Chosen == ByPlist
-	case s.fixed != nil:
-		return c.kind.owns(*s.fixed, c.Service)
+	case s.Fixed != nil:
+		return c.Kind.Owns(*s.Fixed, c.Service)
 	case s.Name != "":
-		return s.Name == c.kind.name() || s.Name == c.Label
+		return s.Name == c.Kind.Name() || s.Name == c.Label
 	}
 	return true
 }
@@ -218,7 +218,7 @@ func (m Machine) fixedLast(all []candidate) []candidate {
 	}
 	fixes := m.standing()
 	for _, c := range all {
-		if len(fixes) > 0 && c.kind.owns(fixes[0], c.Service) {
+		if len(fixes) > 0 && c.Kind.Owns(fixes[0], c.Service) {
 			return []candidate{c}
 		}
 	}
@@ -254,7 +254,7 @@ func (m Machine) listening(ctx context.Context, all []candidate, subject Subject
 			break
 		}
 		if one, ok := k.adopt(ctx, m, s, all); ok {
-			one.kind, i = k, len(all)
+			one.Kind, i = k, len(all)
 			all = append(all, one)
 		}
 	}

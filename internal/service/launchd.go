@@ -15,7 +15,6 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
-	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
@@ -67,9 +66,9 @@ func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error
 	if err != nil {
 		return nil, err
 	}
-	s := Service{kind: agent{}, Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons, Chosen: ByPlist}
+	s := Service{Kind: agent{}, Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons, Chosen: ByPlist}
 	if s.Label = cmp.Or(s.Label, subject.Label); homebrew.IsLabel(s.Label) {
-		s.kind = brew{}
+		s.Kind = brew{}
 	}
 	if s.Label == "" {
 		return []candidate{{Service: s}}, nil
@@ -125,7 +124,7 @@ func sift(all []sighting) (found, error) {
 		s := &all[i]
 		switch {
 		case errors.Is(s.err, launchctl.ErrNoTool):
-			e := fail("no-launchctl", "", "this machine has no launchctl: %w", s.err)
+			e := Fail("no-launchctl", "", "this machine has no launchctl: %w", s.err)
 			e.Ending = NothingHere
 			return found{}, e
 		case !s.loaded() && !s.absent():
@@ -160,7 +159,7 @@ func (f found) service() Service {
 	if f.rival != nil {
 		s.Rival = &Rival{Target: f.rival.target}
 		shared := samePath(f.rival.Plist, s.Plist) || samePath(f.rival.Plist, f.best.Plist)
-		if isThere(f.rival.Plist) && !shared {
+		if IsThere(f.rival.Plist) && !shared {
 			s.Rival.Plist = f.rival.Plist
 		}
 	}
@@ -188,8 +187,12 @@ func (m Machine) job(ctx context.Context, t launchctl.Target) Job {
 	return Job{Job: job, Loaded: true}
 }
 
-// PlistLayer is the layer of the plist.
-const PlistLayer = "plist"
+// PlistLayer is the layer of the plist. OldPlistLayer is one that the service had before
+// it got another: launchd would load it at the next login.
+const (
+	PlistLayer    = "plist"
+	OldPlistLayer = "plist-old"
+)
 
 func readPlist(path string) Setting {
 	f, err := backup.Read(path)
@@ -226,7 +229,7 @@ func setPlist(one Setting, value *string) (*backup.Change, error) {
 	}
 	after, err := setValue(one.File.Data, value)
 	if err != nil {
-		return nil, fail("plist-refused", one.File.Path, "editing %s: %w", one.File.Path, err)
+		return nil, Fail("plist-refused", one.File.Path, "editing %s: %w", one.File.Path, err)
 	}
 	return &backup.Change{Layer: PlistLayer, File: one.File, After: after, Mode: one.File.Mode}, nil
 }
@@ -242,8 +245,8 @@ func setValue(doc []byte, value *string) ([]byte, error) {
 // a job that was loaded from elsewhere, as `brew services run` loads the file in the
 // keg.
 func (s State) AtLogin(m Machine) bool {
-	dir := resolved(filepath.Dir(s.Service.Plist))
-	return dir == resolved(m.agents()) || dir == resolved(m.allAgents()) || dir == resolved(m.Daemons)
+	dir := Resolved(filepath.Dir(s.Service.Plist))
+	return dir == Resolved(m.agents()) || dir == Resolved(m.allAgents()) || dir == Resolved(m.Daemons)
 }
 
 // allAgents is the folder of everybody's LaunchAgents, beside that of the daemons.
@@ -259,48 +262,24 @@ func (s State) OtherPlist() bool {
 
 // samePath compares paths as launchd may have resolved them. A path that
 // launchd did not tell is taken for the same.
-func samePath(a, b string) bool { return a == "" || resolved(a) == resolved(b) }
+func samePath(a, b string) bool { return a == "" || Resolved(a) == Resolved(b) }
 
-func resolved(path string) string {
+func Resolved(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
 	}
 	return filepath.Clean(path)
 }
 
-func isThere(path string) bool {
+func IsThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// renew gives a plist that launchd goes on refusing what is known to have kept
-// launchd from reading one: a mode without the others' read permission, and, where we
-// have not written the file, an old file's extended attributes. It keeps the bytes.
-func (t *transaction) renew() {
-	i := slices.IndexFunc(t.plan.Edits, func(e backup.Change) bool { return e.Layer == PlistLayer })
-	f, err := backup.Read(t.plan.State.Service.Plist)
-	if err != nil || f.Mode&readableByOthers == readableByOthers && i >= 0 && t.written > i {
-		return
-	}
-	mode := f.Mode | readableByOthers
-	if f.Replace(f.Data, mode) != nil {
-		return // launchd says again why it does not take the file
-	}
-	if mode != f.Mode {
-		t.opened = f.Mode
-	}
-	if i >= 0 && t.written > i {
-		t.plan.Edits[i].Mode = mode // as it is to be found when it is taken back
-	}
-}
-
-// readableByOthers is what a Mac's launchd was seen to want of a plist's mode.
-const readableByOthers = 0o044
-
 // byLaunchd is what kinds share whose service launchd runs.
 type byLaunchd struct{}
 
-func (byLaunchd) job(ctx context.Context, m Machine, s Service) Job {
+func (byLaunchd) Job(ctx context.Context, m Machine, s Service) Job {
 	if s.Loaded {
 		return m.job(ctx, s.Target)
 	}
@@ -312,7 +291,7 @@ func (byLaunchd) job(ctx context.Context, m Machine, s Service) Job {
 	return Job{}
 }
 
-func (byLaunchd) writesFiles() bool { return true }
+func (byLaunchd) WritesFiles() bool { return true }
 
 func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }
 
@@ -338,63 +317,6 @@ func (m Machine) adopted(ctx context.Context, s *State, ours func(label string) 
 }
 
 func (byLaunchd) mayHold(_ Machine, r backup.Receipt, f backup.Saved) bool {
-	return (f.Layer == PlistLayer || f.Layer == oldPlistLayer) &&
+	return (f.Layer == PlistLayer || f.Layer == OldPlistLayer) &&
 		(filepath.Ext(f.Path) == ".plist" || r.Label != "" && readPlist(f.Path).Agent.Label == r.Label)
-}
-
-// reload makes launchd hold what the plist says now.
-func (byLaunchd) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {
-	s, launchd := t.plan.State.Service, t.machine.Launchd
-	if s.Loaded {
-		return s.Target, launchd.Reload(ctx, s.Target, t.plan.State.Job.Job, s.Plist, t.progress)
-	}
-	return launchd.Load(ctx, t.plan.domains(), t.label(), s.Plist, t.progress)
-}
-
-// label is the job's: the one that the plist gives it, or, where that
-// cannot be understood, the one by which it was looked for.
-func (t *transaction) label() string {
-	return cmp.Or(t.plan.State.Plist().Agent.Label, t.plan.State.Service.Label)
-}
-
-// restore makes launchd hold what it held before: what the old file says, or
-// nothing in any domain that the job may have got into.
-func (byLaunchd) restore(ctx context.Context, t *transaction) error {
-	s, launchd := t.plan.State.Service, t.machine.Launchd
-	if s.Loaded {
-		return launchd.Reload(ctx, s.Target, t.plan.State.Job.Job, s.Plist, t.progress)
-	}
-	var errs []error
-	for _, d := range t.plan.domains() {
-		err := launchd.Unload(ctx, launchctl.Target{Domain: d, Label: t.label()}, 0, t.progress)
-		if err != nil && !errors.Is(err, launchctl.ErrNoDomain) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (byLaunchd) unload(ctx context.Context, t *transaction) error {
-	s := t.plan.State
-	return t.machine.Launchd.Unload(ctx, s.Service.Target, s.Job.ExitTimeout, t.progress)
-}
-
-func (byLaunchd) steps(p Plan) []string {
-	var steps []string
-	s, target := p.State.Service, p.target()
-	if p.Reload {
-		steps = append(steps, "launchctl enable "+target.String())
-	}
-	if p.Unload || p.Reload && s.Loaded {
-		steps = append(steps, "launchctl bootout "+target.String())
-	}
-	if p.Reload {
-		steps = append(steps,
-			fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
-			"launchctl kickstart "+target.String())
-	}
-	if p.Disable {
-		steps = append(steps, "launchctl disable "+target.String())
-	}
-	return steps
 }

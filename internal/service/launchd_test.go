@@ -4,9 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/launchctl"
+	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
 func seen(label, domain string, pid int, err error) sighting {
@@ -108,5 +112,35 @@ func TestDomainsOf(t *testing.T) {
 	all[1].Plist = "/b"
 	if got := domainsOf("", all); len(got) != 1 || got[0] != "user/1" {
 		t.Errorf("got %v, want user/1 alone: nobody is logged in at the screen", got)
+	}
+}
+
+func TestSamePath(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := os.WriteFile(real, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	if !samePath(link, real) || !samePath("", real) || samePath(real, filepath.Join(dir, "other")) {
+		t.Error("links, or their absence, are not seen through")
+	}
+}
+
+// What the service may have in its environment is masked, wherever it comes from.
+func TestSecrets(t *testing.T) {
+	s := State{
+		Settings: []Setting{
+			parseEnvFile(backup.File{Data: []byte("E=from-env-file\n")}),
+			{Agent: plistfix.Agent{EnvironmentVariables: map[string]string{"A": "from-plist", "OLLAMA_HOST": "0.0.0.0:11434", "B": "1"}}},
+		},
+		Job: Job{Job: launchctl.Job{Environment: map[string]string{"C": "from-job"}, InheritedEnvironment: map[string]string{"D": "from-setenv"}}},
+	}
+	got := s.Log().Secrets
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"from-env-file", "from-job", "from-plist", "from-setenv"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

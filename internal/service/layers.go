@@ -41,21 +41,21 @@ type Layer struct {
 // Layers judges the state against the goal, from the top down. Without a service there
 // are none.
 func (s State) Layers(g Goal) []Layer {
-	if s.Service.kind == nil {
+	if s.Service.Kind == nil {
 		return nil
 	}
 	var all []Layer
 	for _, one := range s.Settings {
-		all = append(all, s.judge(one, g))
+		all = append(all, s.Judge(one, g))
 	}
-	return append(all, s.judgeProcess(g), s.JudgeSocket(g))
+	return append(all, s.JudgeProcess(g), s.JudgeSocket(g))
 }
 
-func (s State) judgeProcess(g Goal) Layer { return s.Service.kind.judgeProcess(s, g) }
+func (s State) JudgeProcess(g Goal) Layer { return s.Service.Kind.judgeProcess(s, g) }
 
-func (s State) judge(one Setting, g Goal) Layer {
+func (s State) Judge(one Setting, g Goal) Layer {
 	l := Layer{Name: one.Layer, Path: one.File.Path, Value: cmp.Or(one.Text, one.Value)}
-	l.State, l.Detail = s.Service.kind.judge(one, g)
+	l.State, l.Detail = s.Service.Kind.judge(one, g)
 	return l
 }
 
@@ -66,7 +66,7 @@ func (s State) JudgeLasting(g Goal) Layer {
 		return Layer{State: Skipped}
 	}
 	g.Persist = true
-	return s.judge(one, g)
+	return s.Judge(one, g)
 }
 
 // Reached reports whether everything that decides where Ollama listens, now and
@@ -84,7 +84,7 @@ func (s State) Reached(g Goal) bool {
 // Running reports whether the job runs and listens as the goal wants it, whatever
 // the files say.
 func (s State) Running(g Goal) bool {
-	return s.judgeProcess(g).State == OK && s.JudgeSocket(g).State == OK
+	return s.JudgeProcess(g).State == OK && s.JudgeSocket(g).State == OK
 }
 
 func judgeValue(want, value *string) (LayerState, string) {
@@ -107,7 +107,7 @@ func (s State) judgeJob(g Goal) Layer {
 	case !s.Job.Loaded:
 		l.State, l.Detail = Missing, "launchd has not loaded it"
 	default:
-		l.State, l.Detail = judgeValue(g.Value, s.effective())
+		l.State, l.Detail = judgeValue(g.Value, s.Effective())
 		l.Detail = joinDetails(l.Detail, s.aside())
 	}
 	if s.Service.Rival != nil {
@@ -116,9 +116,9 @@ func (s State) judgeJob(g Goal) Layer {
 	return l
 }
 
-// effective is the value of OLLAMA_HOST that the job's process gets from its property
+// Effective is the value of OLLAMA_HOST that the job's process gets from its property
 // list, or else from its own command.
-func (s State) effective() *string {
+func (s State) Effective() *string {
 	if override := s.Plist().Override; override != nil {
 		return &override.Value
 	}
@@ -187,4 +187,12 @@ func Listens(all []lsof.Listener, h ollama.Host) bool {
 		// Ollama opens as IPv6, and it takes IPv4 as well.
 		return h.Wildcard() && l.Wildcard() && l.Port() == h.Port || l.Address == h.Socket()
 	})
+}
+
+// OrUnset is a value of OLLAMA_HOST in words.
+func OrUnset(value *string) string {
+	if value == nil {
+		return "not set"
+	}
+	return *value
 }

@@ -18,7 +18,7 @@ var everywhere = GoalFor(ollama.ParseHost("0.0.0.0:11434"), true)
 // bound is a state in which all is as everywhere wants it.
 func bound() State {
 	return State{
-		Service: Service{kind: brew{}, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}},
+		Service: Service{Kind: brew{}, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}},
 		Settings: []Setting{
 			{Layer: EnvFileLayer, Value: everywhere.Value},
 			{Layer: PlistLayer, Value: everywhere.Value, Agent: plistfix.Agent{Label: "sh.brew.ollama"}},

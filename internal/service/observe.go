@@ -15,9 +15,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// apiPatience is how long one question to Ollama may take. It answers from
+// APIPatience is how long one question to Ollama may take. It answers from
 // memory, and connecting to this very machine takes no time.
-const apiPatience = time.Second
+const APIPatience = time.Second
 
 // Observe reads every layer of the subject. A layer that cannot be read is part
 // of the answer; an error means that there is nothing to look at. The state then
@@ -25,12 +25,12 @@ const apiPatience = time.Second
 func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, error) {
 	s, found := m.find(ctx, subject, g.Host.Port)
 	if ctx.Err() != nil {
-		return State{}, cutShort(ctx)
+		return State{}, CutShort(ctx)
 	}
 	if found != nil {
 		return s, found
 	}
-	s.read(ctx, m)
+	s.Read(ctx, m)
 	if s.Port() != g.Host.Port {
 		m.lookAtPorts(ctx, &s, g)
 	}
@@ -38,19 +38,21 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	if s.Socket.Unseen || len(s.Foreign(g.Host.Port)) > 0 {
 		m.lookTwice(ctx, &s, g)
 	}
-	s.LogError = s.lastError()
+	if s.Job.Err == nil { // without its environment, nobody knows what is a secret in there
+		s.LogError = s.Log().LastError()
+	}
 	if s.Job.Inherited() != nil && s.Job.Value() == nil {
 		s.SetsAgain = m.SetsAgain()
 	}
 	if ctx.Err() != nil {
-		return State{}, cutShort(ctx) // the last looks were, and have nothing to say
+		return State{}, CutShort(ctx) // the last looks were, and have nothing to say
 	}
 	return s, nil
 }
 
-// read takes in what the files say.
-func (s *State) read(ctx context.Context, m Machine) {
-	s.Settings = s.Service.kind.settings(ctx, m, *s)
+// Read takes in what the files say.
+func (s *State) Read(ctx context.Context, m Machine) {
+	s.Settings = s.Service.Kind.settings(ctx, m, *s)
 	if m.Secret != nil {
 		m.Secret(s.Job.Environment)
 		m.Secret(s.Job.InheritedEnvironment)
@@ -65,13 +67,13 @@ func (s *State) read(ctx context.Context, m Machine) {
 // lookAtPorts asks who listens on the wanted port and on the job's own.
 func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 	if s.Socket.Err == nil {
-		s.Socket = m.listeners(ctx, g.Host.Port, s.Port())
-		m.relate(ctx, s)
+		s.Socket = m.Listeners(ctx, g.Host.Port, s.Port())
+		m.Relate(ctx, s)
 	}
 }
 
-// relate asks ps who has started the listeners, where that is not plain.
-func (m Machine) relate(ctx context.Context, s *State) {
+// Relate asks ps who has started the listeners, where that is not plain.
+func (m Machine) Relate(ctx context.Context, s *State) {
 	for _, l := range s.Socket.Listeners {
 		if s.Job.PID != 0 && !s.startedBy(l.PID, s.Job.PID) {
 			s.processes, _ = m.Launchd.Processes(ctx) // without it, only the job's own process counts
@@ -84,7 +86,7 @@ func (m Machine) relate(ctx context.Context, s *State) {
 // been started between the question to launchd and the one to lsof.
 func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 	if s.Service.Loaded {
-		s.Job = s.Service.kind.job(ctx, m, s.Service)
+		s.Job = s.Service.Kind.Job(ctx, m, s.Service)
 	}
 	m.lookAtPorts(ctx, s, g)
 	s.askOllama(ctx, g)
@@ -93,7 +95,7 @@ func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 // askOllama finds out whether it answers, and whether anybody does on the wanted
 // port.
 func (s *State) askOllama(ctx context.Context, g Goal) {
-	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), apiPatience)
+	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), APIPatience)
 	s.Socket.Unseen = s.unseen(ctx, g)
 }
 
@@ -106,7 +108,7 @@ func (s State) unseen(ctx context.Context, g Goal) bool {
 	}
 	err := s.Socket.APIErr
 	if g.Host.Dial() != s.dial(g) { // else that was the question already
-		_, err = ollama.Version(ctx, g.Host.Dial(), apiPatience)
+		_, err = ollama.Version(ctx, g.Host.Dial(), APIPatience)
 	}
 	return !NobodyThere(err)
 }
@@ -138,7 +140,7 @@ func missing(path string) bool {
 	return filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist)
 }
 
-func (m Machine) listeners(ctx context.Context, ports ...int) Socket {
+func (m Machine) Listeners(ctx context.Context, ports ...int) Socket {
 	all, err := lsof.Listeners(ctx, m.Launchd.Runner, ports...)
 	return Socket{Port: ports[0], Listeners: all, Err: err}
 }
@@ -156,12 +158,12 @@ func (s State) Port() int {
 // port is where the job listens by its environment.
 func (j Job) port() int {
 	if value := j.Value(); value != nil {
-		return hostOf(value).Port
+		return HostOf(value).Port
 	}
-	return hostOf(j.Inherited()).Port
+	return HostOf(j.Inherited()).Port
 }
 
-func hostOf(value *string) ollama.Host {
+func HostOf(value *string) ollama.Host {
 	if value == nil {
 		return ollama.Default
 	}

@@ -1,24 +1,24 @@
-// Package service makes the layers through which OLLAMA_HOST reaches a socket
-// agree, for every kind of service that can run Ollama, and can take that back.
+// Package service finds the Ollama that a Mac runs, of whatever kind, and reads the
+// layers through which OLLAMA_HOST reaches its socket.
 //
 // A value flows down layers: from settings, which are files, to the job that
 // launchd holds in memory, to the socket that the process opens. Kinds differ in
-// where they are found and in which settings they have; see [kind]. The rest is
+// where they are found and in which settings they have; see [Kind]. The rest is
 // the same for all: [Machine.Observe] reads the layers into a [State];
-// [State.Layers] judges them against a [Goal]; a [Plan] says what has to change;
-// applying it writes, reloads, proves the socket, and undoes everything when the
-// proof fails. Nothing else is state: a run that was killed half way is healed by
-// the next one, because it looks at the layers.
+// [State.Layers] judges them against a [Goal]. To make them agree is for package
+// rebind.
 //
 // What is found is returned as facts and ids. What to say about it to a person,
 // and which command to advise, is for package advice.
 package service
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/lsof"
+	"github.com/ollama-bind/ollama-bind/internal/masked"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -76,7 +76,7 @@ func Equivalent(a, b *string) bool {
 
 // Service is one Ollama that launchd runs or could run, as it was found.
 type Service struct {
-	kind   kind
+	Kind   Kind // nil where none was found
 	Label  string
 	Plist  string // the path of its plist
 	Bundle string // the path of Ollama.app, where it is that
@@ -105,12 +105,12 @@ const (
 	ByName    Chosen = "service"
 )
 
-// Kind is the name of the service's kind, "" where none was found.
-func (s Service) Kind() string {
-	if s.kind == nil {
+// KindName is the name of the service's kind, "" where none was found.
+func (s Service) KindName() string {
+	if s.Kind == nil {
 		return ""
 	}
-	return s.kind.name()
+	return s.Kind.Name()
 }
 
 // Rival is a second job for Ollama.
@@ -184,7 +184,7 @@ const (
 )
 
 // Plist is the plist on disk: what launchd will load next.
-func (s State) Plist() Setting { return s.setting(PlistLayer) }
+func (s State) Plist() Setting { return s.Setting(PlistLayer) }
 
 // Ran reports whether Homebrew runs the service from a file that it has deleted. Only
 // Homebrew can load that again.
@@ -199,7 +199,7 @@ func (s State) Lasting() Setting {
 	return Setting{}
 }
 
-func (s State) setting(layer string) Setting {
+func (s State) Setting(layer string) Setting {
 	for _, one := range s.Settings {
 		if one.Layer == layer {
 			return one
@@ -246,4 +246,19 @@ type Socket struct {
 	// Unseen is set when something answers on the port that lsof does not list:
 	// without root it shows the caller's own processes only.
 	Unseen bool
+}
+
+// LogPath is where the service writes its errors, "" if nowhere.
+func (s State) LogPath() string { return cmp.Or(s.Plist().Agent.StandardErrorPath, s.Job.StderrPath) }
+
+// Log is what the service has logged, without the values that it may have in its
+// environment and in its arguments, wherever they come from.
+func (s State) Log() masked.Log {
+	environments := []map[string]string{s.Job.Environment, s.Job.InheritedEnvironment}
+	var arguments []string
+	for _, one := range s.Settings {
+		environments = append(environments, one.Agent.EnvironmentVariables)
+		arguments = append(arguments, one.Agent.ProgramArguments...)
+	}
+	return masked.Log{Path: s.LogPath(), Secrets: masked.Secrets(environments, arguments)}
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -18,7 +17,7 @@ const ProcessLayer = "process"
 
 type terminal struct{}
 
-func (terminal) name() string { return Terminal }
+func (terminal) Name() string { return Terminal }
 
 func (terminal) find(context.Context, Machine, bool) ([]candidate, error) { return nil, nil }
 
@@ -33,13 +32,13 @@ func (terminal) adopt(_ context.Context, _ Machine, s *State, found []candidate)
 	return candidate{job: Job{Job: job, Loaded: true}}, len(found) == 0
 }
 
-func (terminal) job(_ context.Context, _ Machine, s Service) Job { return Job{Loaded: true} }
+func (terminal) Job(_ context.Context, _ Machine, s Service) Job { return Job{Loaded: true} }
 
 func (terminal) settings(context.Context, Machine, State) []Setting { return nil }
 
-func (terminal) writesFiles() bool { return true }
+func (terminal) WritesFiles() bool { return true }
 
-func (terminal) parse(string, backup.File) Setting { return Setting{} }
+func (terminal) Parse(string, backup.File) Setting { return Setting{} }
 
 func (terminal) judge(Setting, Goal) (LayerState, string) { return Skipped, "" }
 
@@ -49,20 +48,8 @@ func (terminal) judgeProcess(s State, g Goal) Layer {
 	return l
 }
 
-func (terminal) set(Setting, *string) (*backup.Change, error) { return nil, nil }
+func (terminal) Set(Setting, *string) (*backup.Change, error) { return nil, nil }
 
-var errTyped = errors.New("somebody has typed it")
-
-func (terminal) reload(context.Context, *transaction) (launchctl.Target, error) {
-	return launchctl.Target{}, errTyped
-}
-
-func (terminal) unload(context.Context, *transaction) error { return errTyped }
-
-func (terminal) steps(Plan) []string { return nil }
-
-func (terminal) restore(context.Context, *transaction) error { return errTyped }
-
-func (terminal) owns(backup.Receipt, Service) bool { return false }
+func (terminal) Owns(backup.Receipt, Service) bool { return false }
 
 func (terminal) mayHold(Machine, backup.Receipt, backup.Saved) bool { return false }

@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"cmp"
@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // Back is what rollback is asked for.
@@ -28,10 +29,11 @@ type Back struct {
 // Rollback brings back what fixes have replaced: of each file, what it held
 // before the first fix that no rollback has taken back. Where there is no such fix,
 // the plan is empty. ctx must have a deadline.
-func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
+func Rollback(ctx context.Context, mac service.Machine, w Back) (Plan, Outcome, error) {
+	m := machine{mac}
 	first, err := m.originals(w)
 	if err != nil {
-		if _, none := m.candidates(ctx, Subject{}); Is(none, "no-launchctl") {
+		if _, none := m.Observe(ctx, service.Subject{}, service.Goal{Host: ollama.Default}); service.Is(none, "no-launchctl") {
 			err = none // there is no Mac here on which anything could have been changed
 		}
 		return Plan{}, Outcome{}, err // before a folder is made for the lock
@@ -44,7 +46,7 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 	if !known && len(first.files) > 0 {
 		plist = first.files[0]
 	}
-	unlock, err := m.lock(ctx, resolved(plist.Path))
+	unlock, err := m.lock(ctx, service.Resolved(plist.Path))
 	if err != nil {
 		return Plan{}, Outcome{}, err
 	}
@@ -66,7 +68,7 @@ func (m Machine) Rollback(ctx context.Context, w Back) (Plan, Outcome, error) {
 }
 
 // settle notes that the fixes are taken back, and drops what is not needed any more.
-func (m Machine) settle(f first, p Plan, out Outcome) {
+func (m machine) settle(f first, p Plan, out Outcome) {
 	away := errors.Is(p.State.Plist().Err, fs.ErrNotExist) // and may come back as the fix has left it
 	if out.Changed || !away {
 		for _, r := range f.fixes {
@@ -92,7 +94,7 @@ type original struct {
 // first is what a rollback goes back to.
 type first struct {
 	backup.Receipt                  // the oldest of them
-	kind           kind             // of the service
+	kind           service.Kind     // of the service
 	hosts          []string         // that the fixes have set
 	fixes          []backup.Receipt // that are taken back, oldest first
 	files          []original
@@ -101,7 +103,7 @@ type first struct {
 
 // originals collects what was there before the fixes of the service that was fixed
 // last, or what one backup holds.
-func (m Machine) originals(w Back) (first, error) {
+func (m machine) originals(w Back) (first, error) {
 	all, err := m.Backups()
 	if err != nil {
 		return first{}, err
@@ -109,12 +111,12 @@ func (m Machine) originals(w Back) (first, error) {
 	if w.To != "" {
 		return m.originalsOf(w.To, all)
 	}
-	fixes, damaged := standing(slices.DeleteFunc(slices.Clone(all), func(r backup.Receipt) bool { return w.Past[r.ID] }))
+	fixes, damaged := service.Standing(slices.DeleteFunc(slices.Clone(all), func(r backup.Receipt) bool { return w.Past[r.ID] }))
 	if len(fixes) == 0 {
 		return nothingLeft(all, m.noBackup(len(all), damaged))
 	}
 	slices.Reverse(fixes)
-	f := first{Receipt: fixes[0], kind: kindOf(fixes[0])}
+	f := first{Receipt: fixes[0], kind: service.KindOf(fixes[0])}
 	for _, r := range fixes {
 		if err := m.collect(&f, r); err != nil {
 			return f, err
@@ -126,26 +128,26 @@ func (m Machine) originals(w Back) (first, error) {
 // nothingLeft is for fixes that are all taken back: there is nothing to do, and that
 // is no error.
 func nothingLeft(all []backup.Receipt, none error) (first, error) {
-	undone := takenBack(all)
+	undone := service.TakenBack(all)
 	for _, r := range all {
 		if r.Err == nil && r.Command == "fix" && undone[r.ID] {
-			return first{Receipt: r, kind: kindOf(r), taken: true}, nil
+			return first{Receipt: r, kind: service.KindOf(r), taken: true}, nil
 		}
 	}
 	return first{}, none
 }
 
 // originalsOf is a plain copy of what one backup holds.
-func (m Machine) originalsOf(to string, all []backup.Receipt) (first, error) {
+func (m machine) originalsOf(to string, all []backup.Receipt) (first, error) {
 	id, err := m.Store.Find(to)
 	if err != nil {
-		return first{}, fail("no-backup", "", "%w", err)
+		return first{}, service.Fail("no-backup", "", "%w", err)
 	}
 	r, err := m.Store.Load(id)
 	if err != nil {
-		return first{}, fail("no-backup", "", "%w", err)
+		return first{}, service.Fail("no-backup", "", "%w", err)
 	}
-	f := first{Receipt: r, kind: kindOf(r), taken: takenBack(all)[id]}
+	f := first{Receipt: r, kind: service.KindOf(r), taken: service.TakenBack(all)[id]}
 	if err := m.collect(&f, r); err != nil {
 		return f, err
 	}
@@ -159,7 +161,7 @@ func (m Machine) originalsOf(to string, all []backup.Receipt) (first, error) {
 			}
 		}
 		f.hosts = append(f.hosts, later.Host)
-		if later.Command == "fix" && f.kind.owns(later, Service{Label: r.Label}) {
+		if later.Command == "fix" && f.kind.Owns(later, service.Service{Label: r.Label}) {
 			f.fixes = append(f.fixes, later)
 		}
 	}
@@ -172,7 +174,7 @@ func (f first) index(path string) int {
 
 // plist is the original of the plist.
 func (f first) plist() (original, bool) {
-	i := slices.IndexFunc(f.files, func(o original) bool { return o.Layer == PlistLayer })
+	i := slices.IndexFunc(f.files, func(o original) bool { return o.Layer == service.PlistLayer })
 	if i < 0 {
 		return original{}, false
 	}
@@ -180,15 +182,15 @@ func (f first) plist() (original, bool) {
 }
 
 // collect adds a later fix of the same service.
-func (m Machine) collect(f *first, r backup.Receipt) error {
+func (m machine) collect(f *first, r backup.Receipt) error {
 	for _, saved := range r.Files {
 		saved.Path = backup.Clean(saved.Path) // earlier versions kept it as the environment had it
 		if err := m.believable(r, saved); err != nil {
-			return fail("backup-damaged", "", "backup %q: %w: %w", r.ID, backup.ErrDamaged, err)
+			return service.Fail("backup-damaged", "", "backup %q: %w: %w", r.ID, backup.ErrDamaged, err)
 		}
 		data, err := m.Store.Bytes(r, saved)
 		if err != nil {
-			return fail("backup-damaged", "", "%w", err)
+			return service.Fail("backup-damaged", "", "%w", err)
 		}
 		f.files = f.joined(original{Saved: saved, data: data, last: saved.After})
 	}
@@ -209,7 +211,7 @@ func (f first) joined(later original) []original {
 	switch {
 	case later.Before == o.last, later.Before == o.Before:
 		o.last = later.last
-	case f.ours(f.kind.parse(later.Layer, later.then())):
+	case f.ours(f.kind.Parse(later.Layer, later.then())):
 		o.last, o.mixed = later.last, true
 	default:
 		*o = later
@@ -218,14 +220,14 @@ func (f first) joined(later original) []original {
 }
 
 // ours reports whether a setting has the value of one of the fixes.
-func (f first) ours(one Setting) bool {
-	return one.Value != nil && slices.ContainsFunc(f.hosts, func(host string) bool { return Equivalent(one.Value, &host) })
+func (f first) ours(one service.Setting) bool {
+	return one.Value != nil && slices.ContainsFunc(f.hosts, func(host string) bool { return service.Equivalent(one.Value, &host) })
 }
 
 // believable is the rule for what a receipt says: it tells what gets overwritten or
 // removed, and somebody may have edited it. A fix is judged by it before it writes.
-func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
-	if !m.placeOf(r, f) {
+func (m machine) believable(r backup.Receipt, f backup.Saved) error {
+	if !m.MayHold(r, f) {
 		return fmt.Errorf("%q is no place for the %s", f.Path, f.Layer)
 	}
 	for _, dir := range f.Folders {
@@ -234,38 +236,25 @@ func (m Machine) believable(r backup.Receipt, f backup.Saved) error {
 		}
 	}
 	// It takes a plist only where there is one that launchd would load.
-	if f.Layer == PlistLayer && r.Command == "fix" && (f.Created() || f.Mode&WritableByOthers != 0) {
+	if f.Layer == service.PlistLayer && r.Command == "fix" && (f.Created() || f.Mode&service.WritableByOthers != 0) {
 		return fmt.Errorf("%q had the mode %04o", f.Path, f.Mode)
 	}
 	return nil
 }
 
-// placeOf reports whether the file's path is one where that layer may be: where the
-// program would look for it now, or where it can be seen that it did.
-func (m Machine) placeOf(r backup.Receipt, f backup.Saved) bool {
-	return filepath.IsAbs(f.Path) && slices.ContainsFunc(kinds, func(k kind) bool { return k.mayHold(m, r, f) })
-}
-
 // noBackup is why nobody knows what there is to go back to, nil if there is nothing.
-func (m Machine) noBackup(backups int, damaged error) error {
+func (m machine) noBackup(backups int, damaged error) error {
 	switch {
 	case damaged != nil:
-		return fail("backup-damaged", "", "%w; choose another one with --to", damaged)
-	case backups == 0 && m.UID != 0 && m.servesAll():
-		return fail("no-backup", m.Daemons, "there is no backup in %s: the service here is root's, and so are the backups for it", m.Store.Dir)
+		return service.Fail("backup-damaged", "", "%w; choose another one with --to", damaged)
+	case backups == 0 && m.UID != 0 && m.ServesAll():
+		return service.Fail("no-backup", m.Daemons, "there is no backup in %s: the service here is root's, and so are the backups for it", m.Store.Dir)
 	}
 	return nil
 }
 
-// servesAll reports whether there is a service of the whole machine.
-func (m Machine) servesAll() bool {
-	return slices.ContainsFunc(m.propertyLists(), func(path string) bool {
-		return filepath.Dir(path) == m.Daemons && commandOf(readPlist(path).Agent).serves()
-	})
-}
-
 // planRollback looks at the service, and says what has to be done.
-func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
+func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
 	if f.ID == "" {
 		return m.planNothing(ctx)
 	}
@@ -274,7 +263,7 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 		return Plan{}, err
 	}
 	for _, o := range f.files {
-		if o.Layer == EnvFileLayer {
+		if o.Layer == service.EnvFileLayer {
 			m.EnvFile = o.Path // the shell of that time may have had another XDG_CONFIG_HOME
 		}
 	}
@@ -289,7 +278,7 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	editErr := f.edits(&p, w.Force)
 	p.Disable = f.Disabled && !f.taken
 	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
-		p.Reload = f.reload(p) || len(p.Edits) > 0 && !f.kind.writesFiles()
+		p.Reload = f.reload(p) || len(p.Edits) > 0 && !f.kind.WritesFiles()
 	}
 	if s.Ran() {
 		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
@@ -301,34 +290,34 @@ func (m Machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 }
 
 // planNothing is for a Mac on which no fix is in effect: all is as it has to be.
-func (m Machine) planNothing(ctx context.Context) (Plan, error) {
+func (m machine) planNothing(ctx context.Context) (Plan, error) {
 	p := Plan{Command: "rollback"}
-	s, err := m.Observe(ctx, Subject{}, p.Goal)
-	if err != nil && !Is(err, NoService) {
+	s, err := m.Observe(ctx, service.Subject{}, p.Goal)
+	if err != nil && !service.Is(err, service.NoService) {
 		return p, err
 	}
 	if p.State = s; err == nil {
-		p.Goal = Goal{Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: hostOf(s.Job.Value())}
-		p.State, _ = m.Observe(ctx, Subject{}, p.Goal)
+		p.Goal = service.Goal{Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: service.HostOf(s.Job.Value())}
+		p.State, _ = m.Observe(ctx, service.Subject{}, p.Goal)
 	}
 	return p, nil
 }
 
 // goal is what the layers have to agree on after the rollback.
-func (f first) goal() (Goal, error) {
-	g := Goal{Persist: true}
+func (f first) goal() (service.Goal, error) {
+	g := service.Goal{Persist: true}
 	for _, o := range f.files {
-		one := f.kind.parse(o.Layer, o.then())
+		one := f.kind.Parse(o.Layer, o.then())
 		if one.Err != nil && o.data != nil {
-			return g, fail("backup-damaged", "", "reading backup %s: %w", f.ID, one.Err)
+			return g, service.Fail("backup-damaged", "", "reading backup %s: %w", f.ID, one.Err)
 		}
-		if o.Layer == PlistLayer {
+		if o.Layer == service.PlistLayer {
 			g.Value = one.Value
 		} else {
 			g.Lasting = one.Value
 		}
 	}
-	g.Host = hostOf(g.Value)
+	g.Host = service.HostOf(g.Value)
 	if host, err := ollama.FromSocket(f.SocketBefore); err == nil {
 		g.Host = host
 	}
@@ -342,7 +331,7 @@ func (o original) then() backup.File {
 
 // completed is the goal where only one of the files was ever changed: the other
 // stays as it is.
-func (f first) completed(g Goal, s State) Goal {
+func (f first) completed(g service.Goal, s service.State) service.Goal {
 	if inherited := s.Job.Inherited(); g.Value == nil && inherited != nil {
 		g.Host = ollama.ParseHost(*inherited) // which decides where the file says nothing
 	}
@@ -352,44 +341,30 @@ func (f first) completed(g Goal, s State) Goal {
 	if lasting := s.Lasting(); !has(lasting.Layer) {
 		g.Lasting = lasting.Value
 	}
-	if s.Plist().Layer != "" && !has(PlistLayer) {
-		g.Value, g.Host = s.Plist().Value, hostOf(s.Plist().Value)
+	if s.Plist().Layer != "" && !has(service.PlistLayer) {
+		g.Value, g.Host = s.Plist().Value, service.HostOf(s.Plist().Value)
 	}
 	return g
 }
 
 // observeFor looks at the service that the fixes were about. It may have got
 // another label since, and with it another file; or be gone.
-func (m Machine) observeFor(ctx context.Context, f first, g Goal) (State, error) {
+func (m machine) observeFor(ctx context.Context, f first, g service.Goal) (service.State, error) {
 	plist, _ := f.plist()
-	named := Subject{Plist: plist.Path, Label: f.Label}
-	s, err := m.Observe(ctx, Subject{fixed: &f.Receipt}, g)
-	absent := Is(err, NoService)
-	if named.Plist != "" && (absent || err == nil && !s.Service.Loaded && isThere(named.Plist)) {
+	named := service.Subject{Plist: plist.Path, Label: f.Label}
+	s, err := m.Observe(ctx, service.Subject{Fixed: &f.Receipt}, g)
+	absent := service.Is(err, service.NoService)
+	if named.Plist != "" && (absent || err == nil && !s.Service.Loaded && service.IsThere(named.Plist)) {
 		s, err = m.Observe(ctx, named, g)
-		if f.kind == (brew{}) {
-			s.Service.Chosen = NotChosen
+		if f.kind.Name() == service.Brew {
+			s.Service.Chosen = service.NotChosen
 		}
 		return s, err
 	}
 	if absent {
-		return m.remains(ctx, f.kind, g), nil
+		return m.RemainsOf(ctx, f.kind, g), nil
 	}
 	return s, err
-}
-
-// errNotAsked stands where nobody asked Ollama.
-var errNotAsked = errors.New("there is no service to ask")
-
-// remains is the state of a service of which there is nothing left but, maybe, its
-// lasting setting.
-func (m Machine) remains(ctx context.Context, k kind, g Goal) State {
-	s := State{Service: Service{kind: k}, Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
-	if k == (brew{}) {
-		s.Service = m.brewServices()[0]
-	}
-	s.read(ctx, m)
-	return s
 }
 
 // edits are in the order of fix: the lasting setting first.
@@ -401,8 +376,8 @@ func (f first) edits(p *Plan, force bool) error {
 	}
 	slices.SortStableFunc(files, func(a, b original) int { return cmp.Compare(a.Layer, b.Layer) })
 	for _, o := range files {
-		if o.Layer == PlistLayer && o.Path != p.State.Service.Plist {
-			o.Layer = oldPlistLayer
+		if o.Layer == service.PlistLayer && o.Path != p.State.Service.Plist {
+			o.Layer = service.OldPlistLayer
 		}
 		c, err := f.edit(p, o, force)
 		if err != nil {
@@ -415,16 +390,12 @@ func (f first) edits(p *Plan, force bool) error {
 	return nil
 }
 
-// oldPlistLayer is a plist that the service had before it got another one.
-// launchd would load it at the next login.
-const oldPlistLayer = "plist-old"
-
 // edit is the rule of rollback: put the original back where the file is as we left
 // it; else take our one variable out, where the rest is not ours; else refuse.
 func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
 	now, err := f.now(p.State, o)
 	if err != nil {
-		return nil, fail("plist-unreadable", o.Path, "reading %s: %w", o.Path, Bare(err))
+		return nil, service.Fail("plist-unreadable", o.Path, "reading %s: %w", o.Path, service.Bare(err))
 	}
 	needed := o.Path == p.State.Service.Plist && p.State.Service.Loaded // launchd could not load the job again
 	switch sum := backup.Sum(now.Data); {
@@ -441,11 +412,11 @@ func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
 }
 
 // now is the file as it is, or what stands for it.
-func (f first) now(s State, o original) (backup.File, error) {
-	if f.kind.writesFiles() {
+func (f first) now(s service.State, o original) (backup.File, error) {
+	if f.kind.WritesFiles() {
 		return backup.ReadAbsent(o.Path)
 	}
-	one := s.setting(o.Layer)
+	one := s.Setting(o.Layer)
 	return one.File, one.Err
 }
 
@@ -459,18 +430,18 @@ func (o original) restore(now backup.File) *backup.Change {
 
 // unset brings our one variable to what it was in a file that is not ours.
 func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, error) {
-	one, was := f.kind.parse(o.Layer, now), f.kind.parse(o.Layer, o.then()).Value
+	one, was := f.kind.Parse(o.Layer, now), f.kind.Parse(o.Layer, o.then()).Value
 	switch {
-	case one.Err == nil && Equivalent(one.Value, was):
+	case one.Err == nil && service.Equivalent(one.Value, was):
 		return nil, nil
 	case one.Err != nil:
-		return nil, fail("plist-malformed", o.Path, "reading %s: %w", o.Path, one.Err)
+		return nil, service.Fail("plist-malformed", o.Path, "reading %s: %w", o.Path, one.Err)
 	case one.Value != nil && !f.ours(one):
-		return nil, fail("changed-since", o.Path, "%s was changed after the fix of %s; nothing was changed",
+		return nil, service.Fail("changed-since", o.Path, "%s was changed after the fix of %s; nothing was changed",
 			o.Path, f.fixedOn().Format("2006-01-02 15:04:05 MST"))
 	}
 	p.Unset = true
-	return f.kind.set(one, was)
+	return f.kind.Set(one, was)
 }
 
 // off reports whether the service was not loaded before the first of the fixes, and
@@ -488,7 +459,7 @@ func (f first) reload(p Plan) bool {
 	s := p.State
 	_, known := f.plist()
 	switch {
-	case !known && f.kind.writesFiles() || errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Service.Loaded:
+	case !known && f.kind.WritesFiles() || errors.Is(s.Plist().Err, fs.ErrNotExist) && !s.Service.Loaded:
 		return false
 	case !s.Service.Loaded:
 		return f.WasUp && !f.taken
@@ -496,4 +467,24 @@ func (f first) reload(p Plan) bool {
 		return !p.Goal.Matches(s.Job.Value())
 	}
 	return !s.Running(p.Goal)
+}
+
+// fixedOn is when the newest of the fixes was made.
+func (f first) fixedOn() time.Time { return f.fixes[len(f.fixes)-1].Created }
+
+// spareBackups is how many backups are kept that no rollback needs any more: those of
+// fixes that are taken back, and those that rollbacks have made.
+const spareBackups = 20
+
+// prune removes older ones, the oldest first. The backup of a fix that is in effect
+// stays, however old it is. The caller holds the lock.
+func (m machine) prune() {
+	all, _ := m.Store.List()
+	undone := service.TakenBack(all)
+	spare := slices.DeleteFunc(all, func(r backup.Receipt) bool {
+		return r.Err != nil || r.Command == "fix" && !undone[r.ID]
+	})
+	for _, r := range slices.Backward(spare[min(len(spare), spareBackups):]) {
+		m.Store.Remove(r.ID) // what cannot be removed does no harm
+	}
 }

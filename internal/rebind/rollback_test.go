@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"os"
@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
 // fixed is a Mac whose service was fixed, once or more.
 type fixed struct {
 	*testing.T
-	Machine
+	machine
 	plist string
 }
 
 func newFixed(t *testing.T) fixed {
 	dir := t.TempDir()
-	f := fixed{t, Machine{Store: backup.Store{Dir: filepath.Join(dir, "state")}}, filepath.Join(dir, "sh.brew.ollama.plist")}
+	f := fixed{t, machine{service.Machine{Store: backup.Store{Dir: filepath.Join(dir, "state")}}}, filepath.Join(dir, "sh.brew.ollama.plist")}
 	f.write(plistWith("A", "1"))
 	return f
 }
@@ -43,11 +44,19 @@ func (f fixed) write(text string) {
 	}
 }
 
+func (f fixed) read() service.Setting {
+	f.Helper()
+	file, err := backup.Read(f.plist)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return homebrews.Parse(service.PlistLayer, file)
+}
+
 // fix does what fix does to the file, and to the backups.
 func (f fixed) fix(host string) {
 	f.Helper()
-	one := readPlist(f.plist)
-	c, err := setPlist(one, &host)
+	c, err := homebrews.Set(f.read(), &host)
 	if err != nil || c == nil {
 		f.Fatalf("setting %s: %v", host, err)
 	}
@@ -72,7 +81,7 @@ func (f fixed) rollback(w Back) (plan Plan, id string) {
 			f.Fatal(err)
 		}
 	}
-	e, _ := err.(*Error)
+	e, _ := err.(*service.Error)
 	if e != nil {
 		id = e.ID
 	}
@@ -159,7 +168,7 @@ func TestTakenBack(t *testing.T) {
 		"a rollback that was killed": {[]backup.Receipt{back(c, b, false), fix(b), fix(a)}, []string{b, a}},
 		"marked":                     {[]backup.Receipt{fix(c), void, fix(a)}, []string{c, a}},
 	} {
-		fixes, _ := standing(tc.newestFirst)
+		fixes, _ := service.Standing(tc.newestFirst)
 		var got []string
 		for _, r := range fixes {
 			got = append(got, r.ID)
@@ -177,7 +186,7 @@ func TestPrune(t *testing.T) {
 	oldest, _ := f.Backups()
 	f.fix("0.0.0.0:2")
 	for range spareBackups + 5 {
-		r, err := f.Store.Save(backup.Receipt{Command: "fix", Host: "0.0.0.0:3", Label: "sh.brew.ollama"}, []backup.Change{{Layer: PlistLayer, File: readPlist(f.plist).File}})
+		r, err := f.Store.Save(backup.Receipt{Command: "fix", Host: "0.0.0.0:3", Label: "sh.brew.ollama"}, []backup.Change{{Layer: service.PlistLayer, File: f.read().File}})
 		if err != nil {
 			t.Fatal(err)
 		}

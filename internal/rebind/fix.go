@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"bytes"
@@ -8,12 +8,13 @@ import (
 	"os"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // Want is what fix is asked for.
 type Want struct {
-	Subject Subject
-	Goal    Goal
+	Subject service.Subject
+	Goal    service.Goal
 	Restart bool // whether a running service may be restarted
 	DryRun  bool
 	// Refuse says why a plan must not be carried out, nil if it may.
@@ -22,7 +23,8 @@ type Want struct {
 
 // Fix makes the layers agree on the goal, unless they do already or it is a dry
 // run. ctx must have a deadline.
-func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
+func Fix(ctx context.Context, mac service.Machine, w Want) (Plan, Outcome, error) {
+	m := machine{mac}
 	p, err := m.planFix(ctx, w)
 	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() && len(m.litter(p.State)) == 0 {
 		return p, Outcome{State: p.State}, err
@@ -43,7 +45,7 @@ func (m Machine) Fix(ctx context.Context, w Want) (Plan, Outcome, error) {
 	return p, out, err
 }
 
-func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
+func (m machine) planFix(ctx context.Context, w Want) (Plan, error) {
 	s, err := m.Observe(ctx, w.Subject, w.Goal)
 	if err != nil {
 		return Plan{Command: "fix", Goal: w.Goal, State: s}, err
@@ -54,22 +56,22 @@ func (m Machine) planFix(ctx context.Context, w Want) (Plan, error) {
 // still reports whether the files and the job are what they were when the plan was
 // made. The job counts even where it is not to be restarted: a rollback that was
 // between the files and the restart made it look right.
-func (m Machine) still(ctx context.Context, p Plan) bool {
+func (m machine) still(ctx context.Context, p Plan) bool {
 	s := p.State
 	now := s
-	now.read(ctx, m)
+	now.Read(ctx, m.Machine)
 	for i, one := range now.Settings {
 		was := s.Settings[i].File
 		if one.File.Absent != was.Absent || one.File.Mode != was.Mode || !bytes.Equal(one.File.Data, was.Data) {
 			return false
 		}
 	}
-	job := s.Service.kind.job(ctx, m, s.Service)
-	return job.Loaded == s.Service.Loaded && (!job.Loaded || job.PID == s.Job.PID && Equivalent(job.Value(), s.Job.Value()))
+	job := s.Service.Kind.Job(ctx, m.Machine, s.Service)
+	return job.Loaded == s.Service.Loaded && (!job.Loaded || job.PID == s.Job.PID && service.Equivalent(job.Value(), s.Job.Value()))
 }
 
 // lockedFile is the one that stands for the whole service: all runs lock where it is.
-func lockedFile(s State) string {
+func lockedFile(s service.State) string {
 	if len(s.Settings) == 0 {
 		return ""
 	}
@@ -78,7 +80,7 @@ func lockedFile(s State) string {
 }
 
 // litter lists what runs that were killed have left.
-func (m Machine) litter(s State) []string {
+func (m machine) litter(s service.State) []string {
 	var paths []string
 	for _, one := range s.Settings {
 		if one.File.Path != "" {
@@ -90,7 +92,7 @@ func (m Machine) litter(s State) []string {
 
 // sweep removes that, also where nothing is about to be written. The caller holds
 // the lock.
-func (m Machine) sweep(s State) {
+func (m machine) sweep(s service.State) {
 	for _, path := range m.litter(s) {
 		os.RemoveAll(path) // what cannot be removed does no harm
 	}
@@ -99,12 +101,12 @@ func (m Machine) sweep(s State) {
 // fleeting reports whether a plan failed for what another run, which is restarting
 // the service at this moment, may be the cause of.
 func fleeting(err error) bool {
-	return Is(err, "port-held") || Is(err, "launchctl-failed") || Is(err, "lsof-failed")
+	return service.Is(err, "port-held") || service.Is(err, "launchctl-failed") || service.Is(err, "lsof-failed")
 }
 
 // lock waits until no other run is changing anything: none that keeps its backups
 // in the same place, and none that is at work on the same file.
-func (m Machine) lock(ctx context.Context, path string) (unlock func(), err error) {
+func (m machine) lock(ctx context.Context, path string) (unlock func(), err error) {
 	first, err := m.Store.Lock(ctx, m.Waiting)
 	if err != nil || path == "" {
 		return first, m.notLocked(ctx, err)
@@ -117,14 +119,14 @@ func (m Machine) lock(ctx context.Context, path string) (unlock func(), err erro
 	return func() { second(); first() }, nil
 }
 
-func (m Machine) notLocked(ctx context.Context, err error) error {
+func (m machine) notLocked(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail("locked", "", "%w; nothing was changed", err)
+		return service.Fail("locked", "", "%w; nothing was changed", err)
 	case errors.Is(err, context.Canceled):
-		return cutShort(ctx)
+		return service.CutShort(ctx)
 	}
-	return fail("state-folder", m.Store.Dir, "%w; nothing was changed", err)
+	return service.Fail("state-folder", m.Store.Dir, "%w; nothing was changed", err)
 }

@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"cmp"
@@ -10,12 +10,13 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
 // Outcome is what was done.
 type Outcome struct {
-	State      State // as it is now
+	State      service.State // as it is now
 	Changed    bool
 	Backup     string // ID of the backup that holds what was there before
 	RolledBack bool   // everything was undone after a failure
@@ -38,7 +39,7 @@ const (
 // it; only where less than undoFloor would be left for taking things back, that
 // may go on for so long: a service that was stopped has to be started again.
 // Errors are of type *Error.
-func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
+func (m machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	out := Outcome{State: p.State}
 	if !p.Changes() {
 		return out, nil
@@ -53,18 +54,18 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 		r.Disabled = disabled
 		for _, e := range p.Edits { // what rollback would not believe is not done
 			if err := m.believable(r, e.Saved()); err != nil {
-				return out, fail("backup-failed", e.File.Path, "this could not be taken back: %w; nothing was changed", err)
+				return out, service.Fail("backup-failed", e.File.Path, "this could not be taken back: %w; nothing was changed", err)
 			}
 		}
 		receipt, err := m.Store.Save(r, p.Edits)
 		if err != nil {
-			return out, fail("backup-failed", m.Home, "%w; nothing was changed", err)
+			return out, service.Fail("backup-failed", m.Home, "%w; nothing was changed", err)
 		}
 		out.Backup = receipt.ID
 	}
 	attempt, cancel := keepTimeToUndo(ctx)
 	defer cancel()
-	mark := markLog(p.State)
+	mark := p.State.Log().FromHere()
 	t := transaction{machine: m, plan: p, disabled: disabled}
 	state, err := t.do(attempt)
 	out.Opened = t.opened
@@ -75,7 +76,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 		}
 		return out, nil
 	}
-	log, complaint := mark.since(), mark.complaint()
+	log, complaint := mark.Tail(), mark.Complaint()
 	undoErr := t.undo(ctx)
 	if undoErr == nil && out.Backup != "" {
 		m.Store.Remove(out.Backup) // of nothing: all is as it was
@@ -91,7 +92,7 @@ func (m Machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 
 // disabled reports whether launchd was told not to load the job: before it is loaded
 // again, that is lifted. Where launchd does not tell, it is taken to be as usual.
-func (m Machine) disabled(ctx context.Context, p Plan) bool {
+func (m machine) disabled(ctx context.Context, p Plan) bool {
 	if p.target().Label == "" {
 		return false
 	}
@@ -109,13 +110,13 @@ func (p Plan) enoughTime(ctx context.Context) error {
 	left, stop := time.Until(deadline), p.State.Job.ExitTimeout
 	switch {
 	case ctx.Err() != nil:
-		return cutShort(ctx)
+		return service.CutShort(ctx)
 	case !ok || !p.Reload:
 		return nil
 	case left < leastTime:
-		return fail("timeout-too-short", "", "too little of the time that --timeout allows is left to restart the service; nothing was changed")
+		return service.Fail("timeout-too-short", "", "too little of the time that --timeout allows is left to restart the service; nothing was changed")
 	case p.State.Job.PID != 0 && stop > max(usual, left):
-		return fail("timeout-too-short", "", "the service may take %s to stop, which is longer than --timeout allows; nothing was changed", stop)
+		return service.Fail("timeout-too-short", "", "the service may take %s to stop, which is longer than --timeout allows; nothing was changed", stop)
 	}
 	return nil
 }
@@ -146,12 +147,12 @@ func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (p Plan) receipt() backup.Receipt {
 	s := p.State.Service
-	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: cmp.Or(s.Label, s.Bundle), Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: App}[s.Loaded]), Started: p.Reload && !s.Loaded}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: cmp.Or(s.Label, s.Bundle), Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: service.App}[s.Loaded]), Started: p.Reload && !s.Loaded}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
 	before, up := p.before()
-	if r.WasUp = up; up && (p.State.fileDecides() || p.State.Plist().Layer == "") {
+	if r.WasUp = up; up && (fileDecides(p.State) || p.State.Plist().Layer == "") {
 		r.SocketBefore = before.Host.Socket()
 	}
 	return r
@@ -160,26 +161,26 @@ func (p Plan) receipt() backup.Receipt {
 // fileDecides is set when the job listens where its plist alone makes
 // it listen: launchd holds the value that the file has, and no other comes from
 // `launchctl setenv`.
-func (s State) fileDecides() bool {
+func fileDecides(s service.State) bool {
 	value := s.Plist().Value
-	return Equivalent(value, s.Job.Value()) && (value != nil || s.Job.Inherited() == nil)
+	return service.Equivalent(value, s.Job.Value()) && (value != nil || s.Job.Inherited() == nil)
 }
 
 // before is the goal that has to be proved after taking things back: a service
 // that was up has to be up again. ok is false where it was not. launchd can only
 // load what the file says; where the job was older than its file, it comes back
 // with the file's value.
-func (p Plan) before() (g Goal, ok bool) {
+func (p Plan) before() (g service.Goal, ok bool) {
 	s := p.State
 	own := s.Own()
 	if len(own) == 0 || s.Socket.APIVersion == "" {
-		return Goal{}, false
+		return service.Goal{}, false
 	}
 	value := s.Plist().Value
 	if s.Plist().Layer == "" {
 		value = s.Job.Value()
 	}
-	g = Goal{Value: value, Host: hostOf(value)}
+	g = service.Goal{Value: value, Host: service.HostOf(value)}
 	host, err := ollama.FromSocket(own[0].Address)
 	if err == nil && g.Matches(s.Job.Value()) {
 		g.Host = host
@@ -189,7 +190,7 @@ func (p Plan) before() (g Goal, ok bool) {
 
 // transaction is a plan on its way, and knows how far it got.
 type transaction struct {
-	machine Machine
+	machine machine
 	plan    Plan
 	written int         // edits that may be on disk
 	told    bool        // launchd was told something that ends or starts the job
@@ -216,13 +217,13 @@ func (t *transaction) progress(step launchctl.Step) {
 	}
 }
 
-func (t *transaction) do(ctx context.Context) (State, error) {
+func (t *transaction) do(ctx context.Context) (service.State, error) {
 	if err := t.write(); err != nil {
 		return t.plan.State, err
 	}
 	s := t.plan.State
 	if t.written > 0 {
-		s.read(ctx, t.machine)
+		s.Read(ctx, t.machine.Machine)
 	}
 	if t.plan.Unload {
 		return t.unload(ctx, s)
@@ -230,7 +231,7 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	if !t.plan.Reload {
 		return s, t.disable(ctx, t.plan.Disable)
 	}
-	target, err := s.Service.kind.reload(ctx, t)
+	target, err := restarterOf(s.Service).reload(ctx, t)
 	if err != nil && !errors.Is(err, launchctl.ErrNotStarted) {
 		return s, err
 	}
@@ -242,9 +243,9 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 	if s, err = t.machine.prove(ctx, s, t.plan.Goal, false); err != nil {
 		return s, errors.Join(err, notStarted)
 	}
-	if s.read(ctx, t.machine); !s.Service.kind.writesFiles() { // the app writes its settings, too
+	if s.Read(ctx, t.machine.Machine); !s.Service.Kind.WritesFiles() { // the app writes its settings, too
 		for _, one := range s.Settings {
-			if l := s.judge(one, t.plan.Goal); l.State != OK {
+			if l := s.Judge(one, t.plan.Goal); l.State != service.OK {
 				return s, fmt.Errorf("the %s is not as it was left: %s", l.Name, cmp.Or(l.Detail, *cmp.Or(l.Value, new(string))))
 			}
 		}
@@ -253,12 +254,12 @@ func (t *transaction) do(ctx context.Context) (State, error) {
 }
 
 // unload ends a service that did not run before a fix has started it.
-func (t *transaction) unload(ctx context.Context, s State) (State, error) {
-	if err := s.Service.kind.unload(ctx, t); err != nil {
+func (t *transaction) unload(ctx context.Context, s service.State) (service.State, error) {
+	if err := restarterOf(s.Service).unload(ctx, t); err != nil {
 		return s, err
 	}
-	s.Job, s.Service.Loaded = Job{}, false
-	s.Socket = t.machine.listeners(ctx, t.plan.Goal.Host.Port)
+	s.Job, s.Service.Loaded = service.Job{}, false
+	s.Socket = t.machine.Listeners(ctx, t.plan.Goal.Host.Port)
 	return s, t.disable(ctx, t.plan.Disable)
 }
 
@@ -271,7 +272,7 @@ func (t *transaction) disable(ctx context.Context, was bool) error {
 }
 
 func (t *transaction) write() error {
-	if !t.plan.State.Service.kind.writesFiles() {
+	if !t.plan.State.Service.Kind.WritesFiles() {
 		return nil
 	}
 	for _, e := range t.plan.Edits {
@@ -293,7 +294,7 @@ type writeError struct {
 }
 
 func (e *writeError) Error() string {
-	return fmt.Sprintf("writing %s: %v", e.edit.File.Path, Bare(e.err))
+	return fmt.Sprintf("writing %s: %v", e.edit.File.Path, service.Bare(e.err))
 }
 func (e *writeError) Unwrap() error { return e.err }
 
@@ -306,7 +307,7 @@ func (t *transaction) undo(ctx context.Context) error {
 	if !t.told {
 		return errors.Join(filesErr, t.disable(ctx, t.disabled && t.enabled))
 	}
-	err := t.plan.State.Service.kind.restore(ctx, t)
+	err := restarterOf(t.plan.State.Service).restore(ctx, t)
 	if errors.Is(err, launchctl.ErrNotStarted) {
 		err = nil // the proof decides
 	}
@@ -318,58 +319,58 @@ func (t *transaction) undo(ctx context.Context) error {
 
 // putBack restores the files in the opposite order.
 func (t *transaction) putBack() error {
-	if !t.plan.State.Service.kind.writesFiles() {
+	if !t.plan.State.Service.Kind.WritesFiles() {
 		return nil
 	}
 	var errs []error
 	for i := t.written - 1; i >= 0; i-- {
 		if err := t.plan.Edits[i].Revert(); err != nil {
-			errs = append(errs, fmt.Errorf("restoring %s: %w", t.plan.Edits[i].File.Path, Bare(err)))
+			errs = append(errs, fmt.Errorf("restoring %s: %w", t.plan.Edits[i].File.Path, service.Bare(err)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // lookAgain finds out what is there after a failure.
-func (m Machine) lookAgain(p Plan) State {
+func (m machine) lookAgain(p Plan) service.State {
 	ctx, cancel := context.WithTimeout(context.Background(), lastLook)
 	defer cancel()
 	was := p.State.Service
-	subject := Subject{Plist: was.Plist, Label: was.Label}
+	subject := service.Subject{Plist: was.Plist, Label: was.Label}
 	if was.Plist == "" {
-		subject = Subject{Name: was.Kind()}
+		subject = service.Subject{Name: was.KindName()}
 	}
 	s, err := m.Observe(ctx, subject, p.Goal)
 	if err != nil {
 		s = p.State
-		s.Job, s.Socket = Job{Err: err}, Socket{Port: p.Goal.Host.Port, Err: err}
+		s.Job, s.Socket = service.Job{Err: err}, service.Socket{Port: p.Goal.Host.Port, Err: err}
 	}
 	s.Service.Chosen = was.Chosen
 	return s
 }
 
 // explain turns what went wrong into what the user has to know.
-func (t *transaction) explain(ctx context.Context, now State, err, undoErr error, log []string) *Error {
+func (t *transaction) explain(ctx context.Context, now service.State, err, undoErr error, log []string) *service.Error {
 	var write *writeError
 	interrupted := errors.Is(ctx.Err(), context.Canceled)
 	switch {
 	case undoErr != nil:
-		e := fail("undo-failed", "", "%w; taking it back failed as well: %w; %s, and the backup is kept", err, undoErr, now.afterUndo())
+		e := service.Fail("undo-failed", "", "%w; taking it back failed as well: %w; %s, and the backup is kept", err, undoErr, afterUndo(now))
 		e.Log = log
 		return e
 	case interrupted && t.told:
-		return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; " + t.restored())}
+		return &service.Error{Ending: service.Interrupted, ID: "interrupted", Err: errors.New("interrupted; " + t.restored())}
 	case interrupted:
-		return cutShort(ctx)
+		return service.CutShort(ctx)
 	case errors.Is(err, backup.ErrChanged):
-		return fail("changed-meanwhile", "", "%w; nothing was changed", err)
+		return service.Fail("changed-meanwhile", "", "%w; nothing was changed", err)
 	case errors.As(err, &write):
-		return fail("write-failed", write.edit.File.Real, "%w; nothing was changed", err)
+		return service.Fail("write-failed", write.edit.File.Real, "%w; nothing was changed", err)
 	case !t.told:
-		return fail("reload-failed", "", "%w; nothing was changed", err)
+		return service.Fail("reload-failed", "", "%w; nothing was changed", err)
 	}
-	e := fail("proof-failed", "", "the service did not come up on %s: %w; %s", t.plan.Goal.Host.Socket(), err, t.restored())
-	e.Ending, e.Log = Undone, log
+	e := service.Fail("proof-failed", "", "the service did not come up on %s: %w; %s", t.plan.Goal.Host.Socket(), err, t.restored())
+	e.Ending, e.Log = service.Undone, log
 	return e
 }
 
@@ -383,7 +384,7 @@ func (t *transaction) restored() string {
 }
 
 // afterUndo is for when even taking things back has failed: what is there now.
-func (s State) afterUndo() string {
+func afterUndo(s service.State) string {
 	switch {
 	case s.Job.Err != nil:
 		return "the service is in an unknown state"
@@ -391,7 +392,7 @@ func (s State) afterUndo() string {
 		return "the service is not loaded now, and its plist is gone"
 	case !s.Service.Loaded:
 		return "the service is not loaded now"
-	case s.Socket.APIVersion == "" || len(s.Own()) == 0:
+	case s.Socket.APIVersion == "":
 		return "the service is loaded, but does not answer"
 	case len(s.Own()) == 0: // something else has answered
 		return "the service is loaded, but another process answers in its place"

@@ -1,8 +1,9 @@
-package service
+// Package masked shows what a service has logged, and what its files hold, without the
+// values that may be secrets.
+package masked
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"net/url"
 	"os"
@@ -20,47 +21,37 @@ const (
 	logBytes = 8 << 10
 )
 
-// logMark is a place in the service's log.
-type logMark struct {
-	path    string
-	size    int64
-	secrets []string // that are not to be shown
+// Log is the file to which a service writes its errors. It is appended to over many runs.
+type Log struct {
+	Path    string   // "" for none
+	Secrets []string // that are not to be shown
+	from    int64    // what stands before is an old story
 }
 
-// markLog remembers how long the log is: it is appended to over many runs, and
-// only what comes now belongs to the story.
-func markLog(s State) logMark {
-	m := logMark{path: s.LogPath(), secrets: s.secrets()}
-	if info, err := os.Stat(m.path); err == nil && info.Mode().IsRegular() {
-		m.size = info.Size()
+// FromHere is the log from its present end on.
+func (l Log) FromHere() Log {
+	if info, err := os.Stat(l.Path); err == nil && info.Mode().IsRegular() {
+		l.from = info.Size()
 	}
-	return m
+	return l
 }
 
-// secrets are the values that the service may have in its environment and in its
-// arguments, wherever they come from, and that are not to be shown; the longest first,
-// since one may begin as another does.
-func (s State) secrets() []string {
-	all := append(secrets(s.Job.Environment), secrets(s.Job.InheritedEnvironment)...)
-	for _, one := range s.Settings {
-		all = append(all, secrets(one.Agent.EnvironmentVariables)...)
-		for _, arg := range one.Agent.ProgramArguments {
-			all = append(all, secretsInArgument(arg)...)
+// Secrets are the values of environments, and of programs' arguments, that are not to be
+// shown; the longest first, since one may begin as another does.
+func Secrets(environments []map[string]string, arguments []string) []string {
+	var all []string
+	for _, env := range environments {
+		for name, value := range env {
+			if name != ollama.Variable {
+				all = append(all, secretsIn(value)...)
+			}
 		}
+	}
+	for _, arg := range arguments {
+		all = append(all, secretsInArgument(arg)...)
 	}
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
 	return slices.Compact(all)
-}
-
-// secrets are the values of an environment that are not to be shown.
-func secrets(env map[string]string) []string {
-	var all []string
-	for name, value := range env {
-		if name != ollama.Variable {
-			all = append(all, secretsIn(value)...)
-		}
-	}
-	return all
 }
 
 // secretsIn are the lines of a value, and the parts of what stands before the @ of
@@ -116,13 +107,13 @@ const (
 	shortPassword = 4 // of what is a password by its place
 )
 
-// since returns the last lines written after the mark.
-func (m logMark) since() []string { return lastLines(m.text()) }
+// Tail is the last lines.
+func (l Log) Tail() []string { return lastLines(l.text()) }
 
-// complaint is the last line written after the mark that tells of an error, "" for
+// Complaint is the last line that tells of an error, "" for
 // none.
-func (m logMark) complaint() string {
-	for _, line := range slices.Backward(strings.Split(m.text(), "\n")) {
+func (l Log) Complaint() string {
+	for _, line := range slices.Backward(strings.Split(l.text(), "\n")) {
 		if errorLine.MatchString(line) {
 			return shortened(line)
 		}
@@ -138,18 +129,18 @@ func shortened(line string) string {
 	return line
 }
 
-// text is the end of what was written after the mark, in whole lines.
-func (m logMark) text() string {
-	info, err := os.Stat(m.path)
+// text is the end of the log, in whole lines.
+func (l Log) text() string {
+	info, err := os.Stat(l.Path)
 	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	f, err := os.Open(m.path)
+	f, err := os.Open(l.Path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	start := m.size
+	start := l.from
 	if info.Size() < start {
 		start = 0 // it was rotated
 	}
@@ -162,14 +153,14 @@ func (m logMark) text() string {
 	if cut { // in the middle of a line: what the rest of it is, nobody can tell
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
-	return m.masked(string(text))
+	return l.masked(string(text))
 }
 
 // masked is text without what may be a secret: whatever the service's environment
 // holds, which Ollama logs at every start.
-func (m logMark) masked(text string) string {
+func (l Log) masked(text string) string {
 	text = serverConfig.ReplaceAllString(text, "env="+notShown)
-	for _, secret := range m.secrets {
+	for _, secret := range l.Secrets {
 		text = strings.ReplaceAll(text, secret, notShown)
 	}
 	return text
@@ -183,23 +174,15 @@ func lastLines(text string) []string {
 	return lines[max(0, len(lines)-logLines):]
 }
 
-// LogPath is where the service writes its errors, "" if nowhere.
-func (s State) LogPath() string { return cmp.Or(s.Plist().Agent.StandardErrorPath, s.Job.StderrPath) }
-
 // errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
 var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
 
 const longestLine = 300
 
-// lastError is the last line of the service's log that tells of an error, without
-// what may be a secret. It is "" if Ollama has started well since, or if there is
-// none near the log's end.
-func (s State) lastError() string {
-	if s.Job.Err != nil {
-		return "" // without its environment, nobody knows what is a secret in there
-	}
-	mark := logMark{path: s.LogPath(), secrets: s.secrets()}
-	for _, line := range slices.Backward(strings.Split(mark.text(), "\n")) {
+// LastError is the last line that tells of an error. It is "" if Ollama has started well
+// since, or if there is none near the log's end.
+func (l Log) LastError() string {
+	for _, line := range slices.Backward(strings.Split(l.text(), "\n")) {
 		switch {
 		case strings.Contains(line, `msg="Listening on `):
 			return ""
@@ -208,4 +191,13 @@ func (s State) lastError() string {
 		}
 	}
 	return ""
+}
+
+// Value is a value as it may be shown: a short one as it is, of another the number of
+// its lines.
+func Value(value string) string {
+	if len(strings.TrimSpace(value)) < shortSecret {
+		return value
+	}
+	return notShown + strings.Repeat("\n", strings.Count(value, "\n"))
 }

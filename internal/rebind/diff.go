@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"bytes"
@@ -10,7 +10,9 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/masked"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // Diff is the edits as a unified diff. It shows the value of OLLAMA_HOST, and of
@@ -18,7 +20,7 @@ import (
 func (p Plan) Diff(values bool) string {
 	var all strings.Builder
 	for _, e := range p.Edits {
-		if e.Layer == SettingLayer {
+		if e.Layer == service.SettingLayer {
 			continue // what stands for the bytes is no file to patch
 		}
 		if bytes.HasPrefix(e.File.Data, []byte("bplist")) { // no lines, and values that nothing sets apart
@@ -84,13 +86,13 @@ var (
 // maskFile is a file's lines without values that may be secrets.
 func maskFile(e backup.Change, data []byte) []string {
 	text := string(data)
-	if e.Layer == EnvFileLayer {
+	if e.Layer == service.EnvFileLayer {
 		text = valueInEnv.ReplaceAllStringFunc(text, func(line string) string {
 			name, value, _ := strings.Cut(line, "=")
 			if nameIsOurs.MatchString(line) {
 				return line
 			}
-			return name + "=" + maskValue(value)
+			return name + "=" + masked.Value(value)
 		})
 	} else {
 		text = valueInPlist.ReplaceAllStringFunc(text, func(element string) string {
@@ -98,7 +100,7 @@ func maskFile(e backup.Change, data []byte) []string {
 			if m[1] != "" {
 				return element
 			}
-			return "<" + m[2] + ">" + maskValue(m[3]) + "</"
+			return "<" + m[2] + ">" + masked.Value(m[3]) + "</"
 		})
 	}
 	lines := strings.SplitAfter(text, "\n")
@@ -106,12 +108,4 @@ func maskFile(e backup.Change, data []byte) []string {
 		lines[last] += "\n"
 	}
 	return lines
-}
-
-// maskValue keeps a value's lines.
-func maskValue(value string) string {
-	if len(strings.TrimSpace(value)) < shortSecret {
-		return value
-	}
-	return notShown + strings.Repeat("\n", strings.Count(value, "\n"))
 }

@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -28,7 +29,7 @@ func (a answers) Run(_ context.Context, name string, args ...string) ([]byte, er
 
 // up is a Mac on which all is as it should be: Ollama answers on its port, and
 // launchctl and lsof agree.
-func up(t *testing.T) (Machine, State, Goal) {
+func up(t *testing.T) (machine, service.State, service.Goal) {
 	t.Helper()
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
@@ -40,19 +41,19 @@ func up(t *testing.T) (Machine, State, Goal) {
 	server.Start()
 	t.Cleanup(server.Close)
 	port := l.Addr().(*net.TCPAddr).Port
-	goal := GoalFor(ollama.Host{Name: "0.0.0.0", Port: port}, true)
-	m := Machine{
+	goal := service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: port}, true)
+	m := service.Machine{
 		Launchd: launchctl.Client{Runner: answers{
 			"print": fmt.Sprintf("gui/501/sh.brew.ollama = {\n\tstate = running\n\tenvironment = {\n\t\tOLLAMA_HOST => %s\n\t}\n\tpid = 77\n}\n", *goal.Value),
 			"lsof":  fmt.Sprintf("p77\ncollama\nf3\ntIPv6\nn*:%d\nTST=LISTEN\n", port),
 		}},
 		Addresses: func() []netip.Addr { return nil },
 	}
-	s := State{Service: Service{kind: brew{}, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}}}
-	return m, s, goal
+	s := service.State{Service: service.Service{Kind: homebrews, Loaded: true, Target: launchctl.Target{Domain: "gui/501", Label: "sh.brew.ollama"}}}
+	return machine{m}, s, goal
 }
 
-func proveFor(t *testing.T, d time.Duration, m Machine, s State, g Goal) error {
+func proveFor(t *testing.T, d time.Duration, m machine, s service.State, g service.Goal) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -95,7 +96,7 @@ func TestProveOutside(t *testing.T) {
 
 // narrow moves the goal to a server that 127.0.0.2 does not lead to, while launchctl
 // and lsof go on to tell of a wildcard.
-func narrow(t *testing.T, goal *Goal, m Machine) {
+func narrow(t *testing.T, goal *service.Goal, m machine) {
 	t.Helper()
 	was := goal.Host.Port
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +109,7 @@ func narrow(t *testing.T, goal *Goal, m Machine) {
 	server.Start()
 	t.Cleanup(server.Close)
 	now := l.Addr().(*net.TCPAddr).Port
-	*goal = GoalFor(ollama.Host{Name: "0.0.0.0", Port: now}, true)
+	*goal = service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: now}, true)
 	for key, text := range m.Launchd.Runner.(answers) {
 		m.Launchd.Runner.(answers)[key] = strings.ReplaceAll(text, strconv.Itoa(was), strconv.Itoa(now))
 	}
@@ -133,22 +134,22 @@ func TestProveHopeless(t *testing.T) {
 
 // TestEndedTwice is about a service that goes on ending: when that is plain.
 func TestEndedTwice(t *testing.T) {
-	job := func(pid, runs int, exit string) Job {
-		return Job{Job: launchctl.Job{PID: pid, Runs: runs, LastExit: exit}, Loaded: true}
+	job := func(pid, runs int, exit string) service.Job {
+		return service.Job{Job: launchctl.Job{PID: pid, Runs: runs, LastExit: exit}, Loaded: true}
 	}
 	for name, tt := range map[string]struct {
-		looks []Job
+		looks []service.Job
 		want  bool
 	}{
-		"not started":          {[]Job{job(0, 0, "(never exited)")}, false},
-		"once":                 {[]Job{job(0, 1, "1"), job(0, 1, "1")}, false},
-		"once, and up again":   {[]Job{job(7, 2, "1")}, false},
-		"twice":                {[]Job{job(0, 1, "1"), job(0, 2, "1")}, true},
-		"twice, seen at once":  {[]Job{job(0, 2, "1")}, true},
-		"twice, and up again":  {[]Job{job(8, 2, "1"), job(9, 3, "1")}, true},
-		"differently":          {[]Job{job(0, 1, "1"), job(0, 2, "Killed: 9")}, false},
-		"differently, up":      {[]Job{job(8, 2, "1"), job(9, 3, "2")}, false},
-		"differently and then": {[]Job{job(0, 1, "1"), job(0, 2, "2"), job(0, 3, "2")}, true},
+		"not started":          {[]service.Job{job(0, 0, "(never exited)")}, false},
+		"once":                 {[]service.Job{job(0, 1, "1"), job(0, 1, "1")}, false},
+		"once, and up again":   {[]service.Job{job(7, 2, "1")}, false},
+		"twice":                {[]service.Job{job(0, 1, "1"), job(0, 2, "1")}, true},
+		"twice, seen at once":  {[]service.Job{job(0, 2, "1")}, true},
+		"twice, and up again":  {[]service.Job{job(8, 2, "1"), job(9, 3, "1")}, true},
+		"differently":          {[]service.Job{job(0, 1, "1"), job(0, 2, "Killed: 9")}, false},
+		"differently, up":      {[]service.Job{job(8, 2, "1"), job(9, 3, "2")}, false},
+		"differently and then": {[]service.Job{job(0, 1, "1"), job(0, 2, "2"), job(0, 3, "2")}, true},
 	} {
 		p, got := proof{ends: map[int]string{}}, false
 		for _, j := range tt.looks {

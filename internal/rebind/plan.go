@@ -1,9 +1,10 @@
-package service
+package rebind
 
 import (
 	"bytes"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -12,8 +13,8 @@ import (
 // dry run prints it, or it is carried out.
 type Plan struct {
 	Command string // "fix" or "rollback"
-	Goal    Goal
-	State   State
+	Goal    service.Goal
+	State   service.State
 	Edits   []backup.Change // in the order in which they are written
 	// Reload is set when launchd has to read the plist again.
 	Reload bool
@@ -46,14 +47,14 @@ func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload || p.Unload }
 // launchd need not read the file again when the job already has the value and the
 // socket proves it, as after Homebrew wrote the file under a job that it left
 // running.
-func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, error) {
+func planFix(s service.State, g service.Goal, restart bool, refuse func(Plan) error) (Plan, error) {
 	p := Plan{Command: "fix", Goal: g, State: s, Reload: !s.Running(g)}
 	if !restart || s.Ran() {
 		p.Reload, p.Held = false, p.Reload
 	}
 	var err error
 	for _, one := range s.Settings {
-		c, e := s.edit(one, g)
+		c, e := edit(s, one, g)
 		switch {
 		case e != nil && err == nil:
 			err = e
@@ -61,7 +62,7 @@ func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, erro
 			p.Edits = append(p.Edits, *c)
 		}
 	}
-	if len(p.Edits) > 0 && !s.Service.kind.writesFiles() {
+	if len(p.Edits) > 0 && !s.Service.Kind.WritesFiles() {
 		p.Reload, p.Held = restart, !restart
 	}
 	if refused := refuse(p); refused != nil {
@@ -70,14 +71,14 @@ func planFix(s State, g Goal, restart bool, refuse func(Plan) error) (Plan, erro
 	return p, err
 }
 
-func (s State) edit(one Setting, g Goal) (*backup.Change, error) {
-	if one.Layer == PlistLayer {
-		return s.Service.kind.set(one, g.Value)
+func edit(s service.State, one service.Setting, g service.Goal) (*backup.Change, error) {
+	if one.Layer == service.PlistLayer {
+		return s.Service.Kind.Set(one, g.Value)
 	}
-	if !g.Persist && s.Service.kind.writesFiles() {
+	if !g.Persist && s.Service.Kind.WritesFiles() {
 		return nil, nil
 	}
-	return s.Service.kind.set(one, g.Lasting)
+	return s.Service.Kind.Set(one, g.Lasting)
 }
 
 // Steps lists what the diff does not show, as commands: modes, and what launchd
@@ -92,7 +93,7 @@ func (p Plan) Steps() []string {
 			steps = append(steps, "chmod go-w "+shell.Quote(e.File.Path))
 		}
 	}
-	return append(steps, p.State.Service.kind.steps(p)...)
+	return append(steps, restarterOf(p.State.Service).steps(p)...)
 }
 
 // target is the job, or where it will be first tried to load it.

@@ -1,4 +1,4 @@
-package service
+package rebind
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 // Waiting for the service starts fine, because it is mostly back within
@@ -33,8 +34,8 @@ var errExits = errors.New("the service does not stay up")
 // Ollama answers there. It returns what it saw last, and after ctx has ended
 // the reason why that is not enough. A patient one waits also for a service that
 // has ended twice: it has nothing better to do.
-func (m Machine) prove(ctx context.Context, s State, g Goal, patient bool) (State, error) {
-	p := proof{Machine: m, goal: g, asked: time.Now(), ends: map[int]string{}}
+func (m machine) prove(ctx context.Context, s service.State, g service.Goal, patient bool) (service.State, error) {
+	p := proof{machine: m, goal: g, asked: time.Now(), ends: map[int]string{}}
 	var reason error
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		before := p.asked
@@ -59,8 +60,8 @@ func (m Machine) prove(ctx context.Context, s State, g Goal, patient bool) (Stat
 
 // proof is the waiting for one service.
 type proof struct {
-	Machine
-	goal  Goal
+	machine
+	goal  service.Goal
 	asked time.Time      // when launchd was asked last
 	ends  map[int]string // how the runs ended, by their number, as far as was seen
 }
@@ -68,7 +69,7 @@ type proof struct {
 // endedTwice reports whether the service has ended twice in the same way since it was
 // loaded; launchd counts its runs afresh then. A run between two looks is taken to have
 // ended like the next one.
-func (p proof) endedTwice(j Job) bool {
+func (p proof) endedTwice(j service.Job) bool {
 	if j.PID == 0 && j.Runs > 0 {
 		p.ends[j.Runs] = j.LastExit
 	} else if j.Runs > 1 {
@@ -83,7 +84,7 @@ func (p proof) endedTwice(j Job) bool {
 }
 
 // hope gives the job some time to listen, and takes what comes.
-func (m Machine) hope(ctx context.Context, s State, g Goal) State {
+func (m machine) hope(ctx context.Context, s service.State, g service.Goal) service.State {
 	ctx, cancel := context.WithTimeout(ctx, undoFloor)
 	defer cancel()
 	s, _ = m.prove(ctx, s, g, false)
@@ -93,10 +94,10 @@ func (m Machine) hope(ctx context.Context, s State, g Goal) State {
 // look is one look at job and socket. It asks Ollama first, and launchctl and
 // lsof side by side. Where Ollama does not answer yet, launchd is asked why if
 // that was asked some time ago.
-func (p *proof) look(ctx context.Context, s State) (State, error) {
+func (p *proof) look(ctx context.Context, s service.State) (service.State, error) {
 	g := p.goal
-	s.Socket = Socket{Port: g.Host.Port}
-	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, g.Host.Dial(), apiPatience)
+	s.Socket = service.Socket{Port: g.Host.Port}
+	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, g.Host.Dial(), service.APIPatience)
 	switch {
 	case s.Socket.APIErr == nil:
 	case time.Since(p.asked) < askLaunchd:
@@ -107,16 +108,16 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 	}
 	version := s.Socket.APIVersion
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Job = s.Service.kind.job(ctx, p.Machine, s.Service) })
-	wg.Go(func() { s.Socket = p.listeners(ctx, g.Host.Port) })
+	wg.Go(func() { s.Job = s.Service.Kind.Job(ctx, p.Machine, s.Service) })
+	wg.Go(func() { s.Socket = p.Listeners(ctx, g.Host.Port) })
 	wg.Wait()
 	s.Socket.APIVersion = version
-	p.relate(ctx, &s)
+	p.Relate(ctx, &s)
 	// Somebody has answered: where lsof shows nobody, it is another user's process.
 	s.Socket.Unseen = s.Socket.Err == nil && len(s.Own())+len(s.Foreign(g.Host.Port)) == 0
-	for _, l := range []Layer{s.judgeProcess(g), s.JudgeSocket(g)} {
-		if l.State != OK {
-			return s, s.shortfall(g, l)
+	for _, l := range []service.Layer{s.JudgeProcess(g), s.JudgeSocket(g)} {
+		if l.State != service.OK {
+			return s, shortfall(s, g, l)
 		}
 	}
 	var err error
@@ -125,10 +126,10 @@ func (p *proof) look(ctx context.Context, s State) (State, error) {
 }
 
 // lookAtJob finds out why Ollama does not answer.
-func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) {
-	s.Job = s.Service.kind.job(ctx, m, s.Service)
-	if job := s.judgeProcess(g); job.State != OK {
-		return s, s.shortfall(g, job)
+func (m machine) lookAtJob(ctx context.Context, s service.State, g service.Goal) (service.State, error) {
+	s.Job = s.Service.Kind.Job(ctx, m.Machine, s.Service)
+	if job := s.JudgeProcess(g); job.State != service.OK {
+		return s, shortfall(s, g, job)
 	}
 	if s.Job.PID == 0 || s.Job.Runs > 1 {
 		return s, fmt.Errorf("%w (last exit: %s)", errExits, cmp.Or(s.Job.LastExit, "unknown"))
@@ -137,19 +138,11 @@ func (m Machine) lookAtJob(ctx context.Context, s State, g Goal) (State, error) 
 }
 
 // shortfall is a layer that is not as it should be, as an error.
-func (s State) shortfall(g Goal, l Layer) error {
-	if l.Name == JobLayer && s.Job.Loaded && !g.Matches(s.effective()) {
-		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, OrUnset(s.Job.Value()))
+func shortfall(s service.State, g service.Goal, l service.Layer) error {
+	if l.Name == service.JobLayer && s.Job.Loaded && !g.Matches(s.Effective()) {
+		return fmt.Errorf("%w: %s is %s in the loaded job", errHopeless, ollama.Variable, service.OrUnset(s.Job.Value()))
 	}
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)
-}
-
-// OrUnset is a value of OLLAMA_HOST in words.
-func OrUnset(value *string) string {
-	if value == nil {
-		return "not set"
-	}
-	return *value
 }
 
 // answersOutside makes sure that a wildcard listener answers on the machine's other
@@ -158,7 +151,7 @@ func OrUnset(value *string) string {
 // tunnel, or held back by a filter, and that says nothing about the socket. What the
 // firewall does to strangers this cannot tell, it lets the machine's own connections
 // pass.
-func (m Machine) answersOutside(ctx context.Context, g Goal) (silent []netip.Addr, err error) {
+func (m machine) answersOutside(ctx context.Context, g service.Goal) (silent []netip.Addr, err error) {
 	if !g.Host.Wildcard() {
 		return nil, nil
 	}
@@ -168,7 +161,7 @@ func (m Machine) answersOutside(ctx context.Context, g Goal) (silent []netip.Add
 	for i, ip := range addresses {
 		wg.Go(func() {
 			address := netip.AddrPortFrom(ip, uint16(g.Host.Port)).String()
-			_, answers[i] = ollama.Version(ctx, address, apiPatience)
+			_, answers[i] = ollama.Version(ctx, address, service.APIPatience)
 		})
 	}
 	wg.Wait()
