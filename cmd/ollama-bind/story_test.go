@@ -173,6 +173,7 @@ func cmdMac(ts *testscript.TestScript, neg bool, args []string) {
 	flags.BoolVar(&o.Root, "root", false, "launchctl is run by root")
 	flags.BoolVar(&o.OwnLsof, "ownlsof", false, "the machine's own lsof where it has one, not the stand-in, which is much quicker")
 	flags.DurationVar(&o.ExitTimeout, "exittimeout", 0, "")
+	flags.DurationVar(&o.AppSecond, "appsecond", 0, "")
 	throttle := flags.Duration("throttle", time.Second, "")
 	ts.Check(flags.Parse(args))
 	o.Throttle = *throttle
