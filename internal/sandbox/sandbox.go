@@ -212,7 +212,6 @@ func (m *Mac) toolEnv() []string {
 		standin.EnvPort + "=" + strconv.Itoa(m.Port),
 		standin.EnvSQLite + "=" + OwnSQLite(),
 		standin.EnvSecond + "=" + m.options.AppSecond.String(),
-		standin.EnvLsof + "=" + m.ownLsof(),
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/lsof"
+	"github.com/ollama-bind/ollama-bind/internal/sandbox/ps"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
@@ -51,8 +53,8 @@ func (s *server) converse(conn net.Conn) {
 	defer conn.Close()
 	hangUp := context.AfterFunc(s.mac.ctx, func() { _ = conn.Close() })
 	defer hangUp()
-	var r standin.Request
-	if json.NewDecoder(conn).Decode(&r) != nil || r.Password != s.password {
+	r, err := standin.Receive(conn)
+	if err != nil || r.Password != s.password {
 		return
 	}
 	if r.Tool == standin.Alive {
@@ -68,7 +70,7 @@ func (s *server) converse(conn net.Conn) {
 	}()
 	a := s.mac.answer(ctx, r)
 	if ctx.Err() == nil {
-		_ = json.NewEncoder(conn).Encode(a) // a client that was killed needs no answer
+		_ = a.Send(conn) // a client that was killed needs no answer
 	}
 }
 
@@ -119,19 +121,25 @@ func (m *Mac) answer(ctx context.Context, r standin.Request) standin.Answer {
 	case "docker":
 		return m.Docker.Answer(ctx, r.Args, r.Stdin)
 	case "brew":
-		return standin.Answer{Pass: true, Detail: m.brewDetail()}
-	default:
-		return standin.Answer{Pass: true}
+		return standin.Answer{Code: standin.Pass, Stdout: m.brewDetail()}
+	case "lsof":
+		return lsof.Answer(ctx, m.ownLsof(), m.server.address(), r.Args)
+	case "netstat":
+		return lsof.Netstat(ctx, m.server.address(), r.Args)
+	case "ps", "pgrep", "pkill":
+		return ps.Answer(m.server.address(), r.Tool, r.Args)
+	default: // osascript has the app hide its window
+		return standin.Answer{}
 	}
 }
 
 // brewDetail is Homebrew as it is now.
-func (m *Mac) brewDetail() json.RawMessage {
+func (m *Mac) brewDetail() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	detail, err := json.Marshal(m.homebrew)
 	if err != nil {
 		panic(err) // a struct of plain fields
 	}
-	return detail
+	return string(detail)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/app"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/asking"
@@ -34,11 +35,11 @@ const macOS = "27.0"
 
 // installTools puts the stand-ins in place.
 func (m *Mac) installTools() error {
-	tools := []string{filepath.Join(m.Prefix(), "bin", "brew")}
-	for _, name := range []string{
-		"launchctl", "brew", "lsof", "netstat", "ps", "pgrep", "pkill", "open", "osascript",
-	} {
-		tools = append(tools, filepath.Join(m.Bin(), name))
+	tools := []string{filepath.Join(m.Prefix(), "bin", "brew"), filepath.Join(m.Bin(), "brew")}
+	for _, name := range asking.Tools {
+		if name != "docker" { // see StartEngine
+			tools = append(tools, filepath.Join(m.Bin(), name))
+		}
 	}
 	for _, tool := range tools {
 		if err := installTool(tool); err != nil {
@@ -75,7 +76,7 @@ func installTool(path string) error {
 // else the running program.
 func executable(tool string) (string, error) {
 	switch {
-	case built != "" && asking.Plays(tool):
+	case built != "" && slices.Contains(asking.Tools, tool):
 		return Program("askers"), nil
 	case built != "":
 		return Program("standins"), nil

@@ -1,7 +1,6 @@
-// Package asking plays the tools that ask the Mac for all that they say, launchctl,
-// docker and open, and those that look at its processes, lsof, netstat, ps and pkill.
-// The tests start them thousands of times, so they are kept apart from
-// the stand-ins that carry an HTTP server and take twice as long to start.
+// Package asking plays the tools that ask the Mac for all that they say and do. Tests
+// start them thousands of times, so they have askers/ask.c in its place, where there is a
+// C compiler.
 package asking
 
 import (
@@ -12,57 +11,30 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/ollama-bind/ollama-bind/internal/sandbox/lsof"
-	"github.com/ollama-bind/ollama-bind/internal/sandbox/ps"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// parts are the tools, by the names of their executables.
-var parts = map[string]func(args []string) int{
-	"launchctl": launchctl, "docker": docker, "lsof": lsof.Main,
-	"ps": ps.Main, "pgrep": ps.GrepMain, "pkill": ps.KillMain,
-	"open": open, "osascript": osascript,
-	"netstat": lsof.Netstat,
-}
-
-// Plays reports whether a tool of that name is one of them.
-func Plays(name string) bool { return parts[name] != nil }
+// Tools are the names of their executables.
+var Tools = []string{"launchctl", "docker", "lsof", "netstat", "ps", "pgrep", "pkill", "open", "osascript"}
 
 // Main plays the part that the executable's name asks for, and exits. Under any other
 // name it returns.
 func Main() {
-	if part, ok := parts[filepath.Base(os.Args[0])]; ok {
-		os.Exit(part(os.Args[1:]))
+	tool, args := filepath.Base(os.Args[0]), os.Args[1:]
+	if !slices.Contains(Tools, tool) {
+		return
 	}
-}
-
-func launchctl(args []string) int {
-	a, _ := standin.Ask("launchctl", args) // the answer tells of an error
-	return a.Print()
-}
-
-func docker(args []string) int {
-	if len(args) > 0 && slices.Contains([]string{"start", "exec"}, args[0]) {
+	if tool == "docker" && len(args) > 0 && (args[0] == "start" || args[0] == "exec") {
 		// The real one passes them on, and a container's program does not mind them.
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 	}
-	a, _ := standin.Ask("docker", args)
-	return a.Print()
-}
-
-// open passes the caller's environment on, as far as Ollama reads it.
-func open(args []string) int {
-	for _, pair := range os.Environ() {
-		if strings.HasPrefix(pair, "OLLAMA_") {
-			args = append([]string{"--env", pair}, args...)
+	if tool == "open" { // which passes the caller's environment on, as far as Ollama reads it
+		for _, pair := range os.Environ() {
+			if strings.HasPrefix(pair, "OLLAMA_") {
+				args = append([]string{"--env", pair}, args...)
+			}
 		}
 	}
-	a, _ := standin.Ask("open", args)
-	return a.Print()
-}
-
-// osascript tells the app to quit, which then only hides its window.
-func osascript(args []string) int {
-	a, _ := standin.Ask("osascript", args)
-	return a.Print()
+	a, _ := standin.Ask(tool, args) // the answer tells of an error
+	os.Exit(a.Print())
 }

@@ -37,11 +37,11 @@ func (o odie) Error() string { return string(o) }
 // Main is the executable. What it must know of the Mac comes with the answer.
 func Main(args []string) int {
 	a, err := standin.Ask("brew", args)
-	if err != nil || !a.Pass {
+	if err != nil || a.Code != standin.Pass {
 		return a.Print()
 	}
 	b := &brew{out: os.Stdout, errOut: os.Stderr}
-	if err = json.Unmarshal(a.Detail, &b.Homebrew); err == nil {
+	if err = json.Unmarshal([]byte(a.Stdout), &b.Homebrew); err == nil {
 		err = b.run(args)
 	}
 	if err == nil {

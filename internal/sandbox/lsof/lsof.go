@@ -1,53 +1,48 @@
 // Package lsof is the Mac's lsof and netstat: the machine's own where it has one, or a
-// stand-in that finds the listening TCP sockets of this machine, Linux, by /proc, much
-// quicker. It knows the options that this project uses.
+// stand-in that finds the listening TCP sockets of the Mac's processes, on Linux, by
+// /proc, much quicker. It knows the options that this project uses.
 package lsof
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
+	"bytes"
+	"context"
+	"os/exec"
 	"runtime"
 	"slices"
-	"syscall"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// Main is the executable. It asks the Mac for faults first.
-func Main(args []string) int {
-	a, err := standin.Ask("lsof", args)
-	if err != nil || !a.Pass {
-		return a.Print()
-	}
-	own := os.Getenv(standin.EnvLsof)
+// Answer is what lsof says on the Mac with that server: the machine's own where that is
+// given.
+func Answer(ctx context.Context, own, server string, args []string) standin.Answer {
 	if own == "" {
-		return list(args, os.Stdout, os.Stderr)
+		return list(server, args)
 	}
 	if runtime.GOOS == "linux" { // where -b keeps lsof from finding the sockets
 		args = slices.DeleteFunc(args, func(arg string) bool { return arg == "-b" })
 	}
-	return become(own, args)
+	return run(ctx, own, args)
 }
 
-// become is the machine's own tool from here on.
-func become(path string, args []string) int {
-	err := syscall.Exec(path, append([]string{filepath.Base(path)}, args...), os.Environ())
-	fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
-	return 1
-}
-
-// Netstat is the executable of that name.
-func Netstat(args []string) int {
-	a, err := standin.Ask("netstat", args)
-	switch {
-	case err != nil || !a.Pass:
-		return a.Print()
-	case runtime.GOOS == "darwin":
-		return become("/usr/sbin/netstat", args)
-	case !slices.Equal(args, []string{"-anv", "-p", "tcp"}):
-		fmt.Fprintf(os.Stderr, "netstat: the stand-in knows -anv -p tcp, not %q\n", args)
-		return 1
+// run runs the machine's own tool.
+func run(ctx context.Context, path string, args []string) standin.Answer {
+	cmd := exec.CommandContext(ctx, path, args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return standin.Fail(1, "%s: %v", path, err)
 	}
-	return tabulate(os.Stdout)
+	return standin.Answer{Stdout: out.String(), Stderr: errOut.String(), Code: cmd.ProcessState.ExitCode()}
+}
+
+// Netstat is what netstat says there.
+func Netstat(ctx context.Context, server string, args []string) standin.Answer {
+	switch {
+	case runtime.GOOS == "darwin":
+		return run(ctx, "/usr/sbin/netstat", args)
+	case !slices.Equal(args, []string{"-anv", "-p", "tcp"}):
+		return standin.Fail(1, "netstat: the stand-in knows -anv -p tcp, not %q", args)
+	}
+	return standin.Answer{Stdout: tabulate(server)}
 }

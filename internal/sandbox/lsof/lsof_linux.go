@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"net/netip"
 	"os"
 	"os/user"
@@ -25,26 +26,44 @@ type query struct {
 	fields string
 }
 
-// list lists listening sockets by /proc, but those of other Macs in folders. Like lsof
-// without privileges it sees the caller's own processes only.
-func list(args []string, stdout, stderr io.Writer) int {
+// list lists the listening sockets of the Mac's processes, and of this one, which is its
+// containers.
+func list(server string, args []string) standin.Answer {
 	q, err := parseArgs(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "lsof: %v\n", err)
-		return 1
+		return standin.Fail(1, "lsof: %v", err)
 	}
 	sockets := map[string]tcpSocket{}
 	q.readSockets(sockets, "/proc/net/tcp", "IPv4")
 	q.readSockets(sockets, "/proc/net/tcp6", "IPv6")
-	found := false
-	for _, pid := range numbers("/proc") {
-		found = q.printProcess(stdout, pid, sockets) || found
+	var out strings.Builder
+	for pid, found := range holders(server, sockets) {
+		q.printProcess(&out, pid, found)
 	}
-	if !found {
-		return 1
+	if out.Len() == 0 {
+		return standin.Answer{Code: 1}
 	}
-	return 0
+	return standin.Answer{Stdout: out.String()}
 }
+
+// holders yields the processes that have some of the sockets, in order.
+func holders(server string, sockets map[string]tcpSocket) iter.Seq2[int, []tcpSocket] {
+	return func(yield func(int, []tcpSocket) bool) {
+		if len(sockets) == 0 {
+			return
+		}
+		for _, pid := range numbers("/proc") {
+			if pid != os.Getpid() && !ps.On(server, pid) {
+				continue
+			}
+			if found := socketsOf(folder(pid), sockets); len(found) > 0 && !yield(pid, found) {
+				return
+			}
+		}
+	}
+}
+
+func folder(pid int) string { return filepath.Join("/proc", strconv.Itoa(pid)) }
 
 // parseArgs takes the options in any order: -iTCP or -iTCP:PORT,PORT, -sTCP:LISTEN and
 // -F FIELDS, all of which must be there, and some that are how it works anyway.
@@ -137,16 +156,9 @@ func numbers(folder string) (found []int) {
 	return found
 }
 
-// printProcess prints a process and those of its files that are wanted, or nothing.
-func (q query) printProcess(w io.Writer, pid int, sockets map[string]tcpSocket) bool {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	found := socketsOf(dir, sockets)
-	if len(found) > 0 && ps.OnAnother(pid, os.Getenv(standin.EnvServer)) {
-		return false
-	}
-	if len(found) > 0 {
-		q.printOwner(w, pid, dir)
-	}
+// printProcess prints a process and those of its files that are wanted.
+func (q query) printProcess(w io.Writer, pid int, found []tcpSocket) {
+	q.printOwner(w, pid, folder(pid))
 	for _, s := range found {
 		fmt.Fprintf(w, "f%d\n", s.fd)
 		q.field(w, 't', s.kind)
@@ -154,7 +166,6 @@ func (q query) printProcess(w io.Writer, pid int, sockets map[string]tcpSocket) 
 		q.field(w, 'n', s.name)
 		q.field(w, 'T', "ST=LISTEN")
 	}
-	return len(found) > 0
 }
 
 // socketsOf are those that a process has, in the order of its files.
@@ -195,16 +206,16 @@ func (q query) field(w io.Writer, letter byte, value string) {
 }
 
 // tabulate lists them as netstat of macOS 26 does (fixtures/captures has an example).
-func tabulate(w io.Writer) int {
+func tabulate(server string) string {
+	w := new(strings.Builder)
 	sockets := map[string]tcpSocket{}
 	query{}.readSockets(sockets, "/proc/net/tcp", "tcp4")
 	query{}.readSockets(sockets, "/proc/net/tcp6", "tcp6")
 	fmt.Fprintln(w, "Active Internet connections (including servers)")
 	fmt.Fprintln(w, "Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)          rxbytes      txbytes  rhiwat  shiwat          process:pid    state  options")
-	for _, pid := range numbers("/proc") {
-		dir := filepath.Join("/proc", strconv.Itoa(pid))
-		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-		for _, s := range socketsOf(dir, sockets) {
+	for pid, found := range holders(server, sockets) {
+		name, _ := os.ReadFile(filepath.Join(folder(pid), "comm"))
+		for _, s := range found {
 			host, port, _ := strings.Cut(s.name, "]:")
 			if host == s.name {
 				host, port, _ = strings.Cut(s.name, ":")
@@ -217,5 +228,5 @@ func tabulate(w io.Writer) int {
 				s.kind, 0, 0, host+"."+port, "*.*", 0, 0, 131072, 131072, strings.TrimSpace(string(name)), pid)
 		}
 	}
-	return 0
+	return w.String()
 }

@@ -2,15 +2,11 @@
 
 package lsof
 
-import (
-	"fmt"
-	"io"
-)
+import "github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 
 // list reads Linux's /proc; elsewhere the machine's own lsof has to do.
-func list(_ []string, _, stderr io.Writer) int {
-	fmt.Fprintln(stderr, "lsof: the stand-in works on Linux only")
-	return 1
+func list(string, []string) standin.Answer {
+	return standin.Fail(1, "lsof: the stand-in works on Linux only")
 }
 
-func tabulate(io.Writer) int { return 1 }
+func tabulate(string) string { return "" }

@@ -1,6 +1,7 @@
 package ps
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +20,12 @@ func List(server string) ([]Process, error) {
 	}
 	var all []Process
 	for _, f := range folders {
-		if pid, err := strconv.Atoi(f.Name()); err == nil {
-			if p, ok := read(pid); ok && slices.Contains(p.Env, standin.EnvServer+"="+server) {
-				all = append(all, p)
-			}
+		pid, err := strconv.Atoi(f.Name())
+		if err != nil || !On(server, pid) {
+			continue
+		}
+		if p, ok := read(pid); ok {
+			all = append(all, p)
 		}
 	}
 	slices.SortFunc(all, func(a, b Process) int { return a.PID - b.PID })
@@ -34,13 +37,10 @@ func List(server string) ([]Process, error) {
 	return all, nil
 }
 
-// OnAnother reports whether a process is known to be on a Mac with another server.
-func OnAnother(pid int, server string) bool {
-	env, _ := words(filepath.Join("/proc", strconv.Itoa(pid), "environ")) // none: not known
-	return slices.ContainsFunc(env, func(pair string) bool {
-		other, ok := strings.CutPrefix(pair, standin.EnvServer+"=")
-		return ok && other != server
-	})
+// On reports whether a process is on the Mac with that server, for all that is known.
+func On(server string, pid int) bool {
+	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	return err == nil && bytes.Contains(env, []byte(standin.EnvServer+"="+server+"\x00"))
 }
 
 // read is not ok for what has ended, and for what others may not look at.

@@ -6,7 +6,6 @@ package ps
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,30 +44,33 @@ type query struct {
 	env     bool
 }
 
-// Main is ps, with -o KEYWORD=,… for columns without headings, -p PID,… or -A or -a and
-// -x, and e or -E for the environment behind the command.
-func Main(args []string) int {
-	if a, err := standin.Ask("ps", args); err != nil || !a.Pass {
-		return a.Print()
+// Answer is what ps, pgrep or pkill says on the Mac with that server.
+func Answer(server, tool string, args []string) standin.Answer {
+	all, err := List(server)
+	switch {
+	case err != nil:
+		return standin.Fail(1, "%s: %v", tool, err)
+	case tool == "ps":
+		return list(all, args)
 	}
+	return match(all, tool, args)
+}
+
+// list is ps, with -o KEYWORD=,… for columns without headings, -p PID,… or -A or -a and
+// -x, and e or -E for the environment behind the command.
+func list(all []Process, args []string) standin.Answer {
 	q, err := parseArgs(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "ps: %v\n", err)
-		return 1
+		return standin.Fail(1, "ps: %v", err)
 	}
-	all, err := List(os.Getenv(standin.EnvServer))
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "ps: %v\n", err)
-		return 1
-	}
-	code := 1
+	a := standin.Answer{Code: 1}
 	for _, p := range all {
 		if q.pids == nil || slices.Contains(q.pids, p.PID) {
-			fmt.Println(q.line(p))
-			code = 0
+			a.Stdout += q.line(p) + "\n"
+			a.Code = 0
 		}
 	}
-	return code
+	return a
 }
 
 // parseArgs takes flags in one word or several: eww, -axo pid=,ppid=, -p 1,2.
@@ -131,43 +133,30 @@ func (q query) line(p Process) string {
 	return strings.Join(fields, " ")
 }
 
-// GrepMain is pgrep -x NAME.
-func GrepMain(args []string) int {
-	return match("pgrep", args, func(p Process) { fmt.Println(p.PID) })
-}
-
-// KillMain is pkill [-SIGNAL] -x NAME.
-func KillMain(args []string) int {
+// match is pgrep -x NAME, which prints, or pkill [-SIGNAL] -x NAME, which kills. It exits
+// 1 where there is no process of that name.
+func match(all []Process, tool string, args []string) standin.Answer {
 	signal := syscall.SIGTERM
 	signals := map[string]syscall.Signal{"-TERM": syscall.SIGTERM, "-INT": syscall.SIGINT,
 		"-KILL": syscall.SIGKILL, "-9": syscall.SIGKILL, "-USR1": syscall.SIGUSR1}
-	if len(args) > 0 && signals[args[0]] != 0 {
+	if tool == "pkill" && len(args) > 0 && signals[args[0]] != 0 {
 		signal = signals[args[0]]
 		args = args[1:]
 	}
-	return match("pkill", args, func(p Process) { _ = syscall.Kill(p.PID, signal) })
-}
-
-// match does something with the processes of that name; it exits 1 where there is none.
-func match(tool string, args []string, do func(Process)) int {
-	if a, err := standin.Ask(tool, args); err != nil || !a.Pass {
-		return a.Print()
-	}
 	if len(args) != 2 || args[0] != "-x" {
-		fmt.Fprintf(os.Stderr, "%s: the stand-in needs -x NAME\n", tool)
-		return 2
+		return standin.Fail(2, "%s: the stand-in needs -x NAME", tool)
 	}
-	all, err := List(os.Getenv(standin.EnvServer))
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", tool, err)
-		return 3
-	}
-	code := 1
+	a := standin.Answer{Code: 1}
 	for _, p := range all {
-		if p.Name() == args[1] {
-			do(p)
-			code = 0
+		switch {
+		case p.Name() != args[1]:
+			continue
+		case tool == "pkill":
+			_ = syscall.Kill(p.PID, signal)
+		default:
+			a.Stdout += strconv.Itoa(p.PID) + "\n"
 		}
+		a.Code = 0
 	}
-	return code
+	return a
 }

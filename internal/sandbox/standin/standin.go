@@ -1,10 +1,14 @@
 // Package standin is the wire between a stand-in, which is a process of its own, and
 // the process that holds the Mac: one connection a command, one request and one
-// answer in JSON. Every room with an executable uses it.
+// answer. Every room with an executable uses it.
+//
+// A request is how many strings follow, in decimal, and these: password, tool, folder,
+// standard input and the arguments, a zero byte behind each. An answer is a line with
+// the exit code and two lengths, and what is for stdout and stderr.
 package standin
 
 import (
-	"encoding/json"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +26,6 @@ import (
 const (
 	EnvServer = "SANDBOX_SERVER" // the Mac's address, a slash, and the password
 	EnvPort   = "SANDBOX_PORT"   // the port that stands for 11434
-	EnvLsof   = "SANDBOX_LSOF"   // the machine's own lsof, when that is to be used
 	EnvSQLite = "SANDBOX_SQLITE" // the machine's own sqlite3, where it has one
 	EnvSecond = "SANDBOX_SECOND" // what stands for a second in Ollama.app, as a duration
 	EnvFaults = "SANDBOX_FAULTS" // the faults of ollama and of Ollama.app, as a URL query
@@ -37,14 +40,56 @@ type Request struct {
 	Stdin    string // for docker with --interactive
 }
 
+// Receive reads a request.
+func Receive(r io.Reader) (q Request, err error) {
+	b := bufio.NewReader(r)
+	next := func() (text string) {
+		if err == nil {
+			text, err = b.ReadString(0)
+		}
+		return strings.TrimSuffix(text, "\x00")
+	}
+	n, _ := strconv.Atoi(next()) // 0 is too few
+	q = Request{Password: next(), Tool: next(), Dir: next(), Stdin: next()}
+	for i := 4; i < n && err == nil; i++ {
+		q.Args = append(q.Args, next())
+	}
+	return q, err
+}
+
+func (q Request) send(w io.Writer) error {
+	text := append([]string{q.Password, q.Tool, q.Dir, q.Stdin}, q.Args...)
+	_, err := fmt.Fprintf(w, "%d\x00%s\x00", len(text), strings.Join(text, "\x00"))
+	return err
+}
+
 // Answer is what a stand-in is to print, and its exit code.
 type Answer struct {
 	Stdout string
 	Stderr string
 	Code   int
+}
 
-	Pass   bool            // nothing to print: the tool is to do its work itself
-	Detail json.RawMessage // what a tool that does must know of the Mac
+// Pass is the code of an answer to a tool that is to do its work itself; on stdout is
+// what it must know of the Mac.
+const Pass = -1
+
+// Send writes the answer.
+func (a Answer) Send(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%d %d %d\n%s%s", a.Code, len(a.Stdout), len(a.Stderr), a.Stdout, a.Stderr)
+	return err
+}
+
+func receive(r io.Reader) (a Answer, err error) {
+	b := bufio.NewReader(r)
+	var out, errOut int
+	if _, err := fmt.Fscanf(b, "%d %d %d\n", &a.Code, &out, &errOut); err != nil {
+		return a, err
+	}
+	text := make([]byte, out+errOut)
+	_, err = io.ReadFull(b, text)
+	a.Stdout, a.Stderr = string(text[:out]), string(text[out:])
+	return a, err
 }
 
 // Print prints the answer and returns its exit code.
@@ -72,8 +117,7 @@ func Ask(tool string, args []string) (a Answer, err error) {
 		return a, err
 	}
 	defer conn.Close()
-	err = json.NewDecoder(conn).Decode(&a)
-	return a, err
+	return receive(conn)
 }
 
 // send sends the request.
@@ -91,7 +135,7 @@ func send(tool string, args []string) (net.Conn, error) {
 	if tool == "docker" && (slices.Contains(args, "-i") || slices.Contains(args, "--interactive")) {
 		stdin, _ = io.ReadAll(os.Stdin)
 	}
-	if err := json.NewEncoder(conn).Encode(Request{password, tool, args, dir, string(stdin)}); err != nil {
+	if err := (Request{password, tool, args, dir, string(stdin)}).send(conn); err != nil {
 		conn.Close()
 		return nil, err
 	}
