@@ -143,7 +143,7 @@ func (p program) reportProbe(ctx context.Context, c *cli.Context, result contain
 		p.tell.json(r)
 		return err
 	}
-	p.printProbe(result, local)
+	p.printProbe(result, local, r.Warnings)
 	p.printUnasked(result, err)
 	return err
 }

@@ -113,8 +113,8 @@ func newProbeReport(t teller, result container.Report, local advice.Local, err e
 	for _, c := range result.Others {
 		r.Others = append(r.Others, otherRow{c.Name, name + " probe " + shell.Quote(c.Name)})
 	}
-	if rt := asked(result); rt != nil && advice.Elsewhere(*rt) != "" {
-		r.Warnings = append(r.Warnings, warning{"engine-elsewhere", advice.Elsewhere(*rt)})
+	if rt := asked(result); rt != nil {
+		r.Warnings = append(r.Warnings, engineElsewhere(*rt)...)
 	}
 	for _, u := range result.URLs {
 		r.Targets = append(r.Targets, newProbeTarget(t, u, result.Server, local))
@@ -138,6 +138,15 @@ func asked(result container.Report) *container.Runtime {
 		return &result.Runtimes[0]
 	}
 	return nil
+}
+
+// engineElsewhere is what has to be said first of an engine on another machine.
+func engineElsewhere(rt container.Runtime) []warning {
+	message := advice.Elsewhere(rt)
+	if message == "" {
+		return nil
+	}
+	return []warning{{string(container.EngineElsewhere), message}}
 }
 
 func newRuntimeRow(rt container.Runtime) runtimeRow {
@@ -204,9 +213,9 @@ func text[T ~string](s T) *string {
 }
 
 // printProbe writes what was found. Why a container could not be asked is an error.
-func (p program) printProbe(result container.Report, local advice.Local) {
-	if rt := asked(result); rt != nil && advice.Elsewhere(*rt) != "" {
-		p.tell.printf("%s", advice.Elsewhere(*rt))
+func (p program) printProbe(result container.Report, local advice.Local, warnings []warning) {
+	for _, w := range warnings {
+		p.tell.printf("%s", w.Message)
 	}
 	for i, u := range slices.DeleteFunc(slices.Clone(result.URLs), func(u container.ClientURL) bool { return u.Err != nil }) {
 		if i > 0 {

@@ -116,8 +116,8 @@ func (t *runLog) hide(environment map[string]string) {
 // masked is r without the values that were read, and without what looks like one.
 func (t *runLog) masked(r launchctl.Ran) launchctl.Ran {
 	r.Args = slices.Clone(r.Args)
-	for i, arg := range r.Args {
-		r.Args[i] = t.mask(arg)
+	for i, arg := range r.Args[1:] { // the program itself is no secret: Podman sets container=podman
+		r.Args[1+i] = t.mask(arg)
 	}
 	r.Stderr = t.mask(r.Stderr)
 	return r

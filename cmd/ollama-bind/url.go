@@ -145,9 +145,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	rt := found.Runtimes[0]
 	row := newRuntimeRow(rt)
 	r.Runtime = &row
-	if elsewhere := advice.Elsewhere(rt); elsewhere != "" {
-		r.Warnings = append(r.Warnings, warning{"engine-elsewhere", elsewhere})
-	}
+	r.Warnings = append(r.Warnings, engineElsewhere(rt)...)
 	if rt.HasName() {
 		return rt.HostName(), nil
 	}

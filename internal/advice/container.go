@@ -182,8 +182,8 @@ func rebindUseless(u container.ClientURL, s container.Server) (message, hint str
 		return nothing + fmt.Sprintf(", however it is bound: it has the network of the container %s, and it is that one's VPN or firewall which is in the way", c.NetworkOf),
 			"ollama-bind probe " + shell.Quote(c.NetworkOf)
 	case container.EngineElsewhere:
-		return fmt.Sprintf("the engine is on another machine (%s), and from there a container reaches nothing here by %s, however it is bound: a firewall is in the way",
-			c.Runtime.Endpoint, hostsOf(u)), c.Runtime.Tool + " context ls"
+		return fmt.Sprintf("%s, however it is bound: a firewall between it and the engine's machine (%s) is in the way",
+			nothing, c.Runtime.Endpoint), c.Runtime.Tool + " context ls"
 	case container.ByNetwork:
 		return nothing + ", however it is bound: its network, a VPN or a firewall (on Linux: ufw, firewalld) is in the way", lookAtNetwork(c)
 	}

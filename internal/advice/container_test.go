@@ -155,8 +155,8 @@ func TestContainer(t *testing.T) {
 				"extra_hosts (--add-host) makes them known", try},
 		"an engine elsewhere": {cutOffBy(func(c *container.Container) {
 			c.Runtime.Product, c.Runtime.Endpoint, c.Runtime.Address = container.Remote, "ssh://gpu", "192.168.77.5"
-		}), onAll, "the engine is on another machine (ssh://gpu), and from there a container reaches nothing here by host.docker.internal, however it is bound: " +
-			"a firewall is in the way", "docker context ls"},
+		}), onAll, "the container reaches nothing on this machine by host.docker.internal, however it is bound: " +
+			"a firewall between it and the engine's machine (ssh://gpu) is in the way", "docker context ls"},
 		"a firewall": {measured("", right, refused, cutOff), onAll,
 			"the container reaches nothing on this machine by host.docker.internal, however it is bound: its network, a VPN or a firewall (on Linux: ufw, firewalld) is in the way",
 			"docker network ls"},

@@ -31,7 +31,8 @@ const reaches = "container-reaches-ollama"
 func runtimeFound(s Seen) Finding {
 	var said []string
 	for _, rt := range s.found.Runtimes {
-		said = append(said, fmt.Sprintf("%s: %s %s", rt.Tool, rt.Product, rt.Version))
+		version := fmt.Sprintf("%s: %s %s", rt.Tool, rt.Product, rt.Version)
+		said = append(said, cmp.Or(advice.Elsewhere(rt), version))
 	}
 	for _, a := range s.found.Unusable {
 		if !errors.Is(a.Err, launchctl.ErrNoTool) {

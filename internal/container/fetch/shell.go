@@ -167,5 +167,9 @@ func readRaw(sent string, exit int, words string) (Answer, error) {
 		return settle(0, max(failure, Empty), "", "", text.Reason(words)), nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody)) // as far as it came
-	return settle(r.StatusCode, failure, string(bytes.TrimSpace(body)), "", text.Reason(words)), nil
+	why := ""
+	if failure != "" {
+		why = text.Reason(words)
+	}
+	return settle(r.StatusCode, failure, string(bytes.TrimSpace(body)), "", why), nil
 }

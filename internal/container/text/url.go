@@ -23,17 +23,21 @@ var ErrNotURL = errors.New("not an http or https URL")
 //
 // A text without a scheme is read as Ollama reads OLLAMA_HOST: "localhost",
 // ":11434" and "localhost:11434/v1" mean http, and port 11434 where none is
-// named. A number alone is taken for a port.
+// named. A number alone is taken for a port, and a word alone for a slip.
 func Convert(from, host string) (string, error) {
 	u, bare, err := ReadURL(from)
 	if err != nil {
 		return "", fmt.Errorf("converting %q: %w", from, err)
 	}
-	port := u.Port()
+	name, port := u.Hostname(), u.Port()
+	isOwn := name == "" || IsLoopback(name) || ParseIP(name).IsUnspecified()
+	if bare && !isOwn && port == "" && !strings.ContainsAny(name, ".:") {
+		return "", fmt.Errorf("converting %q: %w", from, ErrNotURL)
+	}
 	if port == "" && bare {
 		port = strconv.Itoa(ollama.DefaultPort)
 	}
-	if name := u.Hostname(); name != "" && !IsLoopback(name) && !ParseIP(name).IsUnspecified() {
+	if !isOwn {
 		host = name
 	}
 	u.Host = strings.TrimSuffix(net.JoinHostPort(host, port), ":")

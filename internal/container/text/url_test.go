@@ -73,7 +73,7 @@ func TestConvertRefuses(t *testing.T) {
 		"", " ", ":", "/", "/v1", "?", "http://", "http:///x", "http://:11434", "http:/localhost", "http:localhost", "http//localhost",
 		"ftp://localhost", "://localhost", "http://local host", "http://localhost:99999", "http://localhost:0", "http://localhost:x",
 		"http://localhost:1:2", "http://::1:11434", "http://[::1", "http://[localhost]", "http://a%b", `http://localhost\@evil`,
-		"http://localhost:11434/\x00", "http://local\x1b[31mhost", "http://<x>", "tcp://localhost:1", "66000", "0", "0/v1", "http://localhost/a b", "http://localhost/#\x00", "http://a\"b", "http://u ser@localhost",
+		"http://localhost:11434/\x00", "http://local\x1b[31mhost", "http://<x>", "tcp://localhost:1", "66000", "0", "0/v1", "nonsense", "nonsense/v1", "http://localhost/a b", "http://localhost/#\x00", "http://a\"b", "http://u ser@localhost",
 	} {
 		if got, err := Convert(from, "H"); err == nil {
 			t.Errorf("%q: %q", from, got)
