@@ -242,6 +242,28 @@ func TestWhoIsAClient(t *testing.T) {
 	}
 }
 
+// TestEveryVariable has those that the issues of clients name; each says localhost. The
+// verdict has to be about that one, whatever it is called.
+func TestEveryVariable(t *testing.T) {
+	for _, variable := range []string{
+		"OLLAMA_BASE_URL", "OLLAMA_BASE_URLS", "OLLAMA_API_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST",
+		"OLLAMA_BASE_PATH", "EMBEDDING_BASE_PATH", "OLLAMA_API_URL", "OLLAMA_URL", "OLLAMA_ENDPOINT", "OLLAMA_SERVER_URL",
+		"LLM_BASE_URL", "LLM_OLLAMA_BASE_URL", "OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_BASE_URL",
+		"RAG_OLLAMA_BASE_URL", "RAG_OPENAI_API_BASE_URL", "SPRING_AI_OLLAMA_BASE_URL", "QUARKUS_LANGCHAIN4J_OLLAMA_BASE_URL", "BACKEND",
+	} {
+		c := Container{Runtime: Runtime{Tool: "docker", Product: DockerDesktop}, Image: "app", Env: clients.Keep([]string{variable + "=http://localhost:11434"})}
+		s := Server{Port: 11434, Loopback: true}
+		m := measurement{container: c, server: s}
+		u := m.ownURLs("host.docker.internal")[0]
+		u.Answer.Result = Refused
+		u.Hosts = []HostResult{{Host: "host.docker.internal", Ollama: Answer{Result: OK}}}
+		d := Judge(u, s)
+		if !c.IsClient(0) || u.Source != variable || d.Verdict != URLWrong || d.Cause != Localhost || d.RightURL != "http://host.docker.internal:11434" {
+			t.Errorf("%s: of %q: %+v", variable, u.Source, d)
+		}
+	}
+}
+
 func TestProxy(t *testing.T) {
 	for _, c := range []struct {
 		env  map[string]string
