@@ -44,9 +44,9 @@ import (
 //	ownaddress                              sets $ADDRESS, one of this machine that is not loopback, as those of a LAN are
 //	events start|NAME                       from now on, whether docker does something in a container is looked at; nothing in NAME was
 //	noneown                                 wants no container of the program's own
-//	machine remote|orbstack             starts a second engine, on a machine of its own, where .ci/e2e has made namespaces; remote is
-//	                                    reached by TCP, and orbstack calls itself OrbStack; sets $ENGINE, its DOCKER_HOST, and
-//	                                    $ADDRESS, which this machine has from there
+//	machine KIND                            starts a second engine, on a machine of its own, where .ci/e2e has made namespaces:
+//	                                        remote, reached by TCP, or orbstack, which calls itself that; sets $ENGINE, its
+//	                                        DOCKER_HOST, and $ADDRESS, which this machine has from there
 //	project                                 makes project/ of the recipes in docs/onboarding.md, for docker compose, and takes down at
 //	                                        the end what becomes of it; sets $WEB, the name of its container
 //
