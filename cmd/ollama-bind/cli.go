@@ -176,7 +176,7 @@ func isList(flag cli.Flag) bool {
 var ignored = map[string]map[string][]string{
 	"fix":      {"json": {"quiet"}, "service": {"plist"}},
 	"status":   {"service": {"plist"}},
-	"rollback": {"json": {"quiet"}, "list": {"all", "dry-run", "force", "quiet", "timeout", "to"}, "all": {"to"}},
+	"rollback": {"json": {"quiet"}, "list": {"all", "dry-run", "force", "quiet", "service", "timeout", "to"}, "all": {"service", "to"}, "to": {"service"}},
 	"doctor":   {"list-checks": {"container", "plist", "runtime", "service"}, "service": {"plist"}},
 }
 

@@ -20,14 +20,15 @@ func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rollback",
 		Usage: "put back what fix changed, byte for byte, and prove that too",
-		Description: "Restores what the fixes of the last fixed service changed, as it was before " +
-			"the first of them, restarts the service, and waits until it listens where it " +
-			"did before. If someone changed a file in the meantime, only the setting is " +
+		Description: "Restores what the fixes of the service that was fixed last changed, as it was " +
+			"before the first of them, restarts the service, and waits until it listens where " +
+			"it did before. If someone changed a file in the meantime, only the setting is " +
 			"taken out. Run again, there is nothing to take back. Backups of fixes in " +
 			"effect are kept; of others, the newest 20.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),
+			serviceFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "take back the fixes of all services"},
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
 			&cli.StringFlag{Name: "to", Usage: "go back to the backup whose `ID` begins so"},
@@ -53,7 +54,7 @@ func (p program) rollback(c *cli.Context) error {
 	if c.Bool("list") {
 		return p.listBackups(c, m)
 	}
-	w := rebind.Back{To: c.String("to"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
+	w := rebind.Back{To: c.String("to"), Service: c.String("service"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
 	var before []report // of services that were dealt with already
 	for {
 		watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))

@@ -196,7 +196,12 @@ func FixCommand(s service.State, g service.Goal) string {
 }
 
 // RollbackCommand takes the fixes of this service back.
-func RollbackCommand(s service.State) string { return sudo(s) + "ollama-bind rollback" }
+func RollbackCommand(s service.State) string {
+	if name := called(s.Service); name != "" && s.Service.Chosen != service.NotChosen {
+		return sudo(s) + "ollama-bind rollback --service " + shell.Quote(name)
+	}
+	return sudo(s) + "ollama-bind rollback"
+}
 
 // Command is a command of this program for the goal.
 func Command(name string, g service.Goal) string {

@@ -17,9 +17,12 @@ import (
 
 // Back is what rollback is asked for.
 type Back struct {
-	To     string // how the ID of the backup to go back to begins; "" for what was there first
-	Force  bool   // whether a file that is not as we left it is replaced all the same
-	DryRun bool
+	To string // how the ID of the backup to go back to begins; "" for what was there first
+	// Service is the name of a kind, or the label, of the service that is meant; "" for
+	// the one that was fixed last.
+	Service string
+	Force   bool // whether a file that is not as we left it is replaced all the same
+	DryRun  bool
 	// Past are the fixes that a dry run has shown to be taken back already.
 	Past map[string]bool
 	// Refuse says why a plan must not be carried out, nil if it may.
@@ -110,6 +113,9 @@ func (m machine) originals(w Back) (first, error) {
 	}
 	if w.To != "" {
 		return m.originalsOf(w.To, all)
+	}
+	if w.Service != "" {
+		all = slices.DeleteFunc(all, func(r backup.Receipt) bool { return r.Err == nil && !service.Named(r, w.Service) })
 	}
 	fixes, damaged := service.Standing(slices.DeleteFunc(slices.Clone(all), func(r backup.Receipt) bool { return w.Past[r.ID] }))
 	if len(fixes) == 0 {
@@ -256,7 +262,7 @@ func (m machine) noBackup(backups int, damaged error) error {
 // planRollback looks at the service, and says what has to be done.
 func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
 	if f.ID == "" {
-		return m.planNothing(ctx)
+		return m.planNothing(ctx, w.Service)
 	}
 	g, err := f.goal()
 	if err != nil {
@@ -289,16 +295,17 @@ func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	return p, editErr
 }
 
-// planNothing is for a Mac on which no fix is in effect: all is as it has to be.
-func (m machine) planNothing(ctx context.Context) (Plan, error) {
-	p := Plan{Command: "rollback"}
-	s, err := m.Observe(ctx, service.Subject{}, p.Goal)
-	if err != nil && !service.Is(err, service.NoService) {
+// planNothing is for a Mac on which no fix is in effect: all is as it has to be, unless
+// a service is named that is not there.
+func (m machine) planNothing(ctx context.Context, name string) (Plan, error) {
+	p, named := Plan{Command: "rollback"}, service.Subject{Name: name}
+	s, err := m.Observe(ctx, named, p.Goal)
+	if err != nil && (name != "" || !service.Is(err, service.NoService)) {
 		return p, err
 	}
 	if p.State = s; err == nil {
 		p.Goal = service.Goal{Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: service.HostOf(s.Job.Value())}
-		p.State, _ = m.Observe(ctx, service.Subject{}, p.Goal)
+		p.State, _ = m.Observe(ctx, named, p.Goal)
 	}
 	return p, nil
 }

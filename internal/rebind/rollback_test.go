@@ -150,12 +150,14 @@ func TestTakenBack(t *testing.T) {
 		return backup.Receipt{ID: id, Command: "fix", Label: "sh.brew.ollama", Done: true}
 	}
 	back := func(id, to string, done bool) backup.Receipt {
-		return backup.Receipt{ID: id, Command: "rollback", Undoes: to, Done: done}
+		return backup.Receipt{ID: id, Command: "rollback", Label: "homebrew.mxcl.ollama", Undoes: to, Done: done}
 	}
 	over := fix(b)
 	over.Supersedes = a
 	void := fix(b)
 	void.Void = true
+	another := back(c, a, true)
+	another.Label = "own.ollama"
 	for name, tc := range map[string]struct {
 		newestFirst []backup.Receipt
 		standing    []string
@@ -166,6 +168,7 @@ func TestTakenBack(t *testing.T) {
 		"fixed again":                {[]backup.Receipt{fix(c), back(b, a, true), fix(a)}, []string{c}},
 		"taken over, and back":       {[]backup.Receipt{back(c, b, true), over, fix(a)}, nil},
 		"a rollback that was killed": {[]backup.Receipt{back(c, b, false), fix(b), fix(a)}, []string{b, a}},
+		"that of another service":    {[]backup.Receipt{another, fix(b), fix(a)}, []string{b, a}},
 		"marked":                     {[]backup.Receipt{fix(c), void, fix(a)}, []string{c, a}},
 	} {
 		fixes, _ := service.Standing(tc.newestFirst)

@@ -23,18 +23,24 @@ func (m Machine) Backups() ([]backup.Receipt, error) {
 // went, and a fix could take over the one before.
 func TakenBack(newestFirst []backup.Receipt) map[string]bool {
 	ids := map[string]bool{}
-	undone := ""
+	var rollbacks []backup.Receipt
 	for _, r := range newestFirst {
+		undoes := func(b backup.Receipt) bool {
+			return r.ID >= b.Undoes && KindOf(b).Owns(r, Service{Label: b.Label})
+		}
 		switch {
-		case r.Void, r.Command == "fix" && undone != "" && r.ID >= undone, ids[r.ID]:
+		case r.Void, ids[r.ID], r.Command == "fix" && slices.ContainsFunc(rollbacks, undoes):
 			ids[r.ID] = true
 			ids[r.Supersedes] = true
-		case r.Command == "rollback" && r.Done && (undone == "" || r.Undoes < undone):
-			undone = r.Undoes
+		case r.Command == "rollback" && r.Done && r.Undoes != "":
+			rollbacks = append(rollbacks, r)
 		}
 	}
 	return ids
 }
+
+// Named reports whether a receipt speaks of the service with the name that --service has.
+func Named(r backup.Receipt, name string) bool { return r.Label == name || KindOf(r).Name() == name }
 
 // standing are the fixes of the service that was fixed last, newest first, that
 // are not taken back; and why one could not be read.

@@ -36,12 +36,14 @@ _ollama_bind() {
 		_ollama_bind_files ;;
 	status:*)
 		_ollama_bind_offer --host --service --plist --json --verbose -v --help -h ;;
+	rollback:--service)
+		_ollama_bind_offer ;;
 	rollback:--to)
 		_ollama_bind_offer ;;
 	rollback:--timeout)
 		_ollama_bind_offer ;;
 	rollback:*)
-		_ollama_bind_offer --dry-run -n --show-values --all --list --to --force --timeout --json --quiet -q --verbose -v --help -h ;;
+		_ollama_bind_offer --dry-run -n --show-values --service --all --list --to --force --timeout --json --quiet -q --verbose -v --help -h ;;
 	doctor:--container)
 		_ollama_bind_offer ;;
 	doctor:--runtime)
