@@ -72,12 +72,14 @@ func (p program) rootAction(c *cli.Context) error {
 	case len(args) == 0 && c.NArg() == 0:
 		_, err := io.WriteString(p.tell.out, firstSteps)
 		return err
-	case len(args) == 0, len(args) == 1 && args[0] == "help":
+	case !slices.ContainsFunc(args, func(arg string) bool { return arg != "help" }):
 		return cli.ShowAppHelp(c)
 	case args[0] != "help":
 		return unknownCommand(c, args[0])
 	case len(args) == 2 && c.App.Command(args[1]) != nil:
 		return cli.ShowCommandHelp(c, args[1])
+	case len(args) == 2:
+		return unknownCommand(c, args[1])
 	}
 	return &usageError{fmt.Sprintf("there is no help on %q", strings.Join(args[1:], " ")), name + " --help"}
 }
@@ -177,7 +179,7 @@ var ignored = map[string]map[string][]string{
 	"fix":      {"json": {"quiet"}, "service": {"plist"}},
 	"status":   {"service": {"plist"}},
 	"rollback": {"json": {"quiet"}, "list": {"all", "dry-run", "force", "quiet", "service", "timeout", "to"}, "all": {"service", "to"}, "to": {"service"}},
-	"doctor":   {"list-checks": {"container", "plist", "runtime", "service"}, "service": {"plist"}},
+	"doctor":   {"list-checks": {"container", "host", "plist", "runtime", "service"}, "service": {"plist"}},
 }
 
 // needs lists the flags that mean nothing without another one.
@@ -203,10 +205,12 @@ func badFlags(c *cli.Context) error {
 	return nil
 }
 
-// on reports whether a flag was given, and not switched off.
+// on reports whether a flag was typed, and not switched off.
 func on(c *cli.Context, flag string) bool {
-	_, isSwitch := c.Value(flag).(bool)
-	return c.IsSet(flag) && (!isSwitch || c.Bool(flag))
+	if _, isSwitch := c.Value(flag).(bool); isSwitch {
+		return c.Bool(flag)
+	}
+	return wasTyped(c, flag)
 }
 
 // longFlag finds flags that package flag names with one dash.
@@ -243,6 +247,14 @@ func asUsage(err error) error {
 
 // hostVariable is --host for those who cannot give a flag.
 const hostVariable = "OLLAMA_BIND_HOST"
+
+// hostSource is where the address comes from.
+func hostSource(c *cli.Context) string {
+	if c.IsSet("host") && !wasTyped(c, "host") {
+		return hostVariable
+	}
+	return "--host"
+}
 
 func hostFlag() cli.Flag {
 	flag := &cli.StringFlag{
@@ -287,7 +299,7 @@ func timeoutFlag() cli.Flag {
 	return &cli.DurationFlag{
 		Name:  "timeout",
 		Value: 30 * time.Second,
-		Usage: "the `TIME` that all of it may take, such as 45s or 2m; at least a third is kept for putting things back",
+		Usage: "the `TIME` that the whole command may take, such as 45s or 2m; at least a third is kept for putting things back",
 	}
 }
 

@@ -34,8 +34,8 @@ func (p program) completionCommand() *cli.Command {
 		Name:      "completion",
 		Usage:     "print the completion for bash, zsh or fish",
 		ArgsUsage: "bash|zsh|fish",
-		Description: "Prints a file that completes commands, flags and values at TAB, and that neither runs\n" +
-			"this program nor evaluates what was typed. Homebrew would put it in place by itself;\n" +
+		Description: "Prints a file that completes commands, flags and values at TAB. It does not run this\n" +
+			"program, and evaluates nothing that was typed. Homebrew puts it in place by itself;\n" +
 			"by hand, once for each shell:\n" +
 			"\n" +
 			"bash, without any other package:\n" +
@@ -51,7 +51,7 @@ func (p program) completionCommand() *cli.Command {
 			"   mkdir -p ~/.config/fish/completions\n" +
 			"   ollama-bind completion fish >~/.config/fish/completions/ollama-bind.fish\n" +
 			"\n" +
-			"It is there in the next shell that is started.",
+			"It works in the next shell that you start.",
 		Action: p.completion,
 	}
 }

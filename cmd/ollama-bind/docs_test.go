@@ -56,10 +56,13 @@ func generate(t *testing.T, part string) string {
 	switch {
 	case part == "man checks":
 		data = doctor.Checks()
-	case strings.HasPrefix(part, "man options"):
-		is := func(c command) bool { return strings.TrimSpace("man options "+c.Name) == part }
-		if i := slices.IndexFunc(commands, is); i >= 0 {
-			part, data = "man options", commands[i]
+	case part == "man exits":
+		data = exitMeans
+	case strings.HasPrefix(part, "man options"), strings.HasPrefix(part, "man about"):
+		words := strings.Fields(part + " ")
+		of := strings.Join(words[2:], "")
+		if i := slices.IndexFunc(commands, func(c command) bool { return c.Name == of }); i >= 0 {
+			part, data = strings.Join(words[:2], " "), commands[i]
 		}
 	}
 	var text strings.Builder
@@ -74,6 +77,7 @@ type command struct {
 	Name, Usage string
 	Args        []string // the words that it takes
 	Options     []choice
+	About       string
 }
 
 // choice is an option, and what there is to complete it with.
@@ -101,7 +105,7 @@ func commandTree() []command {
 		if strings.Contains(c.ArgsUsage, "|") {
 			args = strings.Split(c.ArgsUsage, "|")
 		}
-		all = append(all, command{c.Name, c.Usage, args, optionsOf(append(c.Flags, cli.HelpFlag), words)})
+		all = append(all, command{c.Name, c.Usage, args, optionsOf(append(c.Flags, cli.HelpFlag), words), c.Description})
 		help.Args = append(help.Args, c.Name)
 	}
 	all[0].Args = append(help.Args, help.Name)
@@ -117,8 +121,25 @@ func optionsOf(flags []cli.Flag, words map[string][]string) (all []choice) {
 	return all
 }
 
+// mdoc is a description for the man page: a line a sentence, and what is indented as it is.
+func mdoc(text string) string {
+	var b strings.Builder
+	for _, part := range strings.Split(text, "\n\n") {
+		switch {
+		case b.Len() > 0 && !strings.HasPrefix(part, " "):
+			b.WriteString(".Pp\n")
+		case strings.HasPrefix(part, " "):
+			b.WriteString(".Pp\n.Dl " + strings.TrimSpace(part) + "\n")
+			continue
+		}
+		b.WriteString(regexp.MustCompile(`([.:]) +`).ReplaceAllString(strings.Join(strings.Fields(part), " "), "$1\n") + "\n")
+	}
+	return b.String()
+}
+
 var pieces = template.Must(template.New("").Funcs(template.FuncMap{
 	"join":     strings.Join,
+	"mdoc":     mdoc,
 	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + text[1:] },
 	"escape":   func(quote, text string) string { return strings.ReplaceAll(text, "'", quote) },
 	"colons":   func(text string) string { return strings.ReplaceAll(text, ":", `\:`) },
@@ -135,6 +156,12 @@ var pieces = template.Must(template.New("").Funcs(template.FuncMap{
 {{sentence .Usage}}.
 {{if .Default}}The default is {{.Default}}.
 {{end}}{{end}}{{end}}
+
+{{- define "man about"}}{{mdoc .About}}{{end}}
+
+{{- define "man exits"}}{{range .}}.It {{.Code}}
+{{sentence .Means}}.
+{{end}}{{end}}
 
 {{- define "man checks"}}{{range .}}.It {{.ID}}
 {{sentence .Question}}

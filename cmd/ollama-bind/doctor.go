@@ -21,10 +21,10 @@ func (p program) doctorCommand() *cli.Command {
 		Name:  "doctor",
 		Usage: "check everything between OLLAMA_HOST and a container, and name the cure",
 		Description: "Looks, and changes nothing. It asks from inside the containers that " +
-			"--container names, or every running one whose environment names Ollama, or " +
-			"else a temporary one. The report begins with versions and is made to be " +
-			"pasted: it has ~ for your home folder, and of all settings only OLLAMA_HOST " +
-			"and what a container has for Ollama and its proxy.",
+			"--container names; without that, from every running one whose environment " +
+			"names Ollama, or from a temporary one. The report begins with versions and is " +
+			"meant to be pasted: ~ stands for your home folder, and of all settings it shows " +
+			"only OLLAMA_HOST and what a container has for Ollama and its proxy.",
 		Flags: []cli.Flag{
 			containerFlag(),
 			runtimeFlag(),
@@ -93,6 +93,14 @@ type checkRow struct {
 }
 
 func (p program) doctor(c *cli.Context) error {
+	checks, err := chosenChecks(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("list-checks") {
+		p.listChecks(c, checks)
+		return nil
+	}
 	host, err := readHost(c)
 	if err != nil {
 		return err
@@ -104,14 +112,6 @@ func (p program) doctor(c *cli.Context) error {
 	question, err := readProbe(c)
 	if err != nil {
 		return err
-	}
-	checks, err := chosenChecks(c)
-	if err != nil {
-		return err
-	}
-	if c.Bool("list-checks") {
-		p.listChecks(c, checks)
-		return nil
 	}
 	question.Runner, question.Port = p.runner(runtimeDeadline), host.Port
 	m, err := p.machine()

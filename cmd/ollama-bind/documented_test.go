@@ -39,7 +39,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 func TestFilesAreDocumented(t *testing.T) {
 	const state = "~/Library/Application Support/ollama-bind"
 	envFile := homebrew.EnvFile("/", func(string) string { return "" })
-	files := []string{state + "/backups", state + "/failed.log", state + "/lock", "~" + envFile}
+	files := []string{state + "/backups", state + "/last.log", state + "/lock", "~" + envFile, "~/Library/Application Support/Ollama/db.sqlite"}
 	for _, label := range homebrew.Labels() {
 		files = append(files, homebrew.Agents("~")+"/"+label+".plist", homebrew.Daemons+"/"+label+".plist")
 	}

@@ -22,14 +22,14 @@ const (
 
 // exit is one way for a command to end.
 type exit struct {
-	code  int
-	means string
+	Code  int
+	Means string
 }
 
 // exitMeans is what the codes have in common.
 var exitMeans = []exit{
 	{exitOK, "done, or already in the wanted state"},
-	{exitFailed, "failed, and nothing is left half done; unless the error says so"},
+	{exitFailed, "failed; nothing is left half done, unless the error says so"},
 	{exitUsage, "wrong usage; nothing was run"},
 	{exitNotWanted, "not in the wanted state: status, a dry run with changes, a doctor check that fails, a probe that did not get through"},
 	{exitUndone, "applied, but the proof failed, and the previous state was restored"},
@@ -45,7 +45,7 @@ var exits = map[string]map[int]string{
 	"status": {exitOK: "Ollama listens as wanted", exitFailed: "the service could not be looked at", exitUsage: "",
 		exitNotWanted: "it does not", exitNothingHere: "no Ollama service was found", exitInterrupted: "interrupted"},
 	"rollback": {exitOK: "everything is as before, or there was nothing to take back", exitFailed: "", exitUsage: "",
-		exitNotWanted: "--dry-run: there is something to take back", exitUndone: "", exitNothingHere: "", exitInterrupted: ""},
+		exitNotWanted: "--dry-run: there is something to take back", exitUndone: "", exitNothingHere: "launchd is not here, or the service is gone", exitInterrupted: ""},
 	"doctor": {exitOK: "nothing found that keeps containers from Ollama", exitFailed: "it could not look", exitUsage: "",
 		exitNotWanted: "a check fails", exitInterrupted: "interrupted"},
 	"probe": {exitOK: "every container that was asked reaches Ollama", exitFailed: "it could not ask", exitUsage: "",
@@ -59,9 +59,9 @@ var exits = map[string]map[int]string{
 // exitsOf are the codes of a command; "" has all.
 func exitsOf(command string) (all []exit) {
 	for _, e := range exitMeans {
-		means, has := exits[command][e.code]
+		means, has := exits[command][e.Code]
 		if command == "" || has {
-			all = append(all, exit{e.code, cmp.Or(means, e.means)})
+			all = append(all, exit{e.Code, cmp.Or(means, e.Means)})
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -23,13 +24,13 @@ import (
 func (p program) fixCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "fix",
-		Usage: "set OLLAMA_HOST for this Mac's Ollama, restart it, and prove that it listens",
-		Description: "Finds the Ollama that runs here, and sets OLLAMA_HOST where it lasts: in " +
-			"Homebrew's env file and the service's plist (plist), or in the " +
-			"settings of Ollama.app. It changes nothing else, keeps a backup, and restarts " +
-			"the service. Then it waits until the service's own process listens on the " +
-			"address and answers. If that does not happen, everything is put back. Run " +
-			"again, it changes nothing.",
+		Usage: "make this Mac's Ollama listen on all interfaces, and prove that it does",
+		Description: "Finds the Ollama that runs here, and sets the address where it lasts: in " +
+			"Homebrew's env file and the service's property list (plist), in the plist of " +
+			"another LaunchAgent, or with Ollama.app's own switch. It changes nothing else, " +
+			"keeps a backup, and restarts the service. Then it waits until the service's own " +
+			"process listens and answers; if it does not, everything is put back. A second " +
+			"fix changes nothing. For ollama serve in a terminal it says what to type.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),
@@ -89,7 +90,7 @@ func refuse(m service.Machine) func(rebind.Plan) error {
 func readHost(c *cli.Context) (ollama.Host, error) {
 	host, err := ollama.CheckHost(c.String("host"))
 	if err != nil {
-		return host, &usageError{fmt.Sprintf("--host %v", err), withFlag(c, "host", "0.0.0.0:11434")}
+		return host, &usageError{fmt.Sprintf("%s %v", hostSource(c), err), withFlag(c, "host", "0.0.0.0:11434")}
 	}
 	return host, nil
 }
@@ -104,7 +105,7 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 	ip, err := netip.ParseAddr(host.Name)
 	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(doctor.Addresses(), ip.Unmap()) {
 		return host, &usageError{
-			fmt.Sprintf("--host %q is not an address of this machine: Ollama would exit at once, again and again", c.String("host")),
+			fmt.Sprintf("%s %q is not an address of this machine: Ollama would exit at once, again and again", hostSource(c), c.String("host")),
 			"ifconfig | grep inet",
 		}
 	}
@@ -188,14 +189,17 @@ func occasional(plan rebind.Plan, out rebind.Outcome, json bool) []warning {
 	return all
 }
 
+// A line of the env file that Homebrew skips can be why the setting does not last.
+const notLasting, suspicious = "not-lasting", "env-file-suspicious"
+
 // standing are the warnings that hold for as long as the state is what it is.
 func standing(f advice.Facts) []warning {
 	var all []warning
 	if message := advice.Lasting(f); message != "" {
-		all = append(all, warning{"not-lasting", message})
+		all = append(all, warning{notLasting, message})
 	}
-	for _, text := range advice.Suspicious(f.State) {
-		all = append(all, warning{"env-file-suspicious", f.State.Lasting().File.Path + ": " + text})
+	if lines := advice.Suspicious(f.State); len(lines) > 0 {
+		all = append(all, warning{suspicious, f.State.Lasting().File.Path + ": " + strings.Join(lines, "; ")})
 	}
 	for _, a := range advice.All(f) {
 		if a.ID == "two-jobs" || a.ID == service.SeveralServices {
@@ -249,7 +253,7 @@ func (p program) printFix(r report, plan rebind.Plan) {
 		p.printPlan(r, plan)
 		return
 	}
-	defer p.tell.warnings(r.Warnings)
+	defer p.tell.warnings(r.Warnings, nil)
 	p.tell.printRows(r)
 	p.tell.printf("")
 	host := plan.Goal.Host
@@ -286,7 +290,7 @@ func (p program) printPlan(r report, plan rebind.Plan) {
 	if plan.Held {
 		p.tell.printf("would leave the running service alone")
 	}
-	p.tell.warnings(r.Warnings)
+	p.tell.warnings(r.Warnings, nil)
 	if store, err := backup.DefaultStore(); err == nil {
 		p.tell.printf("nothing was changed; the backup would go to %s", p.tell.tilde(store.Backups()))
 	}

@@ -13,7 +13,7 @@ import (
 // firstSteps is what those see who type the program's name alone.
 const firstSteps = `ollama-bind makes the Ollama on this Mac reachable from containers.
 
-   status     show where OLLAMA_HOST is set, and who listens
+   status     show where the address is set, and who listens
    probe      ask from inside your containers whether they reach Ollama
    fix        make Ollama listen on all interfaces, prove it, keep a backup
    rollback   put back what was there before
@@ -36,11 +36,11 @@ var examples = map[string][]example{
 	"fix": {
 		{"ollama-bind fix --dry-run", "see the change first"},
 		{"ollama-bind fix", "listen on all interfaces, port 11434"},
-		{"ollama-bind fix --host 192.168.1.10", "on one address alone"},
-		{"ollama-bind fix --no-restart", "the next start of Ollama applies it"},
+		{"ollama-bind fix --host 192.168.1.10", "on one address only"},
+		{"ollama-bind fix --no-restart", "take effect at Ollama's next start"},
 	},
 	"status": {
-		{"ollama-bind status", "look"},
+		{"ollama-bind status", "have a look"},
 		{"ollama-bind status --json | jq .advice", "for scripts"},
 	},
 	"rollback": {
@@ -49,13 +49,13 @@ var examples = map[string][]example{
 	},
 	"doctor": {
 		{"ollama-bind doctor", "the whole report"},
-		{"ollama-bind doctor --container open-webui", "and that container's view"},
-		{"ollama-bind doctor --check listeners", "one check alone"},
+		{"ollama-bind doctor --container open-webui", "and what that container sees"},
+		{"ollama-bind doctor --check listeners", "one check only"},
 	},
 	"probe": {
 		{"ollama-bind probe", "all that use Ollama"},
-		{"ollama-bind probe --container open-webui", "that one"},
-		{"ollama-bind probe --url http://192.168.1.10:11434", "that URL"},
+		{"ollama-bind probe --container open-webui", "one container"},
+		{"ollama-bind probe --url http://192.168.1.10:11434", "another URL"},
 	},
 	"url": {
 		{"export OLLAMA_BASE_URL=$(ollama-bind url)", "for a script"},
@@ -183,8 +183,8 @@ func (p *page) end(command string) {
 	}
 	p.head("EXIT STATUS")
 	for _, e := range exitsOf(command) {
-		lines := folded(e.means, width-margin-6)
-		p.line(margin, fmt.Sprintf("%-6d%s", e.code, lines[0]))
+		lines := folded(e.Means, width-margin-6)
+		p.line(margin, fmt.Sprintf("%-6d%s", e.Code, lines[0]))
 		for _, line := range lines[1:] {
 			p.line(margin+6, line)
 		}

@@ -27,20 +27,21 @@ func (p program) probeCommand() *cli.Command {
 		Name:      "probe",
 		Usage:     "ask from inside containers whether they reach Ollama, and what it takes",
 		ArgsUsage: "[CONTAINER...]",
-		Description: "Asks from inside the containers: for Ollama, by the URLs that their " +
-			"environment has and by each of the host's names, and for two listeners of its " +
-			"own, one on 127.0.0.1 and one on all interfaces. So it shows whether a rebind " +
-			"helps. A CONTAINER may also be a service of compose or of a swarm. Without any " +
-			"it asks every running container whose environment names Ollama, or else a " +
-			"temporary one. Nothing is pulled.",
+		Description: "Asks from inside containers: for Ollama, at the URLs in their environment and " +
+			"by each name of the host, and for two listeners of its own, one on 127.0.0.1 and " +
+			"one on all interfaces. That shows whether a rebind would help. A CONTAINER can " +
+			"also be a service of Compose or Swarm. Without one, it asks every running " +
+			"container whose environment names Ollama, or a temporary one. It asks with the " +
+			"container's own python3, node, curl or wget; if there is none, a temporary " +
+			"container on the same network asks instead. It never pulls an image.",
 		Flags: []cli.Flag{
 			containerFlag(),
-			&cli.StringFlag{Name: "image", Usage: "fetch from a temporary container of `IMAGE`, on the network of each container"},
+			&cli.StringFlag{Name: "image", Usage: "ask from a temporary container of `IMAGE`, on the network of each container"},
 			runtimeFlag(),
 			&cli.StringFlag{Name: "url", Usage: "ask for `URL`, whatever the environment of the containers says"},
-			&cli.StringFlag{Name: "origin", Usage: "send `ORIGIN` along, as a web page from there would"},
+			&cli.StringFlag{Name: "origin", Usage: "send `ORIGIN`, as a web page from there would"},
 			hostFlag(),
-			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "the `TIME` that all of it may take"},
+			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "the `TIME` that the whole command may take"},
 			jsonFlag(),
 		},
 		Action: p.probe,
@@ -52,7 +53,7 @@ func containerFlag() cli.Flag {
 }
 
 func runtimeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "runtime", Usage: "ask `TOOL` alone: " + strings.Join(container.Tools(), ", ")}
+	return &cli.StringFlag{Name: "runtime", Usage: "ask only `TOOL`: " + strings.Join(container.Tools(), ", ")}
 }
 
 const (

@@ -20,19 +20,20 @@ func (p program) rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rollback",
 		Usage: "put back what fix changed, byte for byte, and prove that too",
-		Description: "Restores what the fixes of the service that was fixed last changed, as it was " +
-			"before the first of them, restarts the service, and waits until it listens where " +
-			"it did before. If someone changed a file in the meantime, only the setting is " +
-			"taken out. Run again, there is nothing to take back. Backups of fixes in " +
-			"effect are kept; of others, the newest 20.",
+		Description: "Puts back what fix changed, as it was before the first fix of the service that " +
+			"was fixed last. It restarts the service, and waits until it listens where it did " +
+			"before. From a file that was changed since the fix, only the setting is taken " +
+			"out; if the setting itself was changed, the file is left alone. A second " +
+			"rollback finds nothing to take back. Backups of fixes in effect are kept, and " +
+			"the newest 20 of the others.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the change as a diff and stop"},
 			showValuesFlag(),
 			serviceFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "take back the fixes of all services"},
 			&cli.BoolFlag{Name: "list", Usage: "list the backups and stop"},
-			&cli.StringFlag{Name: "to", Usage: "go back to the backup whose `ID` begins so"},
-			&cli.BoolFlag{Name: "force", Usage: "restore even if the file was changed since"},
+			&cli.StringFlag{Name: "to", Usage: "go back to this backup; the beginning of the `ID` is enough"},
+			&cli.BoolFlag{Name: "force", Usage: "restore the file even if it was changed since the fix"},
 			timeoutFlag(),
 			jsonFlag(),
 			quietFlag(),
@@ -131,7 +132,7 @@ func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
 		p.printPlan(r, plan)
 		return
 	}
-	defer p.tell.warnings(r.Warnings)
+	defer p.tell.warnings(r.Warnings, nil)
 	p.tell.printRows(r)
 	if len(r.Layers) > 0 {
 		p.tell.printf("")
@@ -144,9 +145,9 @@ func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
 		p.tell.say(good, "nothing to do: already as it was before")
 		return
 	case plan.Unset && plan.Goal.Value != nil:
-		p.tell.say(good, "the files were not as the fix left them: what they had before it was put into them, and nothing else was touched")
+		p.tell.say(good, "the files were changed since the fix: the setting from before it was put back, and nothing else was touched")
 	case plan.Unset:
-		p.tell.say(good, "the files were not as the fix left them: the setting was taken out of them, and nothing else was touched")
+		p.tell.say(good, "the files were changed since the fix: the setting was taken out, and nothing else was touched")
 	case plan.Unload:
 		p.tell.say(good, "restored; the service is not loaded, as before the fix")
 	case plan.Held:
@@ -157,9 +158,9 @@ func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:
-		p.tell.say(careful, "restored, and the service was loaded again; it need not answer, as it did not before the fix")
+		p.tell.say(careful, "restored, and the service was loaded again; it may not answer, as it did not before the fix")
 	case !plan.Reload:
-		p.tell.say(good, "restored; the service had no need to be restarted")
+		p.tell.say(good, "restored; the service did not have to be restarted")
 	default:
 		p.tell.say(good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}

@@ -19,9 +19,10 @@ const statusTime = 15 * time.Second
 func (p program) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
-		Usage: "show where OLLAMA_HOST is set, what launchd holds, and who listens",
-		Description: "Looks at the layers through which the setting reaches a socket, and changes " +
-			"nothing.",
+		Usage: "show where the address is set, what runs, and who listens",
+		Description: "Shows each layer that the setting passes through on its way to the socket, " +
+			"whether the last fix still holds, and, if Ollama does not listen as wanted, why. " +
+			"It changes nothing.",
 		Flags:  []cli.Flag{hostFlag(), serviceFlag(), plistFlag(), jsonFlag()},
 		Action: p.status,
 	}
@@ -106,5 +107,5 @@ func (p program) printStatus(r report, s service.State) {
 	if r.ContainerURL != nil {
 		p.tell.paste("from a container: ", *r.ContainerURL)
 	}
-	p.tell.warnings(r.Warnings)
+	p.tell.warnings(r.Warnings, r.Advice)
 }

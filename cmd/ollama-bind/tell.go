@@ -204,9 +204,21 @@ func escaped(doc string) string {
 	return b.String()
 }
 
-func (t teller) warnings(all []warning) {
-	for _, w := range all {
-		t.note("warning", t.tilde(w.Message))
+// warnings leaves out what the advice has said already, and says in one line what has one
+// cause.
+func (t teller) warnings(all []warning, said *adviceObject) {
+	var lines []string
+	for i, w := range all {
+		switch {
+		case said != nil && said.ID == w.ID:
+		case i > 0 && w.ID == suspicious && all[i-1].ID == notLasting && len(lines) > 0:
+			lines[len(lines)-1] += "; " + w.Message
+		default:
+			lines = append(lines, w.Message)
+		}
+	}
+	for _, line := range lines {
+		t.note("warning", t.tilde(line))
 	}
 }
 

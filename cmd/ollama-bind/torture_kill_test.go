@@ -712,7 +712,7 @@ func (j judge) cleared() error {
 	before := j.before.under(j.state)
 	for path := range readWorld(j.state) {
 		_, was := before[path]
-		if base := filepath.Base(path); !was && base != "lock" && base != "failed.log" && base != "backups" && path != j.state {
+		if base := filepath.Base(path); !was && base != "lock" && base != "last.log" && base != "backups" && path != j.state {
 			return fmt.Errorf("%s is left", path)
 		}
 	}

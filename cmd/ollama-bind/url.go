@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	neturl "net/url"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,14 +44,14 @@ func (p program) urlCommand() *cli.Command {
 		Name:      "url",
 		ArgsUsage: "[URL]",
 		Usage:     "print the URL at which a container finds this machine's Ollama",
-		Description: "Replaces localhost, and other addresses that mean this very machine, by the name that\n" +
-			"the runtime has for it. Everything else stays as it is. Without a URL it is that of\n" +
-			"the Ollama service. For scripts:\n" +
+		Description: "Replaces localhost, and other addresses that mean this machine, with the runtime's\n" +
+			"name for it. Everything else stays as it is. Without a URL it takes that of the\n" +
+			"Ollama that runs here. For scripts:\n" +
 			"\n" +
 			"   export OLLAMA_BASE_URL=$(ollama-bind url)",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Usage: "the `URL` that works on this machine"},
-			&cli.StringFlag{Name: "runtime", Usage: "ask nobody, take the name that `RUNTIME` has: " + strings.Join(sortedKeys(hostNames), ", ")},
+			&cli.StringFlag{Name: "runtime", Usage: "use the name of `RUNTIME`, and ask none: " + strings.Join(sortedKeys(hostNames), ", ")},
 			jsonFlag(),
 		},
 		Action: p.url,
@@ -87,12 +88,15 @@ func (p program) url(c *cli.Context) error {
 		return err
 	}
 	r.OK, r.Host = true, host
+	if kept, err := neturl.Parse(r.URL); err == nil && kept.Hostname() != host && !strings.HasSuffix(kept.Hostname(), ".internal") {
+		r.Warnings = append(r.Warnings, warning{"host-kept", "only localhost and what means the same is replaced: " + kept.Hostname() + " stays as it is"})
+	}
 	if c.Bool("json") {
 		p.tell.json(r)
 		return nil
 	}
 	p.tell.printf("%s", r.URL)
-	p.tell.warnings(r.Warnings)
+	p.tell.warnings(r.Warnings, nil)
 	return nil
 }
 

@@ -61,6 +61,9 @@ func without(c *cli.Context, flag string) (rest []string) {
 	return rest
 }
 
+// wasTyped reports whether a flag with a value was typed; a variable can set it too.
+func wasTyped(c *cli.Context, flag string) bool { return len(without(c, flag)) < len(asTyped(c)) }
+
 func unknownCommand(c *cli.Context, word string) error {
 	var names []string
 	for _, command := range c.App.VisibleCommands() {
@@ -86,7 +89,11 @@ func unknownFlag(c *cli.Context, flag string) error {
 	}
 	meant := nearest(flag, names)
 	if meant == "" {
-		return &usageError{fmt.Sprintf("%s has no flag --%s", command, flag), name + " " + command + " --help"}
+		dashes := "--"
+		if slices.Contains(asTyped(c), "-"+flag) {
+			dashes = "-"
+		}
+		return &usageError{fmt.Sprintf("%s has no flag %s%s", command, dashes, flag), name + " " + command + " --help"}
 	}
 	line := replaced(c, "--"+flag, "--"+meant)
 	for _, word := range asTyped(c) {

@@ -23,7 +23,7 @@ func NotFound(f Facts) Advice {
 	if !errors.As(f.Err, &e) {
 		return Advice{ID: "failed", Level: Fail, Check: "agent-found", Message: f.Err.Error()}
 	}
-	a := Advice{ID: e.ID, Level: Fail, Check: "agent-found", Message: e.Error()}
+	a := Advice{ID: e.ID, Level: Fail, Check: "agent-found", Message: e.Error(), Hint: e.Hint}
 	switch e.ID {
 	case "no-launchctl":
 		a.Check, a.Level = "platform", Warn

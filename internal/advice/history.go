@@ -137,7 +137,7 @@ func lastingDrift(s service.State, fixed service.Goal, last backup.Receipt) Drif
 		return Drift{}
 	case layer.State == service.Unknown:
 		d.ID, d.Message = "env-file-unusable", "Homebrew's env file cannot be used: "+layer.Detail
-	case !known && layer.State == service.Missing:
+	case !known:
 		d.ID, d.Message = "env-file-left-out", "the last fix did not write Homebrew's env file"
 	case layer.State == service.Missing:
 		d.ID, d.Message = "env-file-deleted", "Homebrew's env file was deleted since the fix"

@@ -10,14 +10,13 @@ import (
 // Backups is the folder with a folder for each backup.
 func (s Store) Backups() string { return s.backups() }
 
-// KeepLog writes what a run did beside the receipt of its backup, or, for a run that
-// has left no backup, into the state folder in place of the one before. It returns the
-// path.
+// KeepLog writes what a run did beside the receipt of its backup. A run that kept no
+// backup replaces last.log in the state folder. It returns the path.
 func (s Store) KeepLog(id, text string) (string, error) {
 	if err := s.prepare(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(s.Dir, "failed.log")
+	path := filepath.Join(s.Dir, "last.log")
 	if id != "" {
 		path = filepath.Join(s.backups(), id, "log")
 	}

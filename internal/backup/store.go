@@ -268,7 +268,7 @@ func (s Store) Find(prefix string) (id string, err error) {
 	case len(found) == 0:
 		return "", fmt.Errorf("backup %q: %w", prefix, errNoBackup)
 	case len(found) > 1:
-		return "", fmt.Errorf("backup %q: %d of them begin so", prefix, len(found))
+		return "", fmt.Errorf("backup %q: the IDs of %d backups begin with that", prefix, len(found))
 	}
 	return found[0], nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -103,21 +104,32 @@ func LineOf(data []byte, name string) int {
 
 // Suspicious lists the lines of an env file that were probably meant to set a
 // variable in another way than Homebrew understands them: with export, in
-// quotes, or with a comment behind the value. Each is a sentence that begins
-// with the line's number and shows no value. A file that ParseEnv refuses has
-// worse problems, and none of these.
+// quotes, or with a comment behind the value. There is one sentence for each
+// mistake; it begins with the numbers of its lines and shows no value. A file
+// that ParseEnv refuses has worse problems, and none of these.
 func Suspicious(data []byte, name string) []string {
 	if checkEnv(data) != nil {
 		return nil
 	}
 	var all []string
+	lines := map[string][]string{}
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
 		s, _ := parseLine(line)
 		for _, doubt := range s.doubts(name) {
-			all = append(all, fmt.Sprintf("line %d: %s", number, doubt))
+			if lines[doubt] == nil {
+				all = append(all, doubt)
+			}
+			lines[doubt] = append(lines[doubt], strconv.Itoa(number))
 		}
+	}
+	for i, doubt := range all {
+		where := "line "
+		if len(lines[doubt]) > 1 {
+			where = "lines "
+		}
+		all[i] = where + strings.Join(lines[doubt], " and ") + ": " + doubt
 	}
 	return all
 }

@@ -131,8 +131,8 @@ func TestSuspicious(t *testing.T) {
 		{"\nexport OLLAMA_HOST=1\n", []string{"line 2: " + export}},
 		{" export\t OLLAMA_HOST = 1\n", []string{"line 1: " + export}},
 		{"export OLLAMA_HOST\nexport  =1\nexport X OLLAMA_HOST=1", nil},
-		{"OLLAMA_HOST=\"0.0.0.0\"\nOLLAMA_HOST = '0.0.0.0\n", []string{"line 1: " + quotes, "line 2: " + quotes}},
-		{"OLLAMA_HOST=0.0.0.0 # lan\nOLLAMA_HOST=0\t#\n", []string{"line 1: " + comment, "line 2: " + comment}},
+		{"OLLAMA_HOST=\"0.0.0.0\"\nOLLAMA_HOST = '0.0.0.0\n", []string{"lines 1 and 2: " + quotes}},
+		{"OLLAMA_HOST=0.0.0.0 # lan\nOLLAMA_HOST=0\t#\n", []string{"lines 1 and 2: " + comment}},
 		{"OLLAMA_HOST= # lan\n", []string{"line 1: " + comment}},
 		{"OLLAMA_HOST=\"0.0.0.0\" # lan\n", []string{"line 1: " + quotes, "line 1: " + comment}},
 	} {
