@@ -18,8 +18,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// Everything that urfave/cli v2 does by itself and this program wants otherwise
-// is dealt with in this file and in words.go:
+// This file and words.go change what urfave/cli v2 does by default:
 //
 //   - flags after a positional argument become arguments, so that
 //     `fix x.plist --dry-run` would run the real fix: arrange puts flags first, and
@@ -106,8 +105,8 @@ func (p program) tame(c *cli.Command) {
 	}
 }
 
-// arrange puts the flags of a command in front of what it takes besides, which is where
-// package flag finds them.
+// arrange puts a command's flags in front of its arguments, which is where package flag
+// finds them.
 func arrange(app *cli.App, args []string) ([]string, error) {
 	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
 	if at < 0 || app.Command(args[at]) == nil || isOneOf(args[0], "-h", "--help", "-v", "--version") {
@@ -150,7 +149,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 
 func isOneOf(word string, words ...string) bool { return slices.Contains(words, word) }
 
-// flagOf is the flag that a word of the command line stands for, nil for none.
+// flagOf is the flag that a word on the command line stands for, or nil.
 func flagOf(c *cli.Command, word string) cli.Flag {
 	if !strings.HasPrefix(word, "-") {
 		return nil
@@ -174,7 +173,7 @@ func isList(flag cli.Flag) bool {
 	return is
 }
 
-// ignored lists for a flag of a command those that would be ignored beside it.
+// ignored lists, for each flag of a command, the flags that it would make useless.
 var ignored = map[string]map[string][]string{
 	"fix":      {"json": {"quiet"}, "service": {"plist"}},
 	"status":   {"service": {"plist"}},
@@ -182,10 +181,10 @@ var ignored = map[string]map[string][]string{
 	"doctor":   {"list-checks": {"container", "host", "plist", "runtime", "service"}, "service": {"plist"}},
 }
 
-// needs lists the flags that mean nothing without another one.
+// needs lists the flags that mean nothing without another.
 var needs = map[string]string{"show-values": "dry-run"}
 
-// badFlags refuses flags without a value, and those that would be ignored.
+// badFlags refuses flags without a value, and flags that would be ignored.
 func badFlags(c *cli.Context) error {
 	for _, flag := range c.Command.Flags {
 		flagName := flag.Names()[0]
@@ -225,7 +224,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return &usageError{message, strings.TrimSpace(name+" "+commandOf(c)) + " --help"}
 }
 
-// commandOf is the name of the command, "" where there is none.
+// commandOf is the name of the command, or "".
 func commandOf(c *cli.Context) string {
 	if c.Command == nil || c.Command.Name == name {
 		return ""
@@ -233,8 +232,8 @@ func commandOf(c *cli.Context) string {
 	return c.Command.Name
 }
 
-// asUsage catches what cli reports with an exit code of its own: --help with
-// something behind it.
+// asUsage catches what cli reports with an exit code of its own: arguments after
+// --help.
 func asUsage(err error) error {
 	var coder cli.ExitCoder
 	if errors.As(err, &coder) {
@@ -245,7 +244,7 @@ func asUsage(err error) error {
 
 // The flags that several commands share, fresh for each command.
 
-// hostVariable is --host for those who cannot give a flag.
+// hostVariable sets --host for programs that cannot pass a flag.
 const hostVariable = "OLLAMA_BIND_HOST"
 
 // hostSource is where the address comes from.
@@ -262,7 +261,7 @@ func hostFlag() cli.Flag {
 		Value: ollama.Host{Port: ollama.DefaultPort}.String(),
 		Usage: "the `ADDRESS` for Ollama to listen on: one of this machine's, or 0.0.0.0 for all of them",
 	}
-	if os.Getenv(hostVariable) != "" { // cli takes an empty one for a value
+	if os.Getenv(hostVariable) != "" { // cli would take an empty variable for a value
 		flag.EnvVars = []string{hostVariable}
 	}
 	return flag

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// meaning is what a piece of text is worth to its reader: the code of one of the
-// sixteen colours that every terminal has, in the shades that its owner chose. All
-// have two digits: text/tabwriter counts them, and columns have to stay straight.
+// meaning is what a piece of text tells its reader: the code of one of the sixteen
+// colours that every terminal has, in the shades its owner chose. All have two digits,
+// because text/tabwriter counts them, and columns have to stay straight.
 type meaning string
 
 const (
@@ -19,21 +19,21 @@ const (
 	good       meaning = "32"
 	careful    meaning = "33"
 	bad        meaning = "31"
-	detail     meaning = "02" // faint, which unlike grey shows on light and dark alike
+	detail     meaning = "02" // faint: unlike grey it shows on light and dark backgrounds
 )
 
-// stream is stdout or stderr, and what can be shown there. One with a Writer alone
-// is a pipe or a file.
+// stream is stdout or stderr, and what it can show. One with only a Writer is a pipe or
+// a file.
 type stream struct {
 	io.Writer
 	colour bool
-	ascii  bool // it is a terminal that does not know UTF-8
-	lively bool // it is a terminal where a line can replace another one
+	ascii  bool // a terminal without UTF-8
+	lively bool // a terminal on which one line can replace another
 }
 
-// newStream decides. NO_COLOR (no-color.org) goes before FORCE_COLOR (force-color.org)
-// and CLICOLOR_FORCE, which go before CLICOLOR=0 (bixense.com/clicolors). A terminal that has not said what it is
-// counts as a dumb one.
+// newStream decides. NO_COLOR (no-color.org) overrides FORCE_COLOR (force-color.org)
+// and CLICOLOR_FORCE, which override CLICOLOR=0 (bixense.com/clicolors). A terminal
+// that does not say what it is counts as dumb.
 func newStream(w io.Writer, terminal bool, getenv func(string) string) stream {
 	term, force := getenv("TERM"), cmp.Or(getenv("FORCE_COLOR"), getenv("CLICOLOR_FORCE"))
 	still := getenv("NO_COLOR") != "" || term == "dumb" || terminal && term == ""

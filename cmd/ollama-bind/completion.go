@@ -11,9 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The completions are files of their own, whose words make docs writes. What cli
-// brings for it runs the program at every TAB, and in bash evaluates the line that is
-// being typed.
+// The completions are files whose word lists make docs writes. cli's own completion
+// runs the program at every TAB, and in bash evaluates the line being typed.
 var (
 	//go:embed completions/ollama-bind.bash
 	bashCompletion string
@@ -65,7 +64,7 @@ func (p program) completion(c *cli.Context) error {
 	if !ok {
 		return &usageError{fmt.Sprintf("there is no completion for %q, only for: %s", c.Args().First(), shells), hint}
 	}
-	// As it is: it is for a shell, and has its tabs.
+	// unescaped: it is for a shell, and has tabs
 	_, err := io.WriteString(p.tell.out, script)
 	return err
 }

@@ -50,8 +50,8 @@ type doctorReport struct {
 	Error    *errorObject  `json:"error"`
 }
 
-// versions are what a report about this program has to begin with; null for what is not
-// there or does not say.
+// versions open every report about this program; null for what is not there or does not
+// say.
 type versions struct {
 	OllamaBind string  `json:"ollama_bind"`
 	MacOS      *string `json:"macos"`
@@ -130,7 +130,7 @@ func (p program) doctor(c *cli.Context) error {
 	_, done := p.tell.spin("looking at everything")
 	seen := q.Gather(c.Context, checks)
 	done()
-	if c.Context.Err() != nil { // what was cut short has nothing to say
+	if c.Context.Err() != nil { // a look that was cut short says nothing
 		return cutShort(c.Context, "")
 	}
 	r := p.newDoctorReport(doctor.Run(seen, checks), seen)
@@ -186,7 +186,7 @@ func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) doctorReport {
 	r := emptyDoctorReport()
 	for _, f := range findings {
-		// It gets pasted in public, in either form.
+		// Both forms get pasted in public.
 		r.Checks = append(r.Checks, checkRow{
 			ID:       f.ID,
 			Status:   string(f.Status),
@@ -247,8 +247,8 @@ func (p program) printDoctor(r doctorReport) {
 	}
 }
 
-// printCheck writes what is behind a finding that matters. Its summary is in the
-// table; what several have is told once.
+// printCheck writes the evidence behind a finding that matters. The table has its
+// summary; what several checks share is said once.
 func (p program) printCheck(check checkRow, told map[string]bool) {
 	if check.Evidence == "" && (check.Fix == "" || told[check.Fix]) {
 		return

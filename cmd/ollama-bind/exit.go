@@ -37,8 +37,7 @@ var exitMeans = []exit{
 	{exitInterrupted, "interrupted, after putting things back"},
 }
 
-// exits says of the commands with which codes they end, and what that means where there
-// is more to say.
+// exits lists the codes of each command, and what they mean where there is more to say.
 var exits = map[string]map[int]string{
 	"fix": {exitOK: "Ollama listens as wanted, now or already before", exitFailed: "", exitUsage: "",
 		exitNotWanted: "--dry-run: there is something to change", exitUndone: "", exitNothingHere: "no Ollama service was found", exitInterrupted: ""},
@@ -70,7 +69,7 @@ func exitsOf(command string) (all []exit) {
 // errNotWanted is the answer "no" of a command that did its work.
 var errNotWanted = errors.New("not in the wanted state")
 
-// usageError is a command line that nothing was run for.
+// usageError is a bad command line; nothing was run.
 type usageError struct {
 	message string
 	hint    string

@@ -79,14 +79,15 @@ func (p program) fix(c *cli.Context) error {
 	return p.reportFix(ctx, c, m, w, plan, out, err)
 }
 
-// refuse is why a plan must not be carried out.
+// refuse says why a plan must not be carried out.
 func refuse(m service.Machine) func(rebind.Plan) error {
 	return func(p rebind.Plan) error {
 		return advice.Refusal(factsOf(m, p.State, nil, p.Goal, true), p)
 	}
 }
 
-// readHost reads --host, and refuses what Ollama would not take as it is meant.
+// readHost reads --host, and refuses a value that Ollama would take in another way than
+// it was meant.
 func readHost(c *cli.Context) (ollama.Host, error) {
 	host, err := ollama.CheckHost(c.String("host"))
 	if err != nil {
@@ -95,8 +96,7 @@ func readHost(c *cli.Context) (ollama.Host, error) {
 	return host, nil
 }
 
-// wantedHost is readHost for somebody who is about to get it: the address has to
-// be there.
+// wantedHost is readHost for fix: the machine must have the address.
 func wantedHost(c *cli.Context) (ollama.Host, error) {
 	host, err := readHost(c)
 	if err != nil {
@@ -112,7 +112,7 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 	return host, nil
 }
 
-// leastTimeout is the shortest --timeout that is taken.
+// leastTimeout is the shortest --timeout allowed.
 const leastTimeout = 3 * time.Second
 
 // overtime is what a command may take beyond --timeout: to take things back, and for a
@@ -173,8 +173,8 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	return err
 }
 
-// occasional are the warnings about what was met on the way. That Homebrew has to
-// restart the service is for JSON: the text says it as a result.
+// occasional are warnings about what happened on the way. That Homebrew has to restart
+// the service is for JSON only: the text says it as a result.
 func occasional(plan rebind.Plan, out rebind.Outcome, json bool) []warning {
 	var all []warning
 	if s := out.State; json && plan.Held && s.Ran() {
@@ -192,7 +192,7 @@ func occasional(plan rebind.Plan, out rebind.Outcome, json bool) []warning {
 // A line of the env file that Homebrew skips can be why the setting does not last.
 const notLasting, suspicious = "not-lasting", "env-file-suspicious"
 
-// standing are the warnings that hold for as long as the state is what it is.
+// standing are warnings that hold as long as the state does.
 func standing(f advice.Facts) []warning {
 	var all []warning
 	if message := advice.Lasting(f); message != "" {
@@ -209,7 +209,7 @@ func standing(f advice.Facts) []warning {
 	return all
 }
 
-// linked warns of files that have another name, which is not that of a new file.
+// linked warns of files with a second hard link: it keeps the old file.
 func linked(p rebind.Plan) (all []warning) {
 	for _, e := range p.Edits {
 		if e.File.Links > 1 {
@@ -219,8 +219,7 @@ func linked(p rebind.Plan) (all []warning) {
 	return all
 }
 
-// portMoves is said where the service has a port of its own, and nobody has asked
-// for another one.
+// portMoves warns where the service has a port of its own, and --host was not given.
 func portMoves(plan rebind.Plan, asked bool) *warning {
 	from, to := plan.State.Port(), plan.Goal.Host.Port
 	if asked || from == to || !plan.Changes() {
@@ -231,7 +230,7 @@ func portMoves(plan rebind.Plan, asked bool) *warning {
 		from, to, from, advice.FixCommand(plan.State, keep))}
 }
 
-// exposed says what binding opens, or would where launchd has not read it yet.
+// exposed says what binding opens, or would open once launchd has read it.
 func exposed(h ollama.Host, firewall string, done bool) warning {
 	what := "on " + h.Socket()
 	if h.Wildcard() {
@@ -281,7 +280,7 @@ func (p program) printFix(r report, plan rebind.Plan) {
 	}
 }
 
-// printPlan shows what would be done, and ends with what was not.
+// printPlan shows what a dry run would do, and ends by saying that nothing was changed.
 func (p program) printPlan(r report, plan rebind.Plan) {
 	p.tell.diff(r.Diff)
 	for _, step := range r.Steps {
@@ -296,7 +295,7 @@ func (p program) printPlan(r report, plan rebind.Plan) {
 	}
 }
 
-// printHeld is for files that launchd has not read: --no-restart said so.
+// printHeld reports files that launchd has not read yet, because of --no-restart.
 func (p program) printHeld(r report, plan rebind.Plan) {
 	s, written := plan.State, "already written"
 	if r.Changed {

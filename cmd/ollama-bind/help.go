@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// firstSteps is what those see who type the program's name alone.
+// firstSteps is what the bare program name prints.
 const firstSteps = `ollama-bind makes the Ollama on this Mac reachable from containers.
 
    status     show where the address is set, and who listens
@@ -23,7 +23,7 @@ Everything else is in ollama-bind --help. To begin with, have a look:
    ollama-bind status
 `
 
-// example is a command line, and what it is good for.
+// example is a command line and what it does.
 type example struct{ line, why string }
 
 var examples = map[string][]example{
@@ -66,7 +66,7 @@ var examples = map[string][]example{
 	},
 }
 
-// literal makes text a template that prints it.
+// literal makes a template that prints text.
 func literal(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
 
 func programHelp(commands []*cli.Command) string {
@@ -104,7 +104,7 @@ const (
 	column = 26 // where the text of an item begins
 )
 
-// page is help in the making, folded.
+// page builds help text, folded.
 type page struct{ strings.Builder }
 
 func (p *page) line(indent int, text string) {
@@ -119,7 +119,7 @@ func (p *page) fold(indent int, text string) {
 	}
 }
 
-// paragraphs folds text, and leaves lines alone that begin with a blank.
+// paragraphs folds text, and keeps lines that begin with a blank.
 func (p *page) paragraphs(text string) {
 	var words string
 	for line := range strings.Lines(text + "\n\n") {
@@ -139,7 +139,7 @@ func (p *page) paragraphs(text string) {
 	p.WriteString(kept + "\n")
 }
 
-// item is a name and, beside it or below, what it is.
+// item is a name and, beside or below it, what it is.
 func (p *page) item(label, text string) {
 	lines := folded(text, width-column)
 	if len(label) > column-margin-2 {
@@ -169,7 +169,7 @@ func (p *page) options(flags []cli.Flag) {
 	}
 }
 
-// end is what all help ends with; "" stands for the program itself.
+// end writes examples and exit codes; "" stands for the program itself.
 func (p *page) end(command string) {
 	if len(examples[command]) > 0 {
 		p.head("EXAMPLES")
@@ -191,7 +191,7 @@ func (p *page) end(command string) {
 	}
 }
 
-// folded cuts text into lines of at most so many characters.
+// folded breaks text into lines of at most width characters.
 func folded(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
@@ -206,7 +206,7 @@ func folded(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// option is a flag as it is described. Without an argument it is a switch.
+// option describes a flag. Without an argument it is a switch.
 type option struct {
 	Long, Short, Usage, Argument, Default string
 }

@@ -1,7 +1,7 @@
 //go:build !windows
 
-// Ollama-bind makes the Ollama that Homebrew runs on a Mac reachable from
-// containers, proves it, and can take it back.
+// Ollama-bind makes the Ollama on a Mac reachable from containers, proves it, and can
+// take it back.
 package main
 
 import (
@@ -25,8 +25,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Where things are, for stories to move: the folders of launch daemons, and of
-// applications.
+// Places that stories move: the folder of launch daemons, and that of applications.
 var daemons, applications = homebrew.Daemons, "/Applications"
 
 func main() {
@@ -40,11 +39,11 @@ type program struct {
 	late chan error
 }
 
-// run turns whatever the command returns into an exit code, and an error into
-// words, here and nowhere else.
+// run turns what the command returns into an exit code, and an error into words.
+// Nothing else does.
 func (p program) run(args []string) int {
-	// A reader that went away must not end the program between writing a file
-	// and reloading the service.
+	// A closed pipe must not end the program between writing a file and reloading the
+	// service.
 	signal.Ignore(syscall.SIGPIPE)
 	p.args = args[1:]
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT)
@@ -73,8 +72,8 @@ func (p program) run(args []string) int {
 	return exitCode(err)
 }
 
-// inTime does the work, or gives it up: a context ends what heeds it, and a disk that
-// does not answer heeds nothing.
+// inTime does the work, or gives it up: a context stops what listens to it, but a disk
+// that hangs does not.
 func (p program) inTime(work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
@@ -86,9 +85,9 @@ func (p program) inTime(work func() error) error {
 	}
 }
 
-// output remembers whether there was an answer, and that something could not be
-// written, which nobody else looks at. A reader that has gone is no such thing: it
-// has read what it wanted.
+// output remembers whether there was an answer, and the first write that failed, which
+// nothing else checks. A reader that went away is no failure: it has read what it
+// wanted.
 type output struct {
 	io.Writer
 	used bool
@@ -104,7 +103,7 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// wantsJSON looks for --json in a command line that may not even be valid.
+// wantsJSON looks for --json in a command line that may not be valid.
 func wantsJSON(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		flag, value, given := strings.Cut(arg, "=")
@@ -113,8 +112,7 @@ func wantsJSON(args []string) bool {
 	})
 }
 
-// commandName is the command that was asked for, for reports of errors that
-// came before it ran.
+// commandName is the command that was typed, for errors that came before it ran.
 func commandName(args []string) string {
 	for _, arg := range args[1:] {
 		if !strings.HasPrefix(arg, "-") {
@@ -148,7 +146,7 @@ func (p program) machine() (service.Machine, error) {
 	}, nil
 }
 
-// envFile is Homebrew's, written plainly.
+// envFile is the cleaned path of Homebrew's env file, or "".
 func envFile(home string) string {
 	if path := homebrew.EnvFile(home, os.Getenv); path != "" {
 		return backup.Clean(path)
@@ -156,15 +154,15 @@ func envFile(home string) string {
 	return ""
 }
 
-// steps are what the spinner says while launchd is told something.
+// steps are the spinner's words for what launchd is told.
 var steps = map[launchctl.Step]string{
 	launchctl.StepBootout:   "stopping Ollama",
 	launchctl.StepBootstrap: "starting Ollama",
 	launchctl.StepKickstart: "waiting for Ollama to answer",
 }
 
-// watch lets the spinner say what m does until done is called. When ctx ends, m takes
-// things back.
+// watch has the spinner report on m until done is called. When ctx ends, m puts things
+// back.
 func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watched service.Machine, done func()) {
 	// Ctrl-Z, or a terminal that stops what writes to it from the background, must
 	// not stop a run while the service is down.
@@ -188,7 +186,7 @@ func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watch
 	return m, func() { stop(); end() }
 }
 
-// factsOf are what the list of advice is judged by.
+// factsOf collects what the list of advice judges.
 func factsOf(m service.Machine, s service.State, err error, g service.Goal, asked bool) advice.Facts {
 	return advice.New(m, s, err, g, asked, runtime.GOOS)
 }

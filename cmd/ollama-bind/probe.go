@@ -57,13 +57,13 @@ func runtimeFlag() cli.Flag {
 }
 
 const (
-	// patience is how long one fetch from inside may take. What answers at all
-	// does so in milliseconds.
+	// patience bounds one fetch from inside. Whatever answers at all answers within
+	// milliseconds.
 	patience = 3 * time.Second
-	// runtimeDeadline is how long one command of a runtime may take. An engine
-	// in a virtual machine may have to be woken up first.
+	// runtimeDeadline bounds one command of a runtime. An engine in a virtual machine
+	// may have to wake up first.
 	runtimeDeadline = 10 * time.Second
-	// leastProbe is the shortest --timeout that is taken.
+	// leastProbe is the shortest --timeout allowed.
 	leastProbe = time.Second
 )
 
@@ -94,8 +94,8 @@ func (p program) probe(c *cli.Context) error {
 	return p.reportProbe(ctx, c, result, local)
 }
 
-// readProbe reads what is to be asked, and refuses what could be taken for
-// something else further on.
+// readProbe reads the question, and refuses what another program could take for
+// something else.
 func readProbe(c *cli.Context) (container.Probe, error) {
 	help := name + " " + c.Command.Name + " --help"
 	names := append(c.StringSlice("container"), c.Args().Slice()...)
@@ -149,8 +149,7 @@ func (p program) reportProbe(ctx context.Context, c *cli.Context, result contain
 	return err
 }
 
-// probeError is what a person has to know who gets no verdict, or not all of
-// them.
+// probeError is the reason for no verdict, or only part of one.
 func probeError(ctx context.Context, result container.Report) error {
 	switch {
 	case ctx.Err() != nil, errors.Is(result.Err, context.DeadlineExceeded):
@@ -175,19 +174,19 @@ func probeError(ctx context.Context, result container.Report) error {
 
 // cutShort says why ctx ended.
 func cutShort(ctx context.Context, hint string) error {
-	if !errors.Is(ctx.Err(), context.Canceled) { // some of the time is kept for clearing up
+	if !errors.Is(ctx.Err(), context.Canceled) { // some time is kept for cleaning up
 		return &service.Error{ID: "timeout", Hint: hint, Err: errors.New("gave up, because the time was over")}
 	}
 	return &service.Error{Ending: service.Interrupted, ID: "interrupted", Err: errors.New("interrupted")}
 }
 
-// isCutShort reports whether an error came before anything could be found out.
+// isCutShort reports whether an error came before there was anything to report.
 func isCutShort(err error) bool {
 	var p *service.Error
 	return !errors.As(err, &p) || p.ID == "timeout" || p.ID == "interrupted"
 }
 
-// noRuntime is why there is no engine to ask, for a command that has --runtime.
+// noRuntime says why there is no engine to ask.
 func noRuntime(tried []container.Unusable, command string) *service.Error {
 	var here []string
 	for _, tool := range container.Tools() {
@@ -199,10 +198,10 @@ func noRuntime(tried []container.Unusable, command string) *service.Error {
 	return advice.NoRuntime(tried, here, os.Getenv, command)
 }
 
-// urlProblem is why nothing could be fetched from inside a container.
+// urlProblem says why nothing could be fetched from inside a container.
 func urlProblem(u container.ClientURL) *service.Error { return orDoctor(advice.Unasked(u)) }
 
-// orDoctor sends those on who get no other hint.
+// orDoctor is the hint for errors that have no other.
 func orDoctor(p *service.Error) *service.Error {
 	p.Hint = cmp.Or(p.Hint, name+" doctor")
 	return p

@@ -32,8 +32,7 @@ type runtimeRow struct {
 	Product string `json:"product"`
 	Context string `json:"context"`
 	Version string `json:"version"`
-	// Rootless is set where the engine runs without root, and so in a network
-	// of its own.
+	// Rootless: the engine runs without root, and so in a network of its own.
 	Rootless bool `json:"rootless"`
 }
 
@@ -48,8 +47,8 @@ type probeTarget struct {
 	Models    []string `json:"models"`
 
 	Source string `json:"source"`
-	// Variable is the one that the URL stands in, null where the container names no
-	// Ollama, or another URL was asked for.
+	// Variable holds the URL; null if the container names no Ollama, or another URL was
+	// asked for.
 	Variable *string `json:"variable"`
 	Address  string  `json:"address"`
 	Detail   string  `json:"detail"`
@@ -58,7 +57,7 @@ type probeTarget struct {
 	Summary  string  `json:"summary"`
 	Right    *string `json:"right_url"`
 	Fix      string  `json:"fix"`
-	// Edit is what has to be written somewhere before the fix, null for nothing.
+	// Edit is what to write somewhere before the fix; null for nothing.
 	Edit  *editRow     `json:"edit"`
 	Proxy *proxyRow    `json:"proxy"`
 	Hosts []hostRow    `json:"hosts"`
@@ -72,7 +71,7 @@ type editRow struct {
 	Lines []string `json:"lines"`
 }
 
-// otherRow is a container that runs and names no Ollama.
+// otherRow is a running container that names no Ollama.
 type otherRow struct {
 	Container string `json:"container"`
 	Command   string `json:"command"`
@@ -84,7 +83,7 @@ type proxyRow struct {
 	Result   *string `json:"result"`
 }
 
-// hostRow is what the container gets by one name of the host.
+// hostRow is what the container gets under one name of the host.
 type hostRow struct {
 	Host     string      `json:"host"`
 	Address  string      `json:"address"`
@@ -129,7 +128,7 @@ func newProbeReport(t teller, result container.Report, local advice.Local, err e
 	return r
 }
 
-// asked is the runtime that was asked, nil for none.
+// asked is the runtime that was asked, or nil.
 func asked(result container.Report) *container.Runtime {
 	switch {
 	case len(result.URLs) > 0:
@@ -203,7 +202,7 @@ func newProbeTarget(t teller, u container.ClientURL, s container.Server, local a
 	return row
 }
 
-// text is nil for what is empty.
+// text is nil for an empty string.
 func text[T ~string](s T) *string {
 	if s == "" {
 		return nil
@@ -233,8 +232,8 @@ func (p program) printProbe(result container.Report, local advice.Local, warning
 	}
 }
 
-// printUnasked says why containers could not be asked, but for the error that the
-// program ends with.
+// printUnasked says why containers could not be asked, except for the error that ends
+// the program.
 func (p program) printUnasked(result container.Report, last error) {
 	told := last
 	for _, u := range result.URLs {
@@ -302,7 +301,7 @@ func resultMeaning(r container.Result) meaning {
 	return bad
 }
 
-// seen is plain where nothing was: not every listener has to be reached.
+// seen has no colour for a failure: not every listener has to be reached.
 func seen(r container.ListenerResult) piece {
 	p := piece{plain, string(r.Result)}
 	if r.Result == container.OK {

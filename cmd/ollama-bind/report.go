@@ -18,7 +18,7 @@ import (
 // renamed or removed.
 const schemaVersion = 1
 
-// head is what every answer begins with.
+// head begins every answer.
 type head struct {
 	SchemaVersion int    `json:"schema_version"`
 	Command       string `json:"command"`
@@ -95,7 +95,7 @@ func newAdvice(t teller, a *advice.Advice) *adviceObject {
 	return &adviceObject{a.ID, t.tilde(plainWords(a.Message)), a.Hint}
 }
 
-// layer has, beside what every row has, where it is.
+// layer adds to a row where it is.
 type layer struct {
 	Name   string             `json:"name"`
 	Value  *string            `json:"value"`
@@ -183,7 +183,7 @@ func containerURL(h ollama.Host) *string {
 	return &url
 }
 
-// change says what a value was, if it is another one now.
+// change says what a value was, if it has changed.
 func change(before service.Layer, to *string) string {
 	from := before.Value
 	switch {
@@ -199,7 +199,7 @@ func change(before service.Layer, to *string) string {
 	return "was " + *from
 }
 
-// newLayer adds what a layer alone has: where it is.
+// newLayer adds where the layer is.
 func newLayer(l service.Layer, s service.State) layer {
 	row := layer{Name: l.Name, Value: l.Value, State: l.State, Detail: l.Detail}
 	switch l.Name {
@@ -237,7 +237,7 @@ func processOf(s service.State, place string) (*processPlace, string) {
 	return &processPlace{}, strings.TrimSuffix(place, ", ")
 }
 
-// errorReport is the report of a command that got nowhere.
+// errorReport is the report of a command that failed early.
 func errorReport(command string, t teller, err error) any {
 	o := newErrorObject(t, err)
 	switch command {
@@ -274,7 +274,7 @@ func newErrorObject(t teller, err error) *errorObject {
 	return o
 }
 
-// marks show a layer's state at a glance.
+// marks show a layer's state.
 var marks = map[service.LayerState]piece{
 	service.OK:          markGood,
 	service.Differs:     markBad,
@@ -284,7 +284,7 @@ var marks = map[service.LayerState]piece{
 	service.Unknown:     markUnknown,
 }
 
-// about says which service the answer is about.
+// about names the service that the answer is about.
 func (t teller) about(r report) {
 	if s := r.Service; s != nil {
 		text := s.Name

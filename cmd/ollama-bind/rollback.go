@@ -63,7 +63,7 @@ func (p program) rollback(c *cli.Context) error {
 		done()
 		p.keepLog(m, out, err)
 		for _, id := range plan.TakesBack {
-			w.Past[id] = true // not looked at again, were it only shown or could it not be marked
+			w.Past[id] = true // skip it next time, even in a dry run or if it could not be marked
 		}
 		more := err == nil && m.LeftToTakeBack(w.Past)
 		r, err := p.rollbackReport(c, m, plan, out, err, more)
@@ -181,9 +181,9 @@ type entry struct {
 	Host     string    `json:"host"`
 	Label    string    `json:"label"`
 	Files    []string  `json:"files"`
-	InEffect bool      `json:"in_effect"` // it is a fix that no rollback has taken back
+	InEffect bool      `json:"in_effect"` // a fix that was not taken back
 	Next     bool      `json:"next"`      // rollback goes back to it
-	Problem  string    `json:"problem"`   // why it cannot be used; empty if it can
+	Problem  string    `json:"problem"`   // why it cannot be used, or empty
 }
 
 func (p program) listBackups(c *cli.Context, m service.Machine) error {
@@ -221,7 +221,7 @@ func newEntry(r backup.Receipt, t teller) entry {
 	return e
 }
 
-// printBackups writes a line a backup; the mark is at the one that rollback goes
+// printBackups writes one line per backup, with a mark at the one that rollback goes
 // back to.
 func (p program) printBackups(l listing) {
 	if len(l.Backups) == 0 {
@@ -244,7 +244,7 @@ func (p program) printBackups(l listing) {
 	}
 }
 
-// age is a duration as a person says it.
+// age is a duration in words.
 func age(d time.Duration) string {
 	units := []struct {
 		name string

@@ -23,16 +23,16 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// verboseVariable is --verbose for those who cannot give a flag.
+// verboseVariable sets --verbose for programs that cannot pass a flag.
 const verboseVariable = "OLLAMA_BIND_VERBOSE"
 
 func verboseFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show on stderr each program that is run, and how it ended"}
 }
 
-// runLog remembers each program that was run, for --verbose and for the log that fix and
-// rollback keep. Of environments it shows OLLAMA_HOST alone: the values of all other
-// variables that were read become ***, wherever they are met.
+// runLog remembers each program that was run, for --verbose and for the log that fix
+// and rollback keep. The only variable it shows is OLLAMA_HOST: the values of all
+// others become ***, wherever they turn up.
 type runLog struct {
 	loud bool   // --verbose
 	kept string // where the log is, once there is one
@@ -48,12 +48,12 @@ type ranAt struct {
 	launchctl.Ran
 }
 
-// runner runs programs, and has each remembered.
+// runner runs programs and remembers them.
 func (p program) runner(deadline time.Duration) launchctl.Exec {
 	return launchctl.Exec{Deadline: deadline, Ran: p.tell.ran}
 }
 
-// ran keeps one program, and shows it with --verbose.
+// ran remembers one program, and with --verbose shows it.
 func (t teller) ran(r launchctl.Ran) {
 	if line := t.log.add(r); t.log.loud {
 		t.note("ran", t.tilde(line))
@@ -90,14 +90,14 @@ func variables(json []byte) map[string]string {
 	return found
 }
 
-// public are the variables whose values are no secret, and are all over the place.
+// public are variables whose values are no secret, and turn up everywhere.
 var public = regexp.MustCompile(`^(` + ollama.Variable + `|HOME|LANG|LC_\w+|LOGNAME|PATH|PWD|SHELL|TMPDIR|USER|XPC_\w+|OSLogRateLimit)$`)
 
-// shortest is the length from which on a value is looked for by itself. A shorter one,
-// such as 1, is all over the place.
+// shortest is the length of the shortest value to look for. Shorter ones, such as 1,
+// turn up everywhere.
 const shortest = 4
 
-// hide takes in an environment.
+// hide remembers the values of an environment as secrets.
 func (t *runLog) hide(environment map[string]string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,7 +105,7 @@ func (t *runLog) hide(environment map[string]string) {
 		t.secrets = map[string]bool{}
 	}
 	for variable, value := range environment {
-		for line := range strings.Lines(value) { // of an error only the first may be shown
+		for line := range strings.Lines(value) { // an error may show only the first line
 			if line = strings.TrimSpace(line); len(line) >= shortest && !public.MatchString(variable) {
 				t.secrets[line] = true
 			}
@@ -113,7 +113,7 @@ func (t *runLog) hide(environment map[string]string) {
 	}
 }
 
-// masked is r without the values that were read, and without what looks like one.
+// masked is r without secrets, or what looks like one.
 func (t *runLog) masked(r launchctl.Ran) launchctl.Ran {
 	r.Args = slices.Clone(r.Args)
 	for i, arg := range r.Args[1:] { // the program itself is no secret: Podman sets container=podman
@@ -128,7 +128,7 @@ var (
 	userinfo   = regexp.MustCompile(`://[^/@\s]+@`)
 )
 
-// mask takes out the values that were read, and what stands where one would.
+// mask replaces secrets, and what looks like one.
 func (t *runLog) mask(text string) string {
 	text = userinfo.ReplaceAllString(t.maskValues(text), "://***@")
 	return assignment.ReplaceAllStringFunc(text, func(found string) string {
@@ -139,7 +139,7 @@ func (t *runLog) mask(text string) string {
 	})
 }
 
-// maskValues takes the longest out first: a shorter one may be a part of it.
+// maskValues replaces the longest first: a shorter one may be part of it.
 func (t *runLog) maskValues(text string) string {
 	longestFirst := slices.SortedFunc(maps.Keys(t.secrets), func(a, b string) int {
 		return cmp.Compare(len(b), len(a))
@@ -150,7 +150,7 @@ func (t *runLog) maskValues(text string) string {
 	return text
 }
 
-// log is all of it, a line a program, by what is known to be secret by now.
+// log is one line per program, masked by all secrets known by now.
 func (t *runLog) log(args []string, ending string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,8 +171,8 @@ func (t *runLog) log(args []string, ending string) string {
 	return b.String()
 }
 
-// keepLog keeps what a run that changed something, or failed to, has run. Where that
-// cannot be written the run is what it was.
+// keepLog writes the log of a run that changed something, or tried to. If that fails,
+// the run's result stands.
 func (p program) keepLog(m service.Machine, out rebind.Outcome, err error) {
 	if !out.Tried {
 		return
@@ -187,7 +187,7 @@ func (p program) keepLog(m service.Machine, out rebind.Outcome, err error) {
 	}
 }
 
-// wantsLog is set by the variable.
+// wantsLog reports whether the variable is set.
 func wantsLog() bool {
 	on, _ := strconv.ParseBool(os.Getenv(verboseVariable))
 	return on

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// spinAfter is how long nothing is shown: often all is done by then.
+	// spinAfter is how long nothing is shown: often everything is done by then.
 	spinAfter = 200 * time.Millisecond
 	spinEvery = 100 * time.Millisecond
 )
 
-// spin says on one line of stderr, if that is a terminal, what is being done, and
-// for how long it has been, until done is called. say replaces the text, and never
-// waits: a terminal can be stopped, and the service must not be down for as long.
-// The cursor stays as it is, so there is nothing to restore however the program ends.
+// spin shows on one line of stderr, if that is a terminal, what is being done and for
+// how long, until done is called. say replaces the text, and never waits: a terminal
+// can be stopped, and the service must not be down for that long. The cursor stays as
+// it is, so there is nothing to restore however the program ends.
 func (t teller) spin(doing string) (say func(text string), done func()) {
 	if !t.err.lively || t.verbose() {
 		return func(string) {}, func() {}
@@ -33,7 +33,7 @@ func (t teller) spin(doing string) (say func(text string), done func()) {
 	return func(now string) { text.Store(&now) }, func() { close(quit); <-ended }
 }
 
-// turn draws until quit is closed, and leaves the line as it was before.
+// turn draws until quit is closed, then clears the line.
 func (s stream) turn(text *atomic.Pointer[string], quit <-chan struct{}) {
 	const toLineEnd = "\x1b[K" // erases what is behind the cursor
 	began, frames := time.Now(), `|/-\`

@@ -10,7 +10,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// A story's Mac has in its own folder what HOME does not move: never the machine's own.
+// A story's Mac keeps in its own folder what HOME does not move, never the machine's
+// own.
 func init() {
 	if dir := os.Getenv("DAEMONS"); dir != "" {
 		daemons = dir

@@ -23,7 +23,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 )
 
-// Everything that a person gets to see goes through this file, by these rules:
+// Everything that people see goes through this file, by these rules:
 //
 //   - results, and JSON, on stdout; errors, hints, warnings, progress on stderr;
 //   - what goes to stderr starts with the program's name, in lower case, without
@@ -43,7 +43,7 @@ type teller struct {
 
 func newTeller(stdout, stderr io.Writer) teller {
 	home, _ := os.UserHomeDir()
-	if home != "" { // where there is none, nothing gets shortened
+	if home != "" { // without one, nothing is shortened
 		home = backup.Clean(home)
 	}
 	return teller{
@@ -64,19 +64,19 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// plain is for --json: there are only programs to read it.
+// plain is for --json, which only programs read.
 func (t teller) plain() teller {
 	t.out, t.err = stream{Writer: t.out.Writer}, stream{Writer: t.err.Writer}
 	return t
 }
 
-// piece is a bit of text, and what it means.
+// piece is some text and what it means.
 type piece struct {
 	meaning meaning
 	text    string
 }
 
-// The marks show at a glance what a row is about.
+// The marks tell rows apart at a glance.
 var (
 	markGood    = piece{good, "✓"}
 	markCareful = piece{careful, "!"}
@@ -87,8 +87,8 @@ var (
 	asciiMarks = strings.NewReplacer("✓", "+", "✗", "x", "–", "-")
 )
 
-// paint makes a piece fit for the stream. The colour comes after everything that
-// could steer a terminal is gone from the text.
+// paint makes a piece fit for the stream. It escapes what could steer a terminal before
+// it adds the colour.
 func (s stream) paint(p piece) string {
 	text := printable(p.text)
 	if s.ascii {
@@ -102,7 +102,7 @@ func (s stream) line(text ...piece) {
 	for _, p := range text {
 		b.WriteString(s.paint(p))
 	}
-	fmt.Fprintln(s, b.String()) // who owns the stream remembers what failed
+	fmt.Fprintln(s, b.String()) // the stream's owner remembers failures
 }
 
 // printf writes a line of a result.
@@ -116,19 +116,19 @@ func (t teller) say(m meaning, format string, args ...any) {
 	t.out.line(piece{m, fmt.Sprintf(format, args...)})
 }
 
-// paste writes something to paste, behind what it is for.
+// paste writes something to paste, after what it is for.
 func (t teller) paste(label, text string) { t.out.line(piece{detail, label}, piece{plain, text}) }
 
 // hint writes what to do next.
 func (t teller) hint(text string) { t.paste("hint: ", t.tilde(text)) }
 
-// row is a line of a table: a mark, if it has one, and what is in the columns.
+// row is a line of a table: a mark, if it has one, and its cells.
 type row struct {
 	mark  piece
 	cells []piece
 }
 
-// rows writes aligned columns. Each cell has a colour if one has: tabwriter counts
+// rows writes aligned columns. If one cell has a colour, all need one: tabwriter counts
 // the codes.
 func (t teller) rows(rows []row) {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
@@ -146,7 +146,7 @@ func (t teller) rows(rows []row) {
 	w.Flush()
 }
 
-// diff writes a unified diff, which brings its own line ends and tabs.
+// diff writes a unified diff, which has its own line ends and tabs.
 func (t teller) diff(text string) {
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
@@ -169,7 +169,7 @@ func diffMeaning(line string) meaning {
 	return plain
 }
 
-// kinds are what a note may be, where it is more than a detail.
+// kinds are notes that stand out.
 var kinds = map[string]meaning{"error": bad, "warning": careful}
 
 // note writes a line to stderr.
@@ -184,12 +184,12 @@ func (t teller) json(v any) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	e.Encode(v)                                // cannot fail: all of it is ours
-	io.WriteString(t.out, escaped(b.String())) // fails only if stdout is gone, and nobody is left to tell
+	e.Encode(v)                                // cannot fail: these are our own types
+	io.WriteString(t.out, escaped(b.String())) // fails only if stdout is gone
 }
 
-// escaped writes in JSON what printable would escape as JSON has it: who reads it
-// gets the same, and a terminal that it is shown on does nothing.
+// escaped writes \u escapes for what printable would escape: a program reads the same
+// text, and a terminal does nothing.
 func escaped(doc string) string {
 	var b strings.Builder
 	for _, r := range doc {
@@ -204,8 +204,8 @@ func escaped(doc string) string {
 	return b.String()
 }
 
-// warnings leaves out what the advice has said already, and says in one line what has one
-// cause.
+// warnings leaves out what the advice has said, and says what has one cause in one
+// line.
 func (t teller) warnings(all []warning, said *adviceObject) {
 	var lines []string
 	for i, w := range all {
@@ -222,7 +222,7 @@ func (t teller) warnings(all []warning, said *adviceObject) {
 	}
 }
 
-// otherRun says that another run, of an unknown process if that is 0, has to end first.
+// otherRun says that another run has to end first; its process is 0 if unknown.
 func otherRun(pid int) string {
 	if pid > 0 {
 		return fmt.Sprintf("waiting for another run (pid %d) to finish", pid)
@@ -245,7 +245,7 @@ func (t teller) error(err error) {
 	}
 }
 
-// plainWords replaces what Go's libraries say by what a person would.
+// plainWords replaces the words of Go's libraries with plainer ones.
 func plainWords(text string) string {
 	return strings.NewReplacer(
 		"context deadline exceeded", "not done in the time that --timeout allows",
@@ -254,8 +254,8 @@ func plainWords(text string) string {
 	).Replace(text)
 }
 
-// tilde shortens the home directory in a message, but not in quotes, where no
-// shell would make it long again.
+// tilde shortens the home folder in a message, but not within quotes, where no shell
+// would expand it.
 func (t teller) tilde(text string) string {
 	if t.home == "" || t.home == "/" {
 		return text
@@ -272,8 +272,8 @@ func (t teller) tilde(text string) string {
 	return short
 }
 
-// printable escapes what a terminal would act upon: control characters and
-// characters that turn the direction of text.
+// printable escapes what a terminal would act on: control characters, and those that
+// change the direction of text.
 func printable(text string) string {
 	var b strings.Builder
 	for i, r := range text {

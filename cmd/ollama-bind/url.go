@@ -21,11 +21,11 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// urlTime bounds url, which asks the runtimes who they are.
+// urlTime bounds url, which asks the runtimes what they are.
 const urlTime = 15 * time.Second
 
-// hostNames are the host's names where somebody says which runtime it is,
-// and nobody is asked. "host" is a container on the host's own network.
+// hostNames are the host's names by runtime, for those who name one. "host" is a
+// container on the host's own network.
 var hostNames = map[string]string{
 	"docker":          "host.docker.internal",
 	"docker-desktop":  "host.docker.internal",
@@ -100,8 +100,7 @@ func (p program) url(c *cli.Context) error {
 	return nil
 }
 
-// readFrom is the URL that works on this machine: the one that is given, or that of the
-// service.
+// readFrom is the URL on this machine: the one given, or the service's.
 func (p program) readFrom(c *cli.Context) (string, error) {
 	given := c.Args().Slice()
 	if c.IsSet("from") {
@@ -143,7 +142,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	}
 	if len(found.Runtimes) == 0 {
 		none := noRuntime(found.Unusable, "url")
-		none.Hint = name + " url --runtime docker" // which asks nobody
+		none.Hint = name + " url --runtime docker" // which asks no runtime
 		return "", none
 	}
 	rt := found.Runtimes[0]

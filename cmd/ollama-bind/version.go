@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by builds that know better than the binary itself
-// (-ldflags "-X main.version=v1.2.3").
+// version is set by builds that know better than the build info (-ldflags "-X
+// main.version=v1.2.3").
 var version string
 
 func (p program) versionCommand() *cli.Command {
@@ -60,8 +60,8 @@ func builtFrom() build {
 	return newBuild(version, info)
 }
 
-// newBuild goes by what the Go tool has left in the binary. `go install MODULE@VERSION`
-// leaves the version only.
+// newBuild reads what the Go tool left in the binary. `go install MODULE@VERSION`
+// leaves only the version.
 func newBuild(version string, info *debug.BuildInfo) build {
 	vcs := map[string]string{}
 	for _, s := range info.Settings {

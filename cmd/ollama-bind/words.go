@@ -15,7 +15,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// What to say to those who mistyped: the command line that they probably meant.
+// Hints for mistyped command lines: what was probably meant.
 
 // asTyped is the command line as it was typed, without the program's name.
 func asTyped(c *cli.Context) []string {
@@ -23,7 +23,7 @@ func asTyped(c *cli.Context) []string {
 	return slices.Clone(words)
 }
 
-// commandLine is one of ours, to paste.
+// commandLine is one of this program's, to paste.
 func commandLine(words []string) string {
 	line := name
 	for _, word := range words {
@@ -32,7 +32,7 @@ func commandLine(words []string) string {
 	return line
 }
 
-// replaced is the command line with other words in place of one.
+// replaced is the command line with one word replaced.
 func replaced(c *cli.Context, word string, by ...string) string {
 	words := asTyped(c)
 	if at := slices.Index(words, word); at >= 0 {
@@ -41,7 +41,7 @@ func replaced(c *cli.Context, word string, by ...string) string {
 	return commandLine(words)
 }
 
-// withFlag is the command line with another value of a flag.
+// withFlag is the command line with a flag set to another value.
 func withFlag(c *cli.Context, flag, value string) string {
 	return commandLine(append(without(c, flag), "--"+flag, value))
 }
@@ -104,11 +104,11 @@ func unknownFlag(c *cli.Context, flag string) error {
 	return &usageError{fmt.Sprintf("%s has no flag --%s; did you mean --%s?", command, flag, meant), line}
 }
 
-// backupID is how the names of backups begin.
+// backupID is how backup IDs begin.
 var backupID = regexp.MustCompile(`^\d{4,8}(T|$)`)
 
-// strayArgument is for a command that takes none. What it looks like tells the flag that
-// it belongs to.
+// strayArgument is for a command that takes no arguments. The argument's form tells
+// which flag was meant.
 func strayArgument(c *cli.Context, arg string) error {
 	command, flag := c.Command.Name, ""
 	has := func(flag string) bool { return flagOf(c.Command, "--"+flag) != nil }
@@ -149,8 +149,8 @@ func isAddress(word string) bool {
 	return err == nil || portErr == nil
 }
 
-// nearest is the word that was probably meant: one that begins so, or differs in two
-// letters at most. It is "" where none comes close.
+// nearest is the word that was probably meant: one that begins the same, or differs in
+// at most two letters. It is "" if none comes close.
 func nearest(word string, words []string) string {
 	best, least := "", 3
 	for _, other := range words {
@@ -165,7 +165,7 @@ func nearest(word string, words []string) string {
 	return best
 }
 
-// distance counts the letters to insert, drop, replace or swap with the next one to get
+// distance counts the letters to insert, delete, replace or swap with the next to get
 // from a to b.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)

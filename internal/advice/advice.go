@@ -35,32 +35,31 @@ type Advice struct {
 	Hint    string // one command to paste
 }
 
-// Facts are what the list is judged by.
+// Facts are what the list judges.
 type Facts struct {
 	State service.State
-	// Err says why there is no service to look at.
+	// Err says why there is no service.
 	Err  error
 	Goal service.Goal
-	// Asked is set when the goal's address was asked for. Otherwise a port that
-	// the service has of its own is kept.
+	// Asked: --host was given. Otherwise a service keeps a port of its own.
 	Asked     bool
 	UID       int
 	System    string // the operating system, as runtime.GOOS has it
 	Addresses []netip.Addr
 	// Daemons is the folder of launch daemons.
 	Daemons string
-	// AtLogin is set when the service starts when the user logs in.
+	// AtLogin: the service starts when the user logs in.
 	AtLogin bool
-	// Fix is the last one that is not taken back, nil if there is none or it is
-	// not known.
+	// Fix is the last one that was not taken back; nil if there is none, or it is
+	// unknown.
 	Fix *backup.Receipt
-	// Disabled is set when launchd was told not to start the service at login.
+	// Disabled: launchd was told not to start the service at login.
 	Disabled bool
-	// Command is the one that is being given, "" for one that only looks.
+	// Command is the one being run, "" for one that only looks.
 	Command string
 }
 
-// New are the facts that an observation gives.
+// New collects the facts of an observation.
 func New(m service.Machine, s service.State, err error, g service.Goal, asked bool, system string) Facts {
 	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons}
 	if f.Found() {
@@ -72,22 +71,21 @@ func New(m service.Machine, s service.State, err error, g service.Goal, asked bo
 // Found reports whether there is a service to look at.
 func (f Facts) Found() bool { return f.Err == nil && f.State.Service.KindName() != "" }
 
-// Well reports whether Ollama listens as it is wanted, now and after the next
-// login.
+// Well reports whether Ollama listens as wanted, now and after the next login.
 func (f Facts) Well() bool { return f.Found() && f.State.Reached(f.keeping().Goal) }
 
-// keeping are the facts with the service's own port, unless another was asked for.
+// keeping is f with the service's own port, unless another was asked for.
 func (f Facts) keeping() Facts {
 	port := f.State.Port()
-	chosen := port != 0 && port != f.Goal.Host.Port // by somebody, not by the system
+	chosen := port != 0 && port != f.Goal.Host.Port // chosen by a person, not by the system
 	if f.Found() && !f.Asked && chosen && !f.Goal.Host.Loopback() {
 		f.Goal = service.GoalFor(ollama.Host{Name: f.Goal.Host.Name, Port: port}, f.Goal.Persist)
 	}
 	return f
 }
 
-// All are all that hold, in the list's order. Behind one that keeps fix from its
-// work there are no more hints: that one has to go first.
+// All lists what holds, in the list's order. After one that blocks fix there are no
+// more hints: that one has to go first.
 func All(f Facts) []Advice {
 	if f.Err != nil {
 		return []Advice{NotFound(f)}
@@ -104,14 +102,14 @@ func All(f Facts) []Advice {
 		}
 		blocked = blocked || i.blocks != nil
 		all = append(all, a)
-		if Missing(kept.State) { // about its service there is nothing to know
+		if Missing(kept.State) { // nothing else is known about its service
 			break
 		}
 	}
 	return all
 }
 
-// inTheWay is the hint of the first that keeps fix from its work, "" if none does.
+// inTheWay is the hint of the first thing that blocks fix, or "".
 func inTheWay(f Facts) string {
 	for _, i := range list {
 		if i.blocks != nil && i.when(f) {
@@ -121,8 +119,8 @@ func inTheWay(f Facts) string {
 	return ""
 }
 
-// First is the first that matters: where all is as it is wanted, only what is
-// wrong for certain. It is nil where all is well.
+// First is the first that matters: if everything is as wanted, only what is certainly
+// wrong. It is nil if all is well.
 func First(f Facts) *Advice {
 	well := f.Well()
 	for _, a := range All(f) {
@@ -137,7 +135,7 @@ func First(f Facts) *Advice {
 	return nil
 }
 
-// otherPort is for a service that is bound on a port of its own.
+// otherPort is for a service bound on a port of its own.
 func otherPort(f Facts) Advice {
 	kept := f.keeping()
 	return Advice{ID: "other-port", Level: Warn, Check: "listeners",
@@ -145,7 +143,7 @@ func otherPort(f Facts) Advice {
 		Hint:    sudo(f.State) + command("status", kept.Goal, f.State.Service)}
 }
 
-// Trouble is why Ollama does not answer where it is wanted, nil if it does.
+// Trouble says why Ollama does not answer where it should, nil if it does.
 func Trouble(f Facts) *Advice {
 	if !f.Found() || answersAsWanted(f) {
 		return nil
@@ -159,8 +157,8 @@ func Trouble(f Facts) *Advice {
 	return nil
 }
 
-// answersAsWanted goes by what could be looked at: without lsof nobody knows whose answer
-// it is, without launchd nobody knows whose process it is.
+// answersAsWanted judges by what could be seen: without lsof the answer could be any
+// process's, without launchd the process could be anyone's.
 func answersAsWanted(f Facts) bool {
 	s, g := f.State, f.Goal
 	switch {
@@ -174,7 +172,7 @@ func answersAsWanted(f Facts) bool {
 	return s.JudgeSocket(g).State == service.OK
 }
 
-// Refusal is why a plan must not be carried out, nil if it may.
+// Refusal says why a plan must not be carried out, nil if it may.
 func Refusal(f Facts, p rebind.Plan) error {
 	f.State, f.Goal, f.Asked, f.Command = p.State, p.Goal, true, p.Command
 	for _, i := range list {
@@ -203,7 +201,7 @@ func RollbackCommand(s service.State) string {
 	return sudo(s) + "ollama-bind rollback"
 }
 
-// Command is a command of this program for the goal.
+// Command is one of this program's commands for the goal.
 func Command(name string, g service.Goal) string {
 	if g.Value == nil || g.Host.Equal(ollama.Host{Port: ollama.DefaultPort}) {
 		return "ollama-bind " + name
@@ -211,7 +209,7 @@ func Command(name string, g service.Goal) string {
 	return "ollama-bind " + name + " --host " + shell.Quote(*g.Value)
 }
 
-// command is a command of this program about this service.
+// command is one of this program's commands for the goal and this service.
 func command(name string, g service.Goal, s service.Service) string {
 	switch s.Chosen {
 	case service.ByPlist:
@@ -230,7 +228,7 @@ func called(s service.Service) string {
 	return s.KindName()
 }
 
-// sudo goes before the commands that only root may give.
+// sudo is the prefix of commands that only root may run.
 func sudo(s service.State) string {
 	return shell.Sudo(s.Service.Daemon || s.Service.Target.Domain == "system")
 }
@@ -238,8 +236,8 @@ func sudo(s service.State) string {
 // RestartCommand has the tool that writes the plist restart the service.
 func RestartCommand(s service.State) string { return words(s).restart(s) }
 
-// Again is the fix that binds the service as it was bound before a rollback, where fix
-// takes what stands there.
+// Again is the fix that binds the service as it was before a rollback, if fix takes
+// that value.
 func Again(s service.State) string {
 	if value := s.Plist().Value; value != nil {
 		if host, err := ollama.CheckHost(ollama.ParseHost(*value).String()); err == nil {

@@ -9,8 +9,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// Ollama.app has a switch of its own. What is said here names it: a click does what fix
-// does.
+// Ollama.app has a switch of its own. These texts name it: a click does what fix does.
 
 // QuitApp ends the app. AppleScript's quit only closes its window.
 const QuitApp = "pkill -x Ollama"
@@ -26,7 +25,7 @@ const TheSwitch = "its switch \"Expose Ollama to the network\" (Ollama in the me
 // ofApp reports whether the service is the app.
 func ofApp(f Facts) bool { return f.Found() && f.State.Service.KindName() == service.App }
 
-// appLimit is why only a person can flip the switch now, "" if fix can.
+// appLimit says why only a person can flip the switch now, "" if fix can.
 func appLimit(f Facts) string {
 	one := f.State.Lasting()
 	switch {
@@ -44,7 +43,7 @@ func appLimit(f Facts) string {
 	return ""
 }
 
-// otherHost reports whether an address is wanted that the switch does not know.
+// otherHost reports whether the wanted address is one that the switch cannot set.
 func otherHost(f Facts) bool {
 	return ofApp(f) && f.Command != "rollback" && !(f.Goal.Host.Wildcard() && f.Goal.Host.Port == service.AppPort)
 }
@@ -71,7 +70,7 @@ func sayOff(f Facts) string {
 	return "Ollama.app keeps Ollama on this Mac alone: " + TheSwitch + " is off; fix flips it, or you do"
 }
 
-// appBeside is the app that waits for the port of another service, nil if none does.
+// appBeside is the app that waits for another service's port, or nil.
 func appBeside(f Facts) *service.Service {
 	for _, s := range f.State.Service.Others {
 		if f.Found() && s.KindName() == service.App {
