@@ -11,20 +11,20 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// Local is what is to be said about Ollama on this machine itself.
+// Local is what to say about Ollama on this machine itself.
 type Local struct {
-	// Why says why it does not answer at all, and Hint what to do. Both are ""
-	// where it does.
+	// Why says why it does not answer at all, and Hint what to do. Both are "" if it
+	// does.
 	Why, Hint string
 	// Rebind is what makes it listen on all interfaces.
 	Rebind string
-	// Narrow, where it is not nil, is what makes it listen on one address alone.
+	// Narrow makes it listen on one address only; nil if that would not help.
 	Narrow func(address string) string
 }
 
-// Container says in one line what a container gets by a URL that it uses for
-// Ollama, and hint what to do about it, "" if nothing: one command, which comes after
-// the lines of [Change]. Both are "" where nothing could be fetched.
+// Container says in one line what a container gets at a URL that it uses for Ollama.
+// hint is one command, to run after the lines of [Change] are written, or "". Both are
+// "" if nothing could be fetched.
 func Container(u container.ClientURL, s container.Server, local Local) (message, hint string) {
 	switch u.Verdict {
 	case container.Reachable:
@@ -66,8 +66,8 @@ func reachable(u container.ClientURL) string {
 	return fmt.Sprintf("%s is Ollama, which answers now, and just now did not (%s): try again", u.URL, u.Answer)
 }
 
-// notItsOwn is for a container whose environment names no Ollama: what was tried is no
-// URL that it is known to use.
+// notItsOwn is for a container whose environment names no Ollama: the URL that was
+// tried is not known to be its own.
 func notItsOwn(u container.ClientURL) string {
 	if u.Source != "" || u.Container.Name == "" {
 		return ""
@@ -76,7 +76,7 @@ func notItsOwn(u container.ClientURL) string {
 		"in the settings that it keeps, and try it with ollama-bind probe %[1]s --url URL", u.Container.Name)
 }
 
-// answers has what may yet be wrong for a client that is not as forgiving as ours.
+// answers names what may still stop a client less forgiving than our fetch.
 func answers(u container.ClientURL, through string, a container.Answer, models []string) string {
 	what := "no models"
 	switch len(models) {
@@ -97,7 +97,8 @@ func answers(u container.ClientURL, through string, a container.Answer, models [
 	return text
 }
 
-// wrongURL is for a container that could have Ollama by another URL, or otherwise.
+// wrongURL is for a container that would reach Ollama at another URL, or by another
+// way.
 func wrongURL(u container.ClientURL) (message, hint string) {
 	switch u.Cause {
 	case container.ByProxy:
@@ -195,7 +196,7 @@ func rebindUseless(u container.ClientURL, s container.Server) (message, hint str
 	return message, seeListeners(s.Port)
 }
 
-// unresolved is for a container that can look up none of the host's names.
+// unresolved is for a container that can resolve none of the host's names.
 func unresolved(u container.ClientURL) (message, hint string) {
 	message = fmt.Sprintf("no name of this machine resolves in the container (%s)", hostsOf(u))
 	if len(u.Container.DNS) > 0 {
@@ -204,7 +205,7 @@ func unresolved(u container.ClientURL) (message, hint string) {
 	return message + "; extra_hosts (--add-host) makes them known", Change(u).Command
 }
 
-// firewall is the command that shows what a firewall lets pass.
+// firewall is the command that shows what a firewall allows.
 func firewall(c container.Container) string {
 	if c.Runtime.Product == container.Native {
 		return "sudo iptables -S INPUT"
@@ -233,7 +234,7 @@ func lookAtNetwork(c container.Container) string {
 	return fmt.Sprintf("%s network inspect -- %s", c.Runtime.Tool, shell.Quote(c.Networks[0].Name))
 }
 
-// URLProblem says in one line what is wrong with a URL, and gives no advice.
+// URLProblem says in one line what is wrong with a URL, without advice.
 func URLProblem(p container.URLProblem) string {
 	switch p.ID {
 	case container.NotAURL:

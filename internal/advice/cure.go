@@ -11,20 +11,19 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// Cure is how a container gets another setting. What made it decides: its compose
-// file, its swarm, or somebody's docker run.
+// Cure says how a container gets another setting. That depends on what made it: a
+// compose file, a swarm, or a docker run.
 type Cure struct {
-	Place   string   // what Lines go into: a file, or "docker run"
-	Lines   []string // as they stand there
+	Place   string   // where Lines go: a file, or "docker run"
+	Lines   []string // as they are written there
 	Command string   // one line to paste, afterwards
-	Applies bool     // the command brings the setting about; else it tries it
+	Applies bool     // the command makes the change; otherwise it tries it
 }
 
 // pair is a variable and its value.
 type pair struct{ name, value string }
 
-// Change is what has to change in how a container is started, the zero value if
-// nothing.
+// Change is what to change in how a container is started; the zero value if nothing.
 func Change(u container.ClientURL) Cure {
 	named := u.Source != "" && !strings.HasPrefix(u.Source, "-")
 	switch {
@@ -47,8 +46,8 @@ func Change(u container.ClientURL) Cure {
 	return setEnv(u, pairs)
 }
 
-// newValue is the variable's value with the right URL in it: of a list, or a longer
-// text, the rest stays.
+// newValue is the variable's value with the right URL in it. The rest of a list, or of
+// a longer text, stays.
 func newValue(u container.ClientURL) string {
 	old := u.Container.Env[u.Source]
 	if u.Value == "" || strings.Count(old, u.Value) != 1 || strings.Contains(old, "@") || strings.TrimSpace(old) == u.Value {
@@ -57,8 +56,8 @@ func newValue(u container.ClientURL) string {
 	return strings.Replace(old, u.Value, u.RightURL, 1)
 }
 
-// noProxy keeps the container's proxy from the host that it is to ask, and what it
-// has in its NO_PROXY already.
+// noProxy keeps the proxy away from the host to ask, and from what NO_PROXY has
+// already.
 func noProxy(c container.Container, address string) []pair {
 	if parsed, err := url.Parse(address); err == nil {
 		address = parsed.Hostname()
@@ -94,7 +93,7 @@ func addHost(u container.ClientURL) Cure {
 	return start(u, []string{"    extra_hosts:", "      - " + yamlQuote(line)}, " --add-host "+line)
 }
 
-// start is for a setting that a container gets when it is made.
+// start is for a setting that a container gets when it is created.
 func start(u container.ClientURL, yaml []string, options string) Cure {
 	o := u.Container.Origin
 	if o.Service == "" || len(o.Files) == 0 {
@@ -104,7 +103,7 @@ func start(u container.ClientURL, yaml []string, options string) Cure {
 			Command: probe(u, cmp.Or(u.RightURL, u.URL)),
 		}
 	}
-	last := o.Files[len(o.Files)-1] // which has the last word
+	last := o.Files[len(o.Files)-1] // which overrides all others
 	return Cure{
 		Place:   inDir(o.Dir, last),
 		Lines:   append([]string{"services:", "  " + yamlQuote(o.Service) + ":"}, yaml...),
@@ -113,8 +112,7 @@ func start(u container.ClientURL, yaml []string, options string) Cure {
 	}
 }
 
-// compose is the beginning of a command for the container's project, from wherever it
-// is given.
+// compose begins a command for the container's project that works from any folder.
 func compose(c container.Container) string {
 	command := c.Runtime.Tool + " compose"
 	if c.Origin.Project != "" {
@@ -136,7 +134,7 @@ func inDir(dir, file string) string {
 	return filepath.Join(dir, file)
 }
 
-// yamlQuote gives a text as YAML takes it.
+// yamlQuote quotes a text for YAML.
 func yamlQuote(text string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:"
 	if text != "" && strings.Trim(text, plain) == "" && !strings.HasPrefix(text, "-") && !strings.HasSuffix(text, ":") {

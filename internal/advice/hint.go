@@ -46,8 +46,8 @@ func NotFound(f Facts) Advice {
 	return a
 }
 
-// elsewhere is how to set the variable where launchd does not run Ollama (Ollama's
-// own FAQ, ollama/ollama docs/faq.mdx).
+// elsewhere sets the variable on systems without launchd (Ollama's own FAQ,
+// ollama/ollama docs/faq.mdx).
 func elsewhere(f Facts) string {
 	switch f.System {
 	case "darwin":
@@ -63,7 +63,7 @@ func elsewhere(f Facts) string {
 	return Command("probe", f.Goal)
 }
 
-// bridge is where Docker has this machine on Linux. The LAN has no route to it.
+// bridge is this machine's address for Docker on Linux. The LAN has no route to it.
 const bridge = "172.17.0.1"
 
 // DropIn sets the variable for systemd's service, in one line, which survives
@@ -74,15 +74,15 @@ func DropIn(host ollama.Host) string {
 		"sudo systemctl daemon-reload && sudo systemctl restart ollama", dir, ollama.Variable, host)
 }
 
-// otherOllama reports whether an Ollama that is no service has the port. It may be all
-// that containers need.
+// otherOllama reports whether an Ollama that is not a service has the port. It may be
+// all that containers need.
 func otherOllama(f Facts) bool {
 	all := f.State.Socket.Listeners
 	return len(all) > 0 && strings.EqualFold(all[0].Command, "ollama")
 }
 
-// inItsStead says who has the port where there is no service. A service beside
-// it would fight for the port.
+// inItsStead says who has the port if there is no service. A service beside it would
+// fight for the port.
 func inItsStead(f Facts, e *service.Error) (message, hint string) {
 	s := f.State.Socket
 	switch {
@@ -99,8 +99,8 @@ func inItsStead(f Facts, e *service.Error) (message, hint string) {
 	return e.Error(), startBrew
 }
 
-// Hinted is err with the command that helps, where there is one: for what went
-// wrong on the way. The plan is what was being done, and now what is there.
+// Hinted is err with a command that helps, if there is one. The plan is what was being
+// done, and now is the state after it.
 func Hinted(err error, p rebind.Plan, now service.State) error {
 	var e *service.Error
 	if !errors.As(err, &e) || e.Hint != "" {
@@ -133,7 +133,7 @@ func hintFor(e *service.Error, p rebind.Plan, now service.State) string {
 	case "undo-failed":
 		return bringBack(now, p)
 	case "plist-refused", "plist-malformed":
-		if errors.Is(e, plistfix.ErrBinary) { // what it cannot keep in binary form, it can as XML
+		if errors.Is(e, plistfix.ErrBinary) { // what cannot be kept as binary can become XML
 			return "plutil -convert xml1 " + shell.Quote(e.Path)
 		}
 		return "plutil -lint " + shell.Quote(e.Path)
@@ -163,7 +163,7 @@ func noBackup(e *service.Error) string {
 	return "ollama-bind status"
 }
 
-// bringBack starts what a failed undo has left down.
+// bringBack starts what a failed undo left stopped.
 func bringBack(now service.State, p rebind.Plan) string {
 	switch {
 	case now.Job.Err != nil || now.Service.Loaded:
@@ -172,7 +172,8 @@ func bringBack(now service.State, p rebind.Plan) string {
 	return words(p.State).start(p.State)
 }
 
-// Silent says which of the machine's addresses the proof got no answer from, "" for none.
+// Silent names the addresses of this machine that gave the proof no answer; "" for
+// none.
 func Silent(s service.State) string {
 	var all []string
 	for _, ip := range s.Socket.Silent {
@@ -185,15 +186,15 @@ func Silent(s service.State) string {
 		" when asked from this Mac: that address may belong to a tunnel (a VPN), or a filter or macOS's Local Network privacy holds back this terminal's connections"
 }
 
-// Opened says that launchd wanted the plist to be readable for others.
+// Opened says that launchd insisted on a plist that others can read.
 func Opened(s service.State, was fs.FileMode) string {
 	return fmt.Sprintf("launchd refused %s with mode %04o, and took it with %04o: others on this Mac can read it now",
 		s.Service.Plist, was, was|0o044)
 }
 
-// diskHint is what to look at when a path could not be written to.
+// diskHint shows why a path could not be written.
 func diskHint(err error, path string) string {
-	if errors.Is(err, syscall.EPERM) { // the owner may not: a flag such as uchg, which ls -l does not show
+	if errors.Is(err, syscall.EPERM) { // not even the owner may: a flag such as uchg, which ls -l does not show
 		return "ls -ldO " + shell.Quote(filepath.Dir(path)) + " " + shell.Quote(path)
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -202,8 +203,8 @@ func diskHint(err error, path string) string {
 	return "ls -ld " + shell.Quote(filepath.Dir(path))
 }
 
-// Down is why nothing answers, and what to do. Without a service, it goes by what
-// there is in place of an answer: what, and whether somebody holds the port.
+// Down says why nothing answers, and what to do. Without a service, it says what was
+// there instead of an answer, and whether another program holds the port.
 func Down(f Facts, what string, held bool) Advice {
 	port := f.keeping().Goal.Host.Port
 	switch {
@@ -221,14 +222,14 @@ func Down(f Facts, what string, held bool) Advice {
 	}
 	a := NotFound(f)
 	a.Message = what + ": " + a.Message
-	if len(f.State.Socket.Listeners) > 0 { // probe may well be what asks
+	if len(f.State.Socket.Listeners) > 0 { // the command may be probe itself
 		a.Hint = seeListeners(port)
 	}
 	return a
 }
 
-// Rebind is what makes Ollama listen on all interfaces: fix, or what has to come
-// first.
+// Rebind is the command that makes Ollama listen on all interfaces: fix, or what has to
+// come first.
 func Rebind(f Facts) string {
 	kept := f.keeping()
 	kept.Goal = service.GoalFor(ollama.Host{Port: kept.Goal.Host.Port}, true)
@@ -243,7 +244,7 @@ func Rebind(f Facts) string {
 	return cmp.Or(inTheWay(kept), fix(kept))
 }
 
-// Close is what makes Ollama listen on loopback alone again.
+// Close is the command that makes Ollama listen on loopback only again.
 func Close(f Facts) string {
 	local := service.GoalFor(ollama.Host{Name: "127.0.0.1", Port: f.keeping().Goal.Host.Port}, true)
 	switch {

@@ -19,9 +19,9 @@ type Drift struct {
 	Repair  string // a command to paste; empty if nothing needs repair
 }
 
-// Since compares the state with what the last fix has left behind, by its
-// receipt. What decides where Ollama listens now comes before what decides about
-// the next restart by a tool. The repair is the first advice.
+// Since compares the state with what the last fix left, by its receipt. What decides
+// where Ollama listens now comes before what decides about the next restart. The repair
+// is the first advice.
 func Since(f Facts) Drift {
 	d := since(f)
 	if a := First(f); a != nil && d.ID != "intact" && d.ID != "other-address" && d.ID != "env-file-unusable" {
@@ -69,8 +69,8 @@ func since(f Facts) Drift {
 	return Drift{ID: "intact", Message: "fixed, and intact since " + day}
 }
 
-// unfinished reports whether a layer is not as the fix was to make it because the fix
-// was killed: nobody else is accused of that.
+// unfinished reports whether a layer is not as the fix wanted it because the fix was
+// killed. Then nobody else is blamed.
 func unfinished(s service.State, last backup.Receipt, layer string) bool {
 	sum := backup.Sum(s.Settings[len(s.Settings)-1].File.Data)
 	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == layer && f.Before == sum })

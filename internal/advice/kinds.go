@@ -15,16 +15,16 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// vocabulary is how to speak of a kind of service, and how to handle it by hand.
+// vocabulary is how to name a kind of service, and how to handle it by hand.
 type vocabulary struct {
 	writes  bool // a tool writes the plist
 	name    func(service.State) string
 	start   func(service.State) string
-	restart func(service.State) string // from what its plist says
-	rewrite func(service.State) string // where the plist is gone
-	install func(service.State) string // where the program is gone
-	foreign func(service.State) bool   // the plist is not one of the kind's
-	end     func(service.State) string // for as long as nobody starts it
+	restart func(service.State) string // with what its plist says
+	rewrite func(service.State) string // if the plist is gone
+	install func(service.State) string // if the program is gone
+	foreign func(service.State) bool   // the plist is not one of this kind's
+	end     func(service.State) string // until somebody starts it again
 }
 
 var vocabularies = map[string]vocabulary{
@@ -38,8 +38,8 @@ var vocabularies = map[string]vocabulary{
 		},
 		start:   func(s service.State) string { return sudo(s) + startBrew },
 		restart: func(s service.State) string { return sudo(s) + restartBrew },
-		// A restart would not do: it runs the service from the keg where the file is
-		// gone, and start does nothing while the service runs.
+		// A restart would not do: without the file, it runs the service from the keg,
+		// and start does nothing while the service runs.
 		rewrite: func(s service.State) string { return sudo(s) + "brew services stop ollama && " + sudo(s) + startBrew },
 		install: func(s service.State) string { return "brew install ollama && " + sudo(s) + restartBrew },
 		foreign: func(s service.State) bool {
@@ -59,7 +59,7 @@ var vocabularies = map[string]vocabulary{
 		rewrite: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Service.Plist)) },
 		install: func(s service.State) string { return "ls -l " + shell.Quote(filepath.Dir(s.Program())) },
 		foreign: func(service.State) bool { return false },
-		// It would come back at the next login.
+		// Otherwise it comes back at the next login.
 		end: func(s service.State) string {
 			target := domain(s) + "/" + s.Service.Label
 			return sudo(s) + "launchctl disable " + target + " && " + sudo(s) + "launchctl bootout " + target
@@ -104,9 +104,9 @@ const (
 	restartBrew = "brew services restart ollama"
 )
 
-// badLasting is the ID of what is wrong with Homebrew's env file. A file that
-// Homebrew chokes on takes the whole service down at its next restart, so it is
-// said even where our own line would be fine.
+// badLasting is the ID of what is wrong with Homebrew's env file. If Homebrew chokes on
+// the file, the whole service goes down at its next restart, so this counts even if our
+// own line is fine.
 func badLasting(f Facts) string {
 	one := f.State.Lasting()
 	var malformed *homebrew.EnvError
@@ -136,7 +136,7 @@ func sayLasting(f Facts) string {
 	return fmt.Sprintf("reading %s: %v", one.File.Path, service.Bare(one.Err))
 }
 
-// mendLasting goes on without it first: only a person knows what it should say.
+// mendLasting goes on without the env file: only its owner knows what it should say.
 func mendLasting(f Facts) string {
 	if f.State.Reached(f.Goal) {
 		return "cat -v " + shell.Quote(f.State.Lasting().File.Path)

@@ -24,11 +24,11 @@ type item struct {
 	id    string
 	level Level
 	check string // the doctor's check that reports it
-	// trouble is set for a reason why Ollama does not answer where it is wanted.
+	// trouble marks reasons why Ollama does not answer where it should.
 	trouble bool
 	// blocks says which plans it keeps from being carried out; nil for none.
 	blocks func(rebind.Plan) bool
-	ending service.Ending // of a command that it blocks
+	ending service.Ending // of a command that is blocked
 	when   func(Facts) bool
 	say    func(Facts) string
 	next   func(Facts) string
@@ -38,7 +38,7 @@ func (i item) of(f Facts) Advice {
 	return Advice{ID: i.id, Level: i.level, Check: i.check, Message: i.say(f), Hint: i.next(f)}
 }
 
-// cause keeps the error behind a message for those who match it.
+// cause keeps the error behind a message, for errors.Is.
 func (i item) cause(f Facts, message string) error {
 	if i.check == "plist-parses" && f.State.Plist().Err != nil {
 		return &caused{message, f.State.Plist().Err}
@@ -54,7 +54,7 @@ type caused struct {
 func (c *caused) Error() string { return c.message }
 func (c *caused) Unwrap() error { return c.err }
 
-// What is blocked.
+// What an item blocks.
 func anyPlan(rebind.Plan) bool      { return true }
 func anyFix(p rebind.Plan) bool     { return p.Command == "fix" }
 func anyChange(p rebind.Plan) bool  { return p.Command == "fix" && p.Changes() }
@@ -358,11 +358,11 @@ var list = []item{
 // fix is the command that reaches the goal.
 func fix(f Facts) string { return FixCommand(f.State, f.Goal) }
 
-// verb is the command that somebody is at.
+// verb is the command being run.
 func (f Facts) verb() string { return cmp.Or(f.Command, "fix") }
 
-// Missing reports whether a plist was named and is not there. About its
-// service there is nothing to know.
+// Missing reports whether a named plist is not there. Nothing else is known about its
+// service.
 func Missing(s service.State) bool {
 	return s.Service.Chosen == service.ByPlist && !s.Service.Loaded && gone(s)
 }
@@ -392,8 +392,8 @@ func unreadable(f Facts) string {
 	return fmt.Sprintf("reading %s: %v", f.State.Service.Plist, err)
 }
 
-// mendPlist has Homebrew write its own file again; what Apple reads and we do not
-// is converted.
+// mendPlist has Homebrew write its own file again, or converts what Apple can read and
+// we cannot.
 func mendPlist(f Facts) string {
 	path, data := shell.Quote(f.State.Service.Plist), string(f.State.Plist().File.Data)
 	text := strings.TrimLeft(strings.TrimPrefix(data, "\ufeff"), " \t\r\n")
@@ -406,7 +406,7 @@ func mendPlist(f Facts) string {
 	return "plutil -convert xml1 " + path
 }
 
-// foreignFile reports whether a file that is there belongs to somebody else.
+// foreignFile reports whether the file belongs to another user.
 func foreignFile(f Facts, one service.Setting) bool {
 	return f.Found() && one.File.Data != nil && one.File.UID != f.UID
 }
@@ -429,7 +429,7 @@ func takeOver(f Facts, one service.Setting) string {
 	return fmt.Sprintf("sudo chown %d %s", f.UID, shell.Quote(one.File.Path))
 }
 
-// byName is the fix of a file that has to be named.
+// byName is a fix that has to name the plist.
 func byName(f Facts, plist string) string {
 	return sudo(f.State) + Command("fix", f.Goal) + " --plist " + shell.Quote(plist)
 }
@@ -512,15 +512,15 @@ func stopLooping(f Facts) string {
 	return TailCommand(f.State)
 }
 
-// badAddress reports whether the service's own address is why it ends, and the
-// wanted one would not be.
+// badAddress reports whether the service ends because of its own address, and would not
+// with the wanted one.
 func badAddress(f Facts) bool {
 	value := f.State.Job.Value()
 	return value != nil && !f.bindable(*value) && f.bindable(f.Goal.Host.String())
 }
 
-// bindable reports whether Ollama could listen there. A variable that nobody has
-// filled in is no name.
+// bindable reports whether Ollama could listen there. A shell variable that nobody
+// expanded is no name.
 func (f Facts) bindable(value string) bool {
 	h := ollama.ParseHost(value)
 	return !h.Elsewhere(f.Addresses) && !strings.Contains(h.Name, "$")
@@ -545,8 +545,8 @@ func sayElsewhere(f Facts) string {
 	return text
 }
 
-// notTakenOver reports whether the tool that writes the plist has not done
-// so since its own setting was changed.
+// notTakenOver reports whether the lasting setting has changed, and the tool has not
+// written the plist since.
 func notTakenOver(s service.State) bool {
 	value := s.Lasting().Value
 	return value != nil && s.JudgeLasting(service.Goal{Lasting: value}).State == service.OK &&
@@ -558,8 +558,8 @@ func Kickstart(s service.State) string {
 	return sudo(s) + "launchctl kickstart " + s.Service.Target.String()
 }
 
-// TailCommand shows the end of the service's log, or what launchd knows where
-// there is none.
+// TailCommand shows the end of the service's log, or what launchd knows if there is
+// none.
 func TailCommand(s service.State) string {
 	if s.LogPath() == "" {
 		return "launchctl print " + s.Service.Target.String()

@@ -7,17 +7,16 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/lsof"
 )
 
-// publishers are the programs that hold a port for a container which publishes it, as
-// the beginning of what lsof calls them, and the tool that lists such containers. Those
-// of Colima and Lima are ssh or limactl.
+// publishers are the programs that hold a port for a container that publishes it, by
+// the beginning of their name in lsof, with the tool that lists such containers. For
+// Colima and Lima that is ssh or limactl.
 var publishers = []struct{ command, tool string }{
 	{"com.docke", "docker"}, {"docker-pr", "docker"}, {"vpnkit", "docker"}, {"OrbStack", "docker"},
 	{"rootlessk", "docker"}, {"limactl", "docker"}, {"ssh", "docker"},
 	{"gvproxy", "podman"}, {"rootlessp", "podman"}, {"conmon", "podman"},
 }
 
-// published is the command that shows the container which holds a port, "" where
-// another program does.
+// published is the command that shows the container which holds a port, or "".
 func published(l lsof.Listener) string {
 	for _, p := range publishers {
 		if strings.HasPrefix(l.Command, p.command) {
@@ -27,7 +26,7 @@ func published(l lsof.Listener) string {
 	return ""
 }
 
-// forContainer says that a listener stands for a container.
+// forContainer says that a listener serves a container.
 func forContainer(l lsof.Listener) string {
 	if published(l) == "" {
 		return ""

@@ -11,10 +11,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
-// Services of which nobody knows which one is meant, and those that somebody else
-// looks after.
+// Services that have to be told apart by name, and those that a tool looks after.
 
-// severalServices names each of them, with the command that chooses it.
+// severalServices names each one, with the command that chooses it.
 func severalServices(f Facts, all []service.Service) string {
 	var each []string
 	for _, s := range all {
@@ -27,8 +26,8 @@ func severalServices(f Facts, all []service.Service) string {
 	return what + ": " + strings.Join(each, ", ")
 }
 
-// chooseOne fixes one of all. Those that are loaded as well have to end before that:
-// they would take the port.
+// chooseOne fixes one of them. Others that are loaded have to end first: they would
+// take the port.
 func chooseOne(f Facts, one service.Service, all []service.Service) string {
 	var steps []string
 	for _, s := range all {
@@ -39,7 +38,7 @@ func chooseOne(f Facts, one service.Service, all []service.Service) string {
 	return strings.Join(append(steps, sudo(service.State{Service: one})+Command("fix", f.Goal)+" "+choose(one, all)), " && ")
 }
 
-// choose is the flag that chooses one of all: the label, where no other has it.
+// choose is the flag that chooses one of them: by label, if no other has the same.
 func choose(one service.Service, all []service.Service) string {
 	for _, s := range all {
 		if called(s) == called(one) && s.Plist != one.Plist {
@@ -49,7 +48,7 @@ func choose(one service.Service, all []service.Service) string {
 	return "--service " + shell.Quote(called(one))
 }
 
-// sayKept names the line of the configuration from which the tool writes the file.
+// sayKept names the configuration line from which the tool writes the file.
 func sayKept(f Facts) string {
 	one := f.State.Plist()
 	text := fmt.Sprintf("%s writes %s, and would write it again: ", one.Keeper, one.File.Path)
@@ -82,8 +81,8 @@ func askKeeper(f Facts) string {
 	return "ls -l " + shell.Quote(one.File.Path)
 }
 
-// portsEnv is the file that MacPorts' service reads, in the prefix in which its
-// plist lies (macports-ports llm/ollama).
+// portsEnv is the file that MacPorts' service reads, under the prefix of its plist
+// (macports-ports llm/ollama).
 func portsEnv(one service.Setting) string {
 	prefix, _, found := strings.Cut(one.File.Real, "/etc/LaunchDaemons/")
 	if !found {
@@ -92,7 +91,7 @@ func portsEnv(one service.Setting) string {
 	return filepath.Join(prefix, "etc", "ollama", "ollama_env.conf")
 }
 
-// showLine shows where the text stands.
+// showLine shows where the text is.
 func showLine(l service.Line, text string) string {
 	return "grep -n -e " + text + " " + shell.Quote(l.Path)
 }

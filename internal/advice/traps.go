@@ -19,14 +19,14 @@ type trap struct {
 	level Level
 	where string
 	text  string
-	// misnamed is set for a variable that is not OLLAMA_HOST.
+	// misnamed: the variable is not OLLAMA_HOST.
 	misnamed bool
-	// left is what fix leaves as it is, a variable or a line: "" for nothing.
+	// left is what fix leaves alone, a variable or a line; "" for nothing.
 	left string
 }
 
-// Traps are the settings in all layers that do not do what their author wanted,
-// each with where it stands.
+// Traps lists the settings, in all layers, that do not do what their author wanted,
+// each with where it is.
 func Traps(f Facts) []string {
 	var all []string
 	traps, _ := trapsOf(f)
@@ -36,7 +36,7 @@ func Traps(f Facts) []string {
 	return slices.Compact(all)
 }
 
-// trapsOf also tells whether the right variable is set anywhere.
+// trapsOf also reports whether the right variable is set anywhere.
 func trapsOf(f Facts) (all []trap, set bool) {
 	if !f.Found() {
 		return nil, false
@@ -57,7 +57,7 @@ func trapsOf(f Facts) (all []trap, set bool) {
 	return all, set
 }
 
-// Suspicious are the lines of the lasting setting that may be meant otherwise.
+// Suspicious lists lines of the lasting setting that do not mean what they look like.
 func Suspicious(s service.State) []string {
 	return homebrew.Suspicious(s.Lasting().File.Data, ollama.Variable)
 }
@@ -65,8 +65,8 @@ func Suspicious(s service.State) []string {
 // trapped reports whether the worst trap is of that level.
 func trapped(f Facts, level Level) bool { return worstTrap(f).level == level }
 
-// worstTrap is the one to speak of. A wrong name does harm only where the right one
-// is not set.
+// worstTrap is the one to talk about. A wrong name does harm only if the right one is
+// not set.
 func worstTrap(f Facts) trap {
 	all, set := trapsOf(f)
 	for _, t := range all {
@@ -82,7 +82,7 @@ func worstTrap(f Facts) trap {
 	return worst
 }
 
-// saySuspicious says what has to go by hand, too.
+// saySuspicious also says what to remove by hand.
 func saySuspicious(f Facts) string {
 	worst := worstTrap(f)
 	if worst.left == "" || worst.where == setenv {
@@ -95,9 +95,9 @@ func saySuspicious(f Facts) string {
 	return text
 }
 
-// cureTraps has fix write the right value. What fix leaves as it is can only be
-// looked at: Homebrew's restart would take it out of the plist, and all
-// else that was put there.
+// cureTraps has fix write the right value. What fix leaves alone can only be looked at:
+// Homebrew's restart would take it out of the plist, together with everything else that
+// was put there.
 func cureTraps(f Facts) string {
 	switch worst := worstTrap(f); {
 	case worst.level == Fail, worst.left == "", worst.where == setenv:
@@ -109,7 +109,7 @@ func cureTraps(f Facts) string {
 	}
 }
 
-// setenv is where a job inherits variables from.
+// setenv is the place of variables that a job inherits.
 const setenv = "launchctl setenv"
 
 // setting is a variable that may be meant for Ollama's address.
@@ -135,8 +135,8 @@ func valuesOf(s service.State) []setting {
 	return all
 }
 
-// wrongNames are what people have taken for OLLAMA_HOST, or programs that ask
-// Ollama use for its address (ollama/ollama#703, for one).
+// wrongNames are taken for OLLAMA_HOST, or belong to clients of Ollama
+// (ollama/ollama#703, for one).
 var wrongNames = []string{
 	"OLLAMA", "OLLAMA_HOSTS", "OLLAMA_HOSTNAME", "OLLAMAHOST", "OLLAMA-HOST", "OLLAMA_ADDRESS", "OLLAMA_ADDR", "OLLAMA_BIND",
 	"OLLAMA_LISTEN", "OLLAMA_IP", "OLLAMA_PORT", "OLLAMA_URL", "OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_API_BASE_URL",
@@ -169,13 +169,13 @@ func (f Facts) trap(v setting) []trap {
 	return nil
 }
 
-// unquoted is the value without what Ollama trims.
+// unquoted is the value without what Ollama strips.
 func unquoted(value string) string {
 	return strings.TrimSpace(strings.Trim(strings.TrimSpace(value), `"'`))
 }
 
-// severity tells values that keep Ollama from being where it was meant to be from
-// those that it has a default for.
+// severity separates values that keep Ollama from where it was meant to be from those
+// that it replaces with a default.
 func severity(value string, err error) Level {
 	for _, mild := range []error{ollama.ErrEmpty, ollama.ErrName, ollama.ErrCharacters} {
 		if errors.Is(err, mild) {

@@ -12,11 +12,11 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Unasked is why nothing could be fetched from inside a container. Its hint is
-// empty where nobody knows what to do.
+// Unasked says why nothing could be fetched from inside a container. Its hint is empty
+// if nothing is known to help.
 func Unasked(u container.ClientURL) *service.Error {
 	err, tool := u.Err, u.Container.Runtime.Tool
-	if u.Container.Err == nil && u.Container.Name != "" { // else it names the container itself, or there is none
+	if u.Container.Err == nil && u.Container.Name != "" { // otherwise it names the container itself, or there is none
 		err = fmt.Errorf("%s: %w", u.Container.Name, err)
 	}
 	name := shell.Quote(u.Container.Name)
@@ -37,12 +37,12 @@ func Unasked(u container.ClientURL) *service.Error {
 	return NoneAsked(err, tool)
 }
 
-// NoneAsked is Unasked for an error that is about no one container.
+// NoneAsked is Unasked for an error that concerns no container in particular.
 func NoneAsked(err error, tool string) *service.Error {
 	switch {
 	case errors.Is(err, container.ErrNoContainer):
 		return &service.Error{ID: "no-container", Hint: tool + " ps --all", Err: err}
-	case errors.Is(err, container.ErrNoImage): // any that is here is found, so nothing has to name it
+	case errors.Is(err, container.ErrNoImage): // any that is here is found without being named
 		return &service.Error{ID: "no-image", Hint: tool + " pull curlimages/curl", Err: err}
 	case errors.Is(err, launchctl.ErrNoAnswer):
 		return &service.Error{ID: "no-answer", Hint: tool + " info", Err: err}
@@ -50,7 +50,7 @@ func NoneAsked(err error, tool string) *service.Error {
 	return &service.Error{ID: "probe-failed", Err: err}
 }
 
-// NoClient is for containers of which none names Ollama.
+// NoClient is for a machine where no container names Ollama.
 func NoClient(others []container.Container) *service.Error {
 	var names []string
 	for _, c := range others {
@@ -64,7 +64,7 @@ func NoClient(others []container.Container) *service.Error {
 		Err: fmt.Errorf("no running container names Ollama in its environment; these run: %s%s", strings.Join(names, ", "), more)}
 }
 
-// Elsewhere says that the engine is on another machine, "" where it is on this one.
+// Elsewhere says that the engine is on another machine; "" if it is on this one.
 func Elsewhere(rt container.Runtime) string {
 	if rt.Product != container.Remote {
 		return ""
@@ -72,9 +72,9 @@ func Elsewhere(rt container.Runtime) string {
 	return fmt.Sprintf("the engine of %s is on another machine (%s), and from there this one is %s", rt.Tool, rt.Endpoint, rt.Address)
 }
 
-// NoRuntime is why there is no engine to ask: of each program that was tried, those
-// that are not here being worth a word only if all are. here are programs that were
-// not tried, and are.
+// NoRuntime says why there is no engine to ask. tried are the programs that failed;
+// those that are not installed are mentioned only if none is. here are programs that
+// are installed and were not tried.
 func NoRuntime(tried []container.Unusable, here []string, getenv func(string) string, again string) *service.Error {
 	e := &service.Error{Ending: service.NothingHere, ID: string(container.NoRuntime)}
 	var said, missing []string
@@ -102,7 +102,7 @@ func NoRuntime(tried []container.Unusable, here []string, getenv func(string) st
 	return e
 }
 
-// runtimeHint is what may get an engine to answer.
+// runtimeHint may get an engine to answer.
 func runtimeHint(a container.Unusable, getenv func(string) string) string {
 	said := a.Err.Error()
 	switch {

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropped are the attributes that a new file is not to have: macOS asks about what is
-// quarantined, and writes down itself where a file comes from.
+// dropped are attributes that a new file must not have: macOS asks about quarantined
+// files, and records by itself where a file comes from.
 var dropped = map[string]bool{"com.apple.quarantine": true, "com.apple.provenance": true}
 
-// keepAttributes gives temp the extended attributes of the file at path. What the
-// system does not let be read or set is left out.
+// keepAttributes copies the extended attributes of the file at path to temp, as far as
+// the system allows.
 func keepAttributes(path string, temp *os.File) {
 	names := make([]byte, 64<<10)
 	n, err := unix.Listxattr(path, names)

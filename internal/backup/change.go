@@ -11,19 +11,19 @@ import (
 	"syscall"
 )
 
-// Change is one file that is about to be replaced, made or removed.
+// Change is one file to replace, make or remove.
 type Change struct {
 	Layer string
 	File  File
-	After []byte      // nil: the file shall not be there
-	Mode  fs.FileMode // that the file has afterwards
-	// Folders come and go with the file, the outermost first. One that holds
-	// anything else stays.
+	After []byte      // nil: remove the file
+	Mode  fs.FileMode // of the file afterwards
+	// Folders come and go with the file, outermost first. One that holds anything else
+	// stays.
 	Folders []string
 }
 
-// Clean is [filepath.Clean] for a path that may lead through links: where the
-// folder is there, ".." behind a link leads to where it leads the system.
+// Clean is [filepath.Clean] for a path with links in it: a ".." after a link counts
+// from where the link leads.
 func Clean(path string) string {
 	if i := strings.LastIndex(path+"/", "/../"); i >= 0 {
 		if real, err := filepath.EvalSymlinks(path[:i+len("/..")]); err == nil {
@@ -33,8 +33,8 @@ func Clean(path string) string {
 	return filepath.Clean(path)
 }
 
-// MissingFolders lists those of path's folders that are not there, the outermost
-// first: they have to be made before the file.
+// MissingFolders lists the missing folders of path, outermost first: they have to be
+// made before the file.
 func MissingFolders(path string) []string {
 	var missing []string
 	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
@@ -47,13 +47,12 @@ func MissingFolders(path string) []string {
 	return missing
 }
 
-// Apply makes the change. Where it fails, something of it may have been done;
-// Revert takes that back.
+// Apply makes the change. If it fails, part of it may have been done; Revert takes that
+// back.
 func (c Change) Apply() error { return c.put(c.File, c.After, c.Mode) }
 
-// Revert takes the change back. A change that was not made is left at that; a
-// file that somebody else has changed since is left to them, and the error wraps
-// ErrChanged.
+// Revert takes the change back. It leaves alone what Apply did not get to, and a file
+// that was changed since; for that the error wraps ErrChanged.
 func (c Change) Revert() error {
 	now, err := ReadAbsent(c.File.Path)
 	switch {
@@ -72,7 +71,7 @@ func (c Change) Revert() error {
 	return c.put(now, c.File.Data, c.File.Mode)
 }
 
-// same reports whether now has these bytes and this mode, or is absent as well.
+// same reports whether now has these bytes and this mode, or both are absent.
 func same(now File, data []byte, mode fs.FileMode, absent bool) bool {
 	if now.Absent || absent {
 		return now.Absent == absent
@@ -80,7 +79,7 @@ func same(now File, data []byte, mode fs.FileMode, absent bool) bool {
 	return now.Mode == mode && bytes.Equal(now.Data, data)
 }
 
-// put replaces or makes the file, or removes it where data is nil.
+// put replaces or makes the file, or removes it if data is nil.
 func (c Change) put(f File, data []byte, mode fs.FileMode) error {
 	if data != nil {
 		if err := makeFolders(c.Folders, 0o755); err != nil {
@@ -97,9 +96,9 @@ func (c Change) put(f File, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// makeFolders makes those that are not there, and makes each last: what lies in
-// a folder that a power cut takes away is gone, however well it was synced. One
-// that is there may be from a run that was killed before it could sync it.
+// makeFolders makes missing folders, and syncs each: a file in a folder that a power
+// cut takes away is gone, however well it was synced. An existing folder may come from
+// a run that was killed before it could sync it.
 func makeFolders(dirs []string, mode fs.FileMode) error {
 	for _, dir := range dirs {
 		if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -112,9 +111,8 @@ func makeFolders(dirs []string, mode fs.FileMode) error {
 	return nil
 }
 
-// DropFolders removes those of the folders that the file at path would lie in and
-// that are empty. It is no failure to leave one, and a link is not removed: it is
-// somebody's own.
+// DropFolders removes those folders of path that are empty. Leaving one is no failure,
+// and a link is never removed: somebody made it.
 func DropFolders(path string, folders []string) {
 	for _, dir := range slices.Backward(folders) {
 		if !strings.HasPrefix(path, dir+string(filepath.Separator)) {

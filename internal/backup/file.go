@@ -16,11 +16,10 @@ import (
 	"syscall"
 )
 
-// maxSize bounds what Read takes in. It is an outer bound: the one who reads the
-// bytes may want far fewer.
+// maxSize bounds what Read accepts. Callers may want far less.
 const maxSize = 16 << 20
 
-// What keeps a file from being read or replaced.
+// Reasons why a file cannot be read or replaced.
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	errTooLarge   = fmt.Errorf("larger than %d MiB", maxSize>>20)
@@ -29,22 +28,22 @@ var (
 
 // File is a file as it was read: the bytes, and what a replacement keeps.
 type File struct {
-	Path string // as it was asked for
-	Real string // the same with symbolic links resolved
-	// Absent is set where there was no file; then all below is empty.
+	Path string // as the caller named it
+	Real string // with symbolic links resolved
+	// Absent: there was no file, and the fields below are empty.
 	Absent bool
 	Data   []byte
 	Mode   fs.FileMode // permission bits
 	UID    int
 	GID    int
-	// Links is how many names the file has. A replacement takes the place of one.
+	// Links is how many names (hard links) the file has. A replacement takes over one.
 	Links int
 
 	info fs.FileInfo
 }
 
-// ReadAbsent is Read for a file that need not be there. A link that leads
-// nowhere is an error all the same: who put it there wanted something else.
+// ReadAbsent is Read for a file that may be missing. A dangling link is still an error:
+// its owner meant something else.
 func ReadAbsent(path string) (File, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,8 +52,8 @@ func ReadAbsent(path string) (File, error) {
 	return Read(path)
 }
 
-// Read reads a regular file, following symbolic links. It never waits for a
-// writer, as opening a FIFO would.
+// Read reads a regular file, following symbolic links. Unlike an open of a FIFO, it
+// never waits for a writer.
 func Read(path string) (File, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -75,7 +74,7 @@ func Read(path string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	if !info.Mode().IsRegular() { // the path has changed hands since
+	if !info.Mode().IsRegular() { // the path has been replaced since
 		return File{}, notRegular
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
@@ -103,10 +102,10 @@ func links(info fs.FileInfo) int {
 	return 1
 }
 
-// Replace puts data and mode in place of what f was read as, atomically: a
-// reader sees the old file or the new one, and after a power cut one of the two
-// is there. When the file is no longer what was read, nothing is written and the
-// error wraps ErrChanged. Its folder has to be there.
+// Replace puts data and mode in place of what f was read as, atomically: a reader sees
+// the old file or the new one, and so does everyone after a power cut. If the file is
+// no longer what was read, nothing is written and the error wraps ErrChanged. Its
+// folder must exist.
 //
 // The new file has the old one's owner and extended attributes; a symbolic link stays a
 // link. ACLs are not carried over, and another hard link keeps the old file.
@@ -115,9 +114,9 @@ func (f File) Replace(data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp) // fails after a rename, as it should
+	defer os.Remove(temp) // fails after a rename, as expected
 	if f.Absent {
-		// A link, unlike a rename, fails where somebody has put a file meanwhile.
+		// Unlike a rename, a link fails if another file has appeared.
 		if err = os.Link(temp, f.Real); errors.Is(err, fs.ErrExist) {
 			err = &fs.PathError{Op: "create", Path: f.Path, Err: ErrChanged}
 		}
@@ -130,8 +129,8 @@ func (f File) Replace(data []byte, mode fs.FileMode) error {
 	return syncDir(filepath.Dir(f.Real))
 }
 
-// Remove takes the file away, unless it is no longer what was read; then the
-// error wraps ErrChanged.
+// Remove deletes the file, unless it is no longer what was read; then the error wraps
+// ErrChanged.
 func (f File) Remove() error {
 	if err := f.unchanged(); err != nil {
 		return err
@@ -142,8 +141,8 @@ func (f File) Remove() error {
 	return syncDir(filepath.Dir(f.Real))
 }
 
-// writeBeside writes a temporary file into f's own folder. Its name is hidden
-// and does not end in .plist: launchd loads every *.plist it finds there.
+// writeBeside writes a temporary file into f's folder. Its name is hidden and does not
+// end in .plist: launchd loads every *.plist it finds there.
 func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error) {
 	temp, err := os.CreateTemp(filepath.Dir(f.Real), ".ollama-bind-*.tmp")
 	if err != nil {
@@ -161,7 +160,7 @@ func (f File) writeBeside(data []byte, mode fs.FileMode) (name string, err error
 	return temp.Name(), finish(temp, data)
 }
 
-// finish writes a file to its end, and makes it last.
+// finish writes the file and syncs it.
 func finish(f *os.File, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
@@ -175,15 +174,14 @@ func finish(f *os.File, data []byte) error {
 	return f.Close()
 }
 
-// The names that os.CreateTemp and os.MkdirTemp make of our patterns.
+// The names that os.CreateTemp and os.MkdirTemp make from our patterns.
 var (
 	temporaryFile    = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
 	unfinishedBackup = regexp.MustCompile(`^\.unfinished-\d+$`)
 )
 
-// Litter lists what runs that were killed have left in the store and beside the
-// files at paths. To remove it, hold the lock, so that no other run is
-// still at work on any of it.
+// Litter lists what killed runs left in the store and beside the files at paths. Hold
+// the lock before removing it: another run may still be using it.
 func (s Store) Litter(paths ...string) []string {
 	left := litter(s.backups(), unfinishedBackup)
 	for _, path := range paths {
@@ -205,15 +203,15 @@ func litter(dir string, ours *regexp.Regexp) (all []string) {
 	return all
 }
 
-// dress gives temp the mode and the owner that the replacement is to have.
+// dress gives temp the mode and owner of the replacement.
 func (f File) dress(temp *os.File, mode fs.FileMode) error {
 	info, err := temp.Stat()
 	if err != nil {
 		return err
 	}
 	if uid, gid := owner(info); !f.Absent && (uid != f.UID || gid != f.GID) {
-		// launchd asks for the owner alone, and a user may not give a file
-		// to a group that he is not in: losing the group is no reason to stop.
+		// launchd checks only the owner, and users cannot give files to groups they are
+		// not in: losing the group is no reason to stop.
 		if err := temp.Chown(f.UID, f.GID); err != nil && uid != f.UID {
 			return err
 		}
@@ -235,8 +233,8 @@ func (f File) unchanged() error {
 	return nil
 }
 
-// syncDir makes a rename in dir last. Some file systems cannot sync a folder;
-// there the rename is as safe as it gets.
+// syncDir makes a rename in dir durable. Some file systems cannot sync a folder; there
+// the rename is as safe as it gets.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Lock keeps other runs of this program from changing anything until unlock is
-// called. When another run holds the lock, waiting is told its process ID (0 if
-// unknown) once, and Lock waits until ctx ends.
+// Lock keeps other runs of this program from changing anything until unlock is called.
+// If another run holds the lock, waiting is told its process ID (0 if unknown) once,
+// and Lock waits until ctx ends. It locks a file of its own: a rename would pull the
+// plist out from under its lock.
 //
 // It locks a file of its own: a rename would slip the plist itself out
 // from under its lock.
@@ -25,7 +26,7 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 		return nil, fmt.Errorf("preparing the state folder: %w", err)
 	}
 	path := filepath.Join(s.Dir, "lock")
-	// Whatever else somebody has put there is neither followed nor waited for.
+	// Anything else at that path is neither followed nor waited for.
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "lock", Path: path, Err: ErrNotRegular}
 	}
@@ -41,9 +42,9 @@ func (s Store) Lock(ctx context.Context, waiting func(pid int)) (unlock func(), 
 	return func() { lock.Close() }, nil
 }
 
-// LockFolder keeps runs with another state folder from changing anything in the
-// folder that path lies in. It leaves nothing there: it is the folder itself that
-// is locked. One that is not there, or cannot be locked, is let pass.
+// LockFolder keeps runs with another state folder from changing anything in path's
+// folder. It leaves nothing behind: it locks the folder itself. A missing folder, or
+// one that cannot be locked, is ignored.
 func LockFolder(ctx context.Context, path string, waiting func(pid int)) (unlock func(), err error) {
 	lock := flock.New(filepath.Dir(path), flock.SetFlag(os.O_RDONLY|syscall.O_NONBLOCK))
 	err = take(ctx, lock, func() { waiting(0) })
@@ -53,7 +54,7 @@ func LockFolder(ctx context.Context, path string, waiting func(pid int)) (unlock
 	return func() { lock.Close() }, nil
 }
 
-// take waits for a lock until ctx ends, and tells that it has to.
+// take waits for a lock until ctx ends, and says so first.
 func take(ctx context.Context, lock *flock.Flock, waiting func()) error {
 	got, err := lock.TryLock()
 	if err == nil && !got {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// liftQuarantine takes away the mark that macOS gives to what some programs write, a
-// sandboxed terminal among them: since macOS 27 launchd refuses a plist that
-// has it (Apple's release notes, 166415497).
+// liftQuarantine removes the mark that macOS puts on what some programs write, such as
+// a sandboxed terminal: since macOS 27, launchd refuses a plist that has it (Apple's
+// release notes, 166415497).
 func liftQuarantine(f *os.File) error {
 	err := unix.Fremovexattr(int(f.Fd()), "com.apple.quarantine")
 	if errors.Is(err, unix.ENOATTR) || errors.Is(err, unix.ENOTSUP) {

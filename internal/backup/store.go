@@ -17,22 +17,23 @@ import (
 	"unicode/utf8"
 )
 
-// StateDirVariable moves the state folder, for tests and for people who keep
-// such things elsewhere.
+// StateDirVariable moves the state folder, for tests and for people who keep such
+// things elsewhere.
 const StateDirVariable = "OLLAMA_BIND_STATE_DIR"
 
 // receiptVersion is the version of the receipt's form that this program writes
 // and reads.
 const receiptVersion = 1
 
-// What lies in the folder of a backup beside the bytes. The last two are empty.
+// What the folder of a backup holds beside the saved bytes. The last two are empty
+// files.
 const (
 	receiptName = "receipt.json"
 	doneName    = "done"
 	voidName    = "void"
 )
 
-// ErrDamaged is a backup that cannot be read, or holds other bytes than were saved.
+// ErrDamaged: a backup cannot be read, or its bytes are not those that were saved.
 var ErrDamaged = errors.New("the backup is damaged")
 
 var (
@@ -54,14 +55,14 @@ type Receipt struct {
 	Disabled      bool      `json:"disabled"`      // whether launchd was told not to load the job
 	Started       bool      `json:"started"`       // whether the change loads a job that was not loaded
 	Undoes        string    `json:"undoes"`        // ID of the backup that a rollback went back to
-	Supersedes    string    `json:"supersedes"`    // ID of a backup that this one has taken over
+	Supersedes    string    `json:"supersedes"`    // ID of a backup that this one replaces
 	Files         []Saved   `json:"files"`
 
-	// Done is set when the change was carried out to its end.
+	// Done: the change was carried out to its end.
 	Done bool `json:"-"`
-	// Void is set when a rollback has found nothing left of the change.
+	// Void: a rollback found nothing left of the change.
 	Void bool `json:"-"`
-	// Err is set, and all but ID and Created empty, when the receipt could not be read.
+	// Err says why the receipt could not be read; then only ID and Created are set.
 	Err error `json:"-"`
 }
 
@@ -73,10 +74,10 @@ type Saved struct {
 	Mode    fs.FileMode `json:"mode"` // before
 	Before  string      `json:"sha256_before"`
 	After   string      `json:"sha256_after"`
-	Folders []string    `json:"folders,omitempty"` // that came or went with it, the outermost first
+	Folders []string    `json:"folders,omitempty"` // made or removed with it, outermost first
 }
 
-// Saved is what a receipt says of the change.
+// Saved is what a receipt says about the change.
 func (c Change) Saved() Saved {
 	s := Saved{Layer: c.Layer, Path: c.File.Path, Mode: c.File.Mode, Folders: c.Folders}
 	if !c.File.Absent {
@@ -88,7 +89,7 @@ func (c Change) Saved() Saved {
 	return s
 }
 
-// Created is set when the change has made the file.
+// Created: the change made the file.
 func (s Saved) Created() bool { return s.Before == "" }
 
 // Store is the state folder.
@@ -112,9 +113,8 @@ func DefaultStore() (Store, error) {
 	return Store{filepath.Join(ownDir(dir), "ollama-bind")}, nil
 }
 
-// ownDir is dir, or for a root that works in the home of somebody else, as under
-// sudo on a Mac, the same folder in root's own home: each would lock the other
-// out of a shared one.
+// ownDir is dir. For root working in another user's home, as under sudo on a Mac, it is
+// the same folder in root's own home: in a shared one, each would lock the other out.
 func ownDir(dir string) string {
 	home, homeErr := os.UserHomeDir()
 	root, rootErr := user.LookupId("0")
@@ -134,8 +134,8 @@ func ownDir(dir string) string {
 
 func (s Store) backups() string { return filepath.Join(s.Dir, "backups") }
 
-// Save keeps the bytes that changes are about to replace, and fills in the
-// receipt's ID, time and files. The backup appears complete or not at all.
+// Save saves the bytes that changes are about to replace, and fills in the receipt's
+// ID, time and files. The backup appears complete or not at all.
 func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	if err := s.prepare(); err != nil {
 		return Receipt{}, fmt.Errorf("preparing the backup folder: %w", err)
@@ -145,7 +145,7 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	r.ID = newID(s.after(r.Created))
 	r.Files = nil
 	for _, c := range changes {
-		if !utf8.ValidString(c.File.Path) { // in JSON it would become another one
+		if !utf8.ValidString(c.File.Path) { // JSON would alter it
 			return Receipt{}, fmt.Errorf("a path that is not UTF-8 cannot be written down: %q", c.File.Path)
 		}
 		r.Files = append(r.Files, c.Saved())
@@ -156,8 +156,8 @@ func (s Store) Save(r Receipt, changes []Change) (Receipt, error) {
 	return r, nil
 }
 
-// after is t, or just behind the newest backup where the clock has been put back
-// since: IDs tell which one came later, whatever the clock says.
+// after is t, or just after the newest backup if the clock was set back: IDs tell which
+// one came later, whatever the clock says.
 func (s Store) after(t time.Time) time.Time {
 	newest := time.Time{}
 	for _, id := range s.ids() {
@@ -169,7 +169,7 @@ func (s Store) after(t time.Time) time.Time {
 	return newest.Add(time.Millisecond)
 }
 
-// ids are those of all backups, the oldest first: ReadDir sorts by name.
+// ids lists all backups, oldest first: ReadDir sorts by name.
 func (s Store) ids() (all []string) {
 	entries, _ := os.ReadDir(s.backups())
 	for _, e := range entries {
@@ -182,13 +182,14 @@ func (s Store) ids() (all []string) {
 
 const idTime = "20060102T150405.000Z"
 
-// timeOf is the time in an ID, the zero time where it is none.
+// timeOf is the time in an ID, or the zero time.
 func timeOf(id string) time.Time {
 	t, _ := time.Parse(idTime, id[:len(idTime)])
 	return t
 }
 
-// newID sorts by time, and does not collide when two are made at once.
+// newID makes an ID that sorts by time, and does not collide with one made at the same
+// moment.
 func newID(t time.Time) string {
 	var random [4]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program first
@@ -197,7 +198,7 @@ func newID(t time.Time) string {
 
 var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
-// write fills a hidden folder and renames it when all is on disk.
+// write fills a hidden folder, and renames it once everything is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
 	temp, err := os.MkdirTemp(s.backups(), ".unfinished-")
 	if err != nil {
@@ -237,8 +238,8 @@ func writeSynced(path string, data []byte) error {
 	return finish(f, data)
 }
 
-// List returns every backup, the newest first. One that cannot be read is
-// listed with its Err.
+// List returns every backup, newest first. One that cannot be read is listed with its
+// Err.
 func (s Store) List() ([]Receipt, error) {
 	entries, err := os.ReadDir(s.backups())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -261,7 +262,7 @@ func (s Store) List() ([]Receipt, error) {
 	return all, nil
 }
 
-// Find is the ID of the one backup whose ID begins so.
+// Find is the ID of the only backup whose ID begins with prefix.
 func (s Store) Find(prefix string) (id string, err error) {
 	found := slices.DeleteFunc(s.ids(), func(id string) bool { return !strings.HasPrefix(id, prefix) })
 	switch {
@@ -312,19 +313,18 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Finish notes that the change of a backup was carried out to its end, so that a
-// later run can tell it from one that was killed.
+// Finish notes that a backup's change was carried out to its end, so a later run can
+// tell it from one that was killed.
 func (s Store) Finish(id string) error {
 	return writeSynced(filepath.Join(s.backups(), id, doneName), nil)
 }
 
-// Void notes that nothing is left of the change of a backup: somebody else has
-// taken it back.
+// Void notes that nothing is left of a backup's change: somebody else took it back.
 func (s Store) Void(id string) error {
 	return writeSynced(filepath.Join(s.backups(), id, voidName), nil)
 }
 
-// Bytes returns what f held before the change of r, nil if it was not there.
+// Bytes returns what f held before the change of r, or nil if it did not exist.
 func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 	if f.Created() {
 		return nil, nil
@@ -339,14 +339,14 @@ func (s Store) Bytes(r Receipt, f Saved) ([]byte, error) {
 	return saved.Data, nil
 }
 
-// prepare makes the state folder and the one for backups, for the owner's eyes
-// only: plists can hold secrets.
+// prepare makes the state folder and the one for backups, readable only by the owner:
+// plists can hold secrets.
 func (s Store) prepare() error {
 	for _, dir := range []string{s.Dir, s.backups()} {
 		if err := makeFolders(append(MissingFolders(dir), dir), 0o700); err != nil {
 			return err
 		}
-		// A link to another disk, say, is followed where both are the user's own.
+		// A link, say to another disk, is followed if both ends belong to the user.
 		for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
 			info, err := look(dir)
 			if err != nil {
@@ -361,8 +361,8 @@ func (s Store) prepare() error {
 	return nil
 }
 
-// Remove drops a backup that is not needed. It is gone in one step, and what is
-// left of it when the program is killed is litter.
+// Remove deletes a backup that is no longer needed. It disappears in one step; what a
+// killed run leaves of it is litter.
 func (s Store) Remove(id string) error {
 	aside := filepath.Join(s.backups(), fmt.Sprintf(".unfinished-%d", time.Now().UnixNano()))
 	if err := os.Rename(filepath.Join(s.backups(), id), aside); err != nil {
