@@ -150,7 +150,7 @@ func measured(ts *testscript.TestScript) bool {
 	return regexp.MustCompile(`container-reaches-ollama +reachable`).MatchString(ts.ReadFile("stdout"))
 }
 
-// adviceOf also wants that no line stands twice in the command's answer.
+// adviceOf also wants that no sentence stands twice in the command's answer.
 func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
 	ask := []string{command, "--host", ts.Getenv("HOST")}
 	_ = ts.Exec(name, append(ask, "--json")...) // 3 where it is not as wanted
@@ -158,12 +158,11 @@ func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
 	_ = ts.Exec(name, ask...)
 	said := map[string]bool{}
-	for line := range strings.Lines(ts.ReadFile("stdout") + ts.ReadFile("stderr")) {
-		line = strings.TrimSpace(line)
-		if len(line) > 40 && said[line] && !strings.Contains(line, " ollama-bind ") {
-			ts.Fatalf("%s says twice: %s", command, line)
+	for _, text := range gaps.Split(ts.ReadFile("stdout")+ts.ReadFile("stderr"), -1) {
+		if len(text) > 20 && strings.Contains(text, " ") && said[text] {
+			ts.Fatalf("%s says twice: %s", command, text)
 		}
-		said[line] = true
+		said[text] = true
 	}
 	if a := answer.Advice; a != nil {
 		a.Hint = strings.ReplaceAll(a.Hint, "~/", ts.Getenv("HOME")+"/")
@@ -171,6 +170,9 @@ func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
 	}
 	return answer.Advice
 }
+
+// gaps part an answer into sentences and commands.
+var gaps = regexp.MustCompile(`\s*\n\s*([!✓✗–?] )?|\s{2,}|ollama-bind: \w+: |hint: `)
 
 // forAPerson reports whether a command only shows something.
 func forAPerson(hint string) bool {

@@ -216,18 +216,25 @@ var statusMarks = map[string]piece{
 func (p program) printDoctor(r doctorReport) {
 	p.tell.printf("%s", r.Versions)
 	p.tell.printf("")
-	count := map[string]int{}
+	count, why := map[string]int{}, map[string]bool{}
 	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
 		summary := piece{plain, check.Summary}
 		if check.Status == string(doctor.Skip) {
 			summary.meaning = detail
+			if why[check.Summary] && len(check.Summary) > 20 {
+				summary.text = "for the same reason"
+			}
+			why[check.Summary] = true
 		}
 		rows = append(rows, row{statusMarks[check.Status], []piece{{plain, check.ID}, summary}})
 	}
 	p.tell.rows(rows)
 	told := map[string]bool{}
+	if r.Advice != nil {
+		told[r.Advice.Hint] = true // it is what the answer ends with
+	}
 	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
 		for _, check := range r.Checks {
 			if check.Status == string(status) {

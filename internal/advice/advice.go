@@ -50,6 +50,9 @@ type Facts struct {
 	Daemons string
 	// AtLogin: the service starts when the user logs in.
 	AtLogin bool
+	// Store is where backups are kept, and StoreErr why none can be.
+	Store    backup.Store
+	StoreErr error
 	// Fix is the last one that was not taken back; nil if there is none, or it is
 	// unknown.
 	Fix *backup.Receipt
@@ -61,7 +64,8 @@ type Facts struct {
 
 // New collects the facts of an observation.
 func New(m service.Machine, s service.State, err error, g service.Goal, asked bool, system string) Facts {
-	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons}
+	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons,
+		Store: m.Store, StoreErr: m.Store.Usable()}
 	if f.Found() {
 		f.AtLogin = s.AtLogin(m)
 	}

@@ -80,6 +80,12 @@ var list = []item{
 		when: func(f Facts) bool { return f.Found() && gone(f.State) },
 		say:  func(f Facts) string { return "there is no plist " + f.State.Service.Plist },
 		next: func(f Facts) string { return words(f.State).start(f.State) }},
+	{id: "state-folder", level: Warn, check: "state-folder", blocks: rebind.Plan.Changes,
+		when: func(f Facts) bool { return f.Found() && f.StoreErr != nil },
+		say: func(f Facts) string {
+			return fmt.Sprintf("what fix replaces cannot be kept in %s: %v", stateFolder(f), service.Bare(f.StoreErr))
+		},
+		next: mendStore},
 	{id: "plist-missing", level: Fail, check: "plist-parses", blocks: anyFix,
 		when: func(f Facts) bool { return f.Found() && f.State.Ran() && !f.Goal.Persist && !f.State.Running(f.Goal) },
 		say: func(Facts) string {
@@ -360,6 +366,29 @@ func fix(f Facts) string { return FixCommand(f.State, f.Goal) }
 
 // verb is the command being run.
 func (f Facts) verb() string { return cmp.Or(f.Command, "fix") }
+
+// mendStore makes the state folder one that can be used, or uses another.
+func mendStore(f Facts) string {
+	folder := stateFolder(f)
+	switch {
+	case errors.Is(f.StoreErr, backup.ErrOpen):
+		return "chmod go-w " + shell.Quote(folder)
+	case f.Store.Moved && f.verb() == "fix":
+		return "unset " + backup.StateDirVariable + " && " + fix(f)
+	case errors.Is(f.StoreErr, backup.ErrForeign):
+		return fmt.Sprintf("sudo chown %d %s", f.UID, shell.Quote(folder))
+	}
+	return "ls -ld " + shell.Quote(folder)
+}
+
+// stateFolder is the folder that cannot be used.
+func stateFolder(f Facts) string {
+	var e *fs.PathError
+	if errors.As(f.StoreErr, &e) {
+		return e.Path
+	}
+	return f.Store.Dir
+}
 
 // Missing reports whether a named plist is not there. Nothing else is known about its
 // service.

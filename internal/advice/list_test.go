@@ -249,6 +249,11 @@ func plans(f Facts) map[string]rebind.Plan {
 	}
 }
 
+// badStore has a state folder in which nothing can be kept.
+func badStore(err error) change {
+	return func(f *Facts) { f.StoreErr = &fs.PathError{Op: "use", Path: "/a b", Err: err} }
+}
+
 var gonePlist = &fs.PathError{Op: "open", Path: plistPath, Err: syscall.ENOENT}
 
 // firsts has a state for each item of the list, in its order, in which that is the
@@ -263,6 +268,7 @@ var firsts = []struct {
 	{"plist-missing", of(byHand, unload, plistErr(gonePlist)), "there is no plist /Users", "ls -l '/Users/a b'", fixes},
 	{"plist-missing", plistErr(gonePlist), "launchd holds gui/501/sh.brew.ollama, but", "brew services stop ollama && brew services start ollama", fixes},
 	{"plist-missing", of(plistErr(gonePlist), unload), "there is no plist", "brew services start ollama", fixes},
+	{"state-folder", badStore(backup.ErrOpen), "kept in /a b: others can", "chmod go-w '/a b'", "edit reload rollback restore"},
 	{"plist-missing", of(ran, func(f *Facts) { f.Goal.Persist = false; onLoopback(f) }), "only Homebrew's env file can", "ollama-bind fix", fixes},
 	{"plist-malformed", plistErr(&plistfix.Error{}), "reading /Users/a b/", "brew services restart ollama && ollama-bind fix", fixes},
 	{"plist-not-a-file", plistErr(backup.ErrNotRegular), "reading /Users/a b/", "ls -ld '/Users/a b/", all},
@@ -391,7 +397,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|unset|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {

@@ -142,7 +142,7 @@ func TestReadAbsent(t *testing.T) {
 }
 
 func TestSaveRefusesPathThatIsNotUTF8(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	r, err := s.Save(Receipt{Command: "fix"}, []Change{creation(t, filepath.Join(t.TempDir(), "\xff", "ollama.env"))})
 	if err == nil {
 		t.Errorf("got %v", r)
@@ -154,7 +154,7 @@ func TestSaveRefusesPathThatIsNotUTF8(t *testing.T) {
 
 // TestSaveOfAbsentFile keeps the fact that there was nothing.
 func TestSaveOfAbsentFile(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	path := filepath.Join(t.TempDir(), "services", "ollama.env")
 	r, err := s.Save(Receipt{Command: "fix"}, []Change{creation(t, path)})
 	if err != nil {

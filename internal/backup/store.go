@@ -13,8 +13,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // StateDirVariable moves the state folder, for tests and for people who keep such
@@ -33,12 +36,14 @@ const (
 	voidName    = "void"
 )
 
-// ErrDamaged: a backup cannot be read, or its bytes are not those that were saved.
-var ErrDamaged = errors.New("the backup is damaged")
-
+// What keeps backups from being used, or kept.
 var (
+	// ErrDamaged is a backup that cannot be read, or holds other bytes than were saved.
+	ErrDamaged = errors.New("the backup is damaged")
+	// ErrForeign and ErrOpen are a state folder that others could put something into.
+	ErrForeign  = errors.New("it belongs to another user")
+	ErrOpen     = errors.New("others can write to it")
 	errNoBackup = errors.New("no such backup")
-	errUnsafe   = errors.New("not a folder that only its owner can write to")
 )
 
 // Receipt says what one change did, so that it can be taken back.
@@ -94,7 +99,8 @@ func (s Saved) Created() bool { return s.Before == "" }
 
 // Store is the state folder.
 type Store struct {
-	Dir string
+	Dir   string
+	Moved bool // StateDirVariable named it
 }
 
 // DefaultStore is the folder that StateDirVariable names, or else the one in the
@@ -104,13 +110,13 @@ func DefaultStore() (Store, error) {
 		if !filepath.IsAbs(dir) {
 			return Store{}, fmt.Errorf("%s=%q: not a full path", StateDirVariable, dir)
 		}
-		return Store{dir}, nil
+		return Store{dir, true}, nil
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
 		return Store{}, fmt.Errorf("finding the state folder: %w", err)
 	}
-	return Store{filepath.Join(ownDir(dir), "ollama-bind")}, nil
+	return Store{Dir: filepath.Join(ownDir(dir), "ollama-bind")}, nil
 }
 
 // ownDir is dir. For root working in another user's home, as under sudo on a Mac, it is
@@ -346,16 +352,51 @@ func (s Store) prepare() error {
 		if err := makeFolders(append(MissingFolders(dir), dir), 0o700); err != nil {
 			return err
 		}
-		// A link, say to another disk, is followed if both ends belong to the user.
-		for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
-			info, err := look(dir)
-			if err != nil {
-				return err
-			}
-			link := info.Mode()&fs.ModeSymlink != 0
-			if uid, _ := owner(info); uid != os.Geteuid() || !link && (!info.IsDir() || info.Mode().Perm()&0o022 != 0) {
-				return &fs.PathError{Op: "use", Path: dir, Err: errUnsafe}
-			}
+		if err := ownFolder(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownFolder is an error for what is not a folder of the user's own. A link to another
+// disk, say, is followed where both are.
+func ownFolder(dir string) error {
+	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
+		info, err := look(dir)
+		if err != nil {
+			return err
+		}
+		link := info.Mode()&fs.ModeSymlink != 0
+		switch uid, _ := owner(info); {
+		case uid != os.Geteuid():
+			err = ErrForeign
+		case !link && !info.IsDir():
+			err = syscall.ENOTDIR
+		case !link && info.Mode().Perm()&0o022 != 0:
+			err = ErrOpen
+		}
+		if err != nil {
+			return &fs.PathError{Op: "use", Path: dir, Err: err}
+		}
+	}
+	return nil
+}
+
+// Usable says why no backup could be kept here, as far as that shows without making
+// anything.
+func (s Store) Usable() error {
+	for _, dir := range []string{s.Dir, s.backups()} {
+		err := ownFolder(dir)
+		if _, lost := os.Lstat(dir); errors.Is(lost, fs.ErrNotExist) {
+			outermost := append(MissingFolders(dir), dir)[0]
+			err, dir = nil, filepath.Dir(outermost)
+		}
+		if err != nil {
+			return err
+		}
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			return &fs.PathError{Op: "use", Path: dir, Err: err}
 		}
 	}
 	return nil

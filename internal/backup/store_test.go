@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 )
 
 func TestSaveAndLoad(t *testing.T) {
-	s := Store{filepath.Join(t.TempDir(), "state")}
+	s := Store{Dir: filepath.Join(t.TempDir(), "state")}
 	f := read(t, write(t, "old"))
 	change := Change{Layer: "plist", File: f, After: []byte("new"), Mode: f.Mode}
 	saved, err := s.Save(Receipt{Command: "fix", Host: "0.0.0.0:11434", Label: "a", Domain: "gui/501", SocketBefore: "127.0.0.1:11434"}, []Change{change})
@@ -38,7 +39,7 @@ func TestSaveAndLoad(t *testing.T) {
 
 // TestPrivate is about the modes: plists can hold secrets.
 func TestPrivate(t *testing.T) {
-	s := Store{filepath.Join(t.TempDir(), "state")}
+	s := Store{Dir: filepath.Join(t.TempDir(), "state")}
 	save(t, s, "old")
 	err := filepath.WalkDir(s.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -63,7 +64,7 @@ func TestPrivate(t *testing.T) {
 }
 
 func TestListNewestFirst(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	if all, err := s.List(); err != nil || len(all) != 0 {
 		t.Errorf("an empty store lists %v, %v", all, err)
 	}
@@ -91,7 +92,7 @@ func TestListNewestFirst(t *testing.T) {
 // TestClockPutBack: the backup that was made last is the newest, whatever the clock
 // has said.
 func TestClockPutBack(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	first := save(t, s, "one")
 	ahead := "20990101T000000.000Z" + first.ID[len(idTime):]
 	if err := os.Rename(filepath.Join(s.backups(), first.ID), filepath.Join(s.backups(), ahead)); err != nil {
@@ -106,7 +107,7 @@ func TestClockPutBack(t *testing.T) {
 // TestRemove leaves nothing that could be taken for a backup, even where it is cut
 // short, and does not follow what is no backup.
 func TestRemove(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	r := save(t, s, "old")
 	if err := os.Mkdir(filepath.Join(s.backups(), r.ID, "kept"), 0o700); err != nil {
 		t.Fatal(err)
@@ -148,7 +149,7 @@ func TestLockFolder(t *testing.T) {
 }
 
 func TestLoadRefuses(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	good := save(t, s, "old")
 	gone := save(t, s, "old")
 	if err := s.Remove(gone.ID); err != nil {
@@ -162,7 +163,7 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 func TestBytesNoticesTampering(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	r := save(t, s, "old")
 	path := filepath.Join(s.backups(), r.ID, "plist")
 	if err := os.WriteFile(path, []byte("bad"), 0o600); err != nil {
@@ -174,15 +175,15 @@ func TestBytesNoticesTampering(t *testing.T) {
 }
 
 func TestStateFolderOfOthers(t *testing.T) {
-	s := Store{filepath.Join(t.TempDir(), "state")}
+	s := Store{Dir: filepath.Join(t.TempDir(), "state")}
 	if err := os.Mkdir(s.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	chmod(t, s.Dir, 0o777)
-	if _, err := s.Save(Receipt{}, nil); !errors.Is(err, errUnsafe) {
-		t.Errorf("a folder that all can write to: %v, want errUnsafe", err)
+	if _, err := s.Save(Receipt{}, nil); !errors.Is(err, ErrOpen) {
+		t.Errorf("a folder that all can write to: %v, want ErrOpen", err)
 	}
-	link := Store{filepath.Join(t.TempDir(), "link")}
+	link := Store{Dir: filepath.Join(t.TempDir(), "link")}
 	target := t.TempDir()
 	if err := os.Symlink(target, link.Dir); err != nil {
 		t.Fatal(err)
@@ -191,13 +192,19 @@ func TestStateFolderOfOthers(t *testing.T) {
 		t.Error("a link to a folder of our own")
 	}
 	chmod(t, target, 0o777)
-	if _, err := link.Save(Receipt{}, nil); !errors.Is(err, errUnsafe) {
-		t.Errorf("a link to a folder that all can write to: %v, want errUnsafe", err)
+	if _, err := link.Save(Receipt{}, nil); !errors.Is(err, ErrOpen) {
+		t.Errorf("a link to a folder that all can write to: %v, want ErrOpen", err)
+	}
+	file := write(t, "x")
+	for dir, want := range map[string]error{s.Dir: ErrOpen, link.Dir: ErrOpen, file: syscall.ENOTDIR, file + "/x/y": syscall.ENOTDIR, t.TempDir() + "/x/y": nil} {
+		if err := (Store{Dir: dir}).Usable(); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", dir, err, want)
+		}
 	}
 }
 
 func TestLock(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Dir: t.TempDir()}
 	unlock, err := s.Lock(t.Context(), func(int) { t.Error("nobody to wait for") })
 	if err != nil {
 		t.Fatal(err)

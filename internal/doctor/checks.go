@@ -37,6 +37,7 @@ func Checks() []Check {
 		{ID: "api-version", Question: "does Ollama answer on this machine?", judge: apiVersion},
 		{ID: "api-from-own-address", Question: "does Ollama answer on this machine's other addresses?", judge: ownAddress},
 		{ID: "lasting", Question: "does the setting survive the next restart?", judge: ofState(lasting)},
+		{ID: "state-folder", Question: "can fix keep what it replaces, for rollback?", judge: ofState(stateFolder)},
 		{ID: "homebrew-version", Question: "is Homebrew new enough to keep the setting (6.0.15)?", judge: ofState(brewVersion)},
 		{ID: "firewall-state", Question: "what does the macOS firewall do?", judge: firewall},
 		{ID: "exposed-addresses", Question: "at which addresses could others reach Ollama?", judge: exposed},
@@ -275,6 +276,8 @@ func lasting(s Seen) Finding {
 	}
 	return passed("the setting stays", cmp.Or(s.State.Lasting().File.Path, s.State.Service.Plist))
 }
+
+func stateFolder(s Seen) Finding { return passed("backups can be kept", s.Store.Dir) }
 
 // brewVersion goes by what Homebrew's source was found to read.
 func brewVersion(s Seen) Finding {

@@ -233,7 +233,7 @@ func TestNoMac(t *testing.T) {
 	got := m.ask(t, q)
 	for _, id := range []string{
 		"agent-found", "label", "two-jobs", "job-loaded", "disabled", "last-exit", "plist-parses", "plist-permissions",
-		"value-in-env-file", "value-in-plist", "value-in-job", "value-traps", "owner-is-job", "lasting", "homebrew-version",
+		"value-in-env-file", "value-in-plist", "value-in-job", "value-traps", "owner-is-job", "lasting", "state-folder", "homebrew-version",
 	} {
 		expect(t, id, got[id], Skip, "no launchd on this machine", "")
 	}

@@ -219,6 +219,7 @@ func TestFindings(t *testing.T) {
 		{"api-from-own-address", "silent", answering("", ""), Skip, "does not answer", ""},
 		{"lasting", "", nil, OK, "stays", ""},
 		{"lasting", "nothing set", unset, Skip, "nothing can be lost", ""},
+		{"state-folder", "", nil, OK, "can be kept", ""},
 		{"homebrew-version", "", func(s *Seen) { s.State.Settings[0].Use = service.Heeded }, OK, "6.0.15 or later", ""},
 		{"homebrew-version", "old", func(s *Seen) { s.State.Settings[0].Use = service.TooOld }, Warn, "older than 6.0.15", "brew update"},
 		{"homebrew-version", "unknown", func(s *Seen) { s.State.Settings[0].Use = service.Unasked }, Skip, "not found", ""},

@@ -49,7 +49,7 @@ _ollama_bind() {
 	doctor:--runtime)
 		_ollama_bind_offer docker podman nerdctl ;;
 	doctor:--check)
-		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit plist-parses plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv value-traps listeners owner-is-job second-ollama api-version api-from-own-address lasting homebrew-version firewall-state exposed-addresses ollama-version-advisories client-env container-runtime container-url container-extra-hosts container-proxy container-reaches-loopback container-reaches-wildcard container-reaches-ollama ;;
+		_ollama_bind_offer platform agent-found label two-jobs job-loaded disabled last-exit plist-parses plist-permissions value-in-env-file value-in-plist value-in-job launchctl-getenv value-traps listeners owner-is-job second-ollama api-version api-from-own-address lasting state-folder homebrew-version firewall-state exposed-addresses ollama-version-advisories client-env container-runtime container-url container-extra-hosts container-proxy container-reaches-loopback container-reaches-wildcard container-reaches-ollama ;;
 	doctor:--host)
 		_ollama_bind_offer 0.0.0.0:11434 127.0.0.1:11434 ;;
 	doctor:--service)
