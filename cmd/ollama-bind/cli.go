@@ -50,18 +50,17 @@ func (p program) app() *cli.App {
 		p.tame(c)
 	}
 	return &cli.App{
-		Name:                  name,
-		Usage:                 "make the Ollama on this Mac reachable from containers",
-		Version:               builtFrom().String(),
-		Commands:              commands,
-		Action:                p.rootAction,
-		HideHelpCommand:       true,
-		OnUsageError:          onUsageError,
-		ExitErrHandler:        func(*cli.Context, error) {},
-		CustomAppHelpTemplate: literal(programHelp(commands)),
-		Metadata:              map[string]any{typedKey: p.args},
-		Writer:                p.tell.out,
-		ErrWriter:             p.tell.err,
+		Name:            name,
+		Usage:           "make the Ollama on this Mac reachable from containers",
+		Version:         builtFrom().String(),
+		Commands:        commands,
+		Action:          p.rootAction,
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
+		ExitErrHandler:  func(*cli.Context, error) {},
+		Metadata:        map[string]any{typedKey: p.args},
+		Writer:          p.tell.out,
+		ErrWriter:       p.tell.err,
 	}
 }
 
@@ -92,7 +91,6 @@ func (p program) tame(c *cli.Command) {
 	c.HideHelpCommand = true
 	c.UseShortOptionHandling = true // -nq
 	c.OnUsageError = onUsageError
-	c.CustomHelpTemplate = literal(commandHelp(c))
 	c.Action = func(ctx *cli.Context) error {
 		if c.ArgsUsage == "" && ctx.Args().Present() {
 			return strayArgument(ctx, ctx.Args().First())

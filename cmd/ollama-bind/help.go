@@ -5,6 +5,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -66,8 +68,18 @@ var examples = map[string][]example{
 	},
 }
 
-// literal makes a template that prints text.
-func literal(text string) string { return strings.ReplaceAll(text, "{{", `{{"{{"}}`) }
+func init() {
+	cli.HelpPrinter = func(w io.Writer, _ string, of any) {
+		text := ""
+		switch of := of.(type) {
+		case *cli.App:
+			text = programHelp(of.Commands)
+		case *cli.Command:
+			text = commandHelp(of)
+		}
+		_, _ = io.WriteString(w, text) // w remembers an error
+	}
+}
 
 func programHelp(commands []*cli.Command) string {
 	var p page
@@ -93,7 +105,8 @@ func commandHelp(c *cli.Command) string {
 		p.head("DESCRIPTION")
 		p.paragraphs(c.Description)
 	}
-	p.options(append(c.Flags, cli.HelpFlag))
+	own := slices.DeleteFunc(slices.Clone(c.Flags), func(f cli.Flag) bool { return f == cli.HelpFlag })
+	p.options(append(own, cli.HelpFlag))
 	p.end(c.Name)
 	return p.String()
 }
