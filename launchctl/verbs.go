@@ -25,6 +25,11 @@ func (c Client) Disable(ctx context.Context, t Target) error {
 	return c.tell(ctx, "disabling", "disable", t)
 }
 
+// Kickstart starts a job that is loaded and does not run.
+func (c Client) Kickstart(ctx context.Context, t Target) error {
+	return c.tell(ctx, "starting", "kickstart", t)
+}
+
 // ask runs a verb that prints something, and parses that.
 func ask[T any](ctx context.Context, c Client, op string, parse func([]byte) (T, error), args ...string) (T, error) {
 	out, err := c.launchctl(ctx, op, args...)

@@ -20,22 +20,38 @@ type byApp struct{}
 
 // reload stops the app, flips the switch, and starts the app.
 func (byApp) reload(ctx context.Context, t *transaction) (launchctl.Target, error) {
-	err := t.turnSwitch(ctx, func(e backup.Change) []byte { return e.After })
+	err := byApp{}.unload(ctx, t)
 	if err == nil {
 		err = t.openApp(ctx)
 	}
 	return launchctl.Target{}, err
 }
 
-// unload is reload for an app that is not to run.
+// unload is reload for an app that is not to run. Nothing is stopped for a switch that
+// cannot be flipped.
 func (byApp) unload(ctx context.Context, t *transaction) error {
+	if len(t.plan.Edits) > 0 {
+		if err := t.machine.TrySwitch(ctx); err != nil {
+			return err
+		}
+	}
 	return t.turnSwitch(ctx, func(e backup.Change) []byte { return e.After })
 }
 
-// restore puts the switch back, and starts the app if it ran.
+// restore puts the switch back, and starts the app if it ran. One that was told to end,
+// and does not, runs as before.
 func (byApp) restore(ctx context.Context, t *transaction) error {
-	err := t.turnSwitch(ctx, func(e backup.Change) []byte { return e.File.Data })
-	if t.plan.State.Service.Loaded {
+	var err error
+	if t.written > 0 {
+		err = t.turnSwitch(ctx, func(e backup.Change) []byte { return e.File.Data })
+	} else {
+		attempt, cancel := keepTimeToUndo(ctx)
+		defer cancel()
+		if t.stopApp(attempt) != nil {
+			return nil // the proof decides
+		}
+	}
+	if t.stopped || t.plan.State.Service.Loaded {
 		err = errors.Join(err, t.openApp(ctx)) // whatever became of the switch
 	}
 	return err
@@ -52,8 +68,8 @@ func (t *transaction) turnSwitch(ctx context.Context, to func(backup.Change) []b
 			return err
 		}
 		for _, e := range t.plan.Edits {
-			t.written = 1
-			if err := t.machine.WriteSwitch(ctx, to(e)); err != nil {
+			t.written, t.told = 1, true // as far as anybody knows who is interrupted
+			if err := t.machine.WriteSwitch(ctx, to(e)); err != nil && !t.machine.SwitchIs(ctx, to(e)) {
 				return err
 			}
 		}
@@ -76,6 +92,7 @@ func (t *transaction) stopApp(ctx context.Context) error {
 		return nil
 	}
 	t.progress(launchctl.StepBootout)
+	t.stopped = true
 	var pids []int
 	for _, p := range main {
 		if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -92,7 +109,7 @@ func (t *transaction) stopApp(ctx context.Context) error {
 		select {
 		case <-time.After(longestPause):
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for Ollama.app to end: %w", context.Cause(ctx))
+			return fmt.Errorf("Ollama.app was told to end, and has not: %w", context.Cause(ctx))
 		}
 	}
 	return nil
@@ -101,13 +118,17 @@ func (t *transaction) stopApp(ctx context.Context) error {
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // openApp starts the app without a window. macOS refuses while the old one is about to
-// end.
+// end. Where it refuses for good, as it may without a screen, the app's login item is
+// tried, which does the same.
 func (t *transaction) openApp(ctx context.Context) error {
 	t.progress(launchctl.StepBootstrap)
 	for {
 		_, err := t.machine.Launchd.Runner.Run(ctx, "open", "-g", "-j", "-a", t.plan.State.Service.Bundle, "--args", "hidden")
 		var exit *launchctl.ExitError
 		if err == nil || !errors.As(err, &exit) || !strings.Contains(exit.Stderr, "-600") {
+			if err != nil && t.machine.Launchd.Kickstart(ctx, service.LoginItem(t.machine.UID)) == nil {
+				return nil
+			}
 			return err
 		}
 		select {

@@ -194,6 +194,7 @@ type transaction struct {
 	plan    Plan
 	written int         // edits that may be on disk
 	told    bool        // launchd was told something that ends or starts the job
+	stopped bool        // an app was told to end
 	opened  fs.FileMode // see Outcome
 
 	disabled bool // launchd was told not to load the job

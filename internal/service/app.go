@@ -158,13 +158,18 @@ func (app) settings(ctx context.Context, m Machine, _ State) []Setting {
 	return []Setting{one}
 }
 
+// LoginItem is the job that starts the app at login.
+func LoginItem(uid int) launchctl.Target {
+	return launchctl.Target{Domain: launchctl.GUI(uid), Label: "com.ollama.ollama"}
+}
+
 // useOfSwitch says what keeps the switch from being flipped by anybody but a person.
 func (m Machine) useOfSwitch(ctx context.Context) Use {
 	waiting, _ := filepath.Glob(filepath.Join(m.Home, "Library", "Caches", "ollama", "updates", "*", "*.zip"))
 	if len(waiting) > 0 {
 		return UpdateWaits
 	}
-	_, err := m.Launchd.Print(ctx, launchctl.Target{Domain: launchctl.GUI(m.UID), Label: "com.ollama.ollama"})
+	_, err := m.Launchd.Print(ctx, LoginItem(m.UID))
 	if errors.Is(err, launchctl.ErrNoDomain) {
 		return NoScreen
 	}
@@ -253,13 +258,28 @@ func (m Machine) sqlite(ctx context.Context, sql string, flags ...string) ([]byt
 	return m.Launchd.Runner.Run(ctx, "sqlite3", args...)
 }
 
+// SwitchIs reports whether the switch is known to have a value.
+func (m Machine) SwitchIs(ctx context.Context, value []byte) bool {
+	now, err := m.readSwitch(ctx)
+	return err == nil && now == string(value)
+}
+
 // WriteSwitch sets the one column.
 func (m Machine) WriteSwitch(ctx context.Context, to []byte) error {
-	value := 0
+	value := "0"
 	if string(to) == SwitchOn {
-		value = 1
+		value = "1"
 	}
-	out, err := m.sqlite(ctx, fmt.Sprintf("BEGIN IMMEDIATE; UPDATE settings SET expose = %d WHERE id = 1; SELECT changes(); COMMIT;", value))
+	return m.updateSwitch(ctx, value, "COMMIT")
+}
+
+// TrySwitch finds out whether the column can be set, and leaves it as it is.
+func (m Machine) TrySwitch(ctx context.Context) error {
+	return m.updateSwitch(ctx, "expose", "ROLLBACK")
+}
+
+func (m Machine) updateSwitch(ctx context.Context, value, end string) error {
+	out, err := m.sqlite(ctx, fmt.Sprintf("BEGIN IMMEDIATE; UPDATE settings SET expose = %s WHERE id = 1; SELECT changes(); %s;", value, end))
 	if err == nil && strings.TrimSpace(string(out)) != "1" {
 		err = errors.New("there is no such row")
 	}
