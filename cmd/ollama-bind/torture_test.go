@@ -114,6 +114,17 @@ type victim struct {
 // fixture.
 func newVictim(t *testing.T, fixtureName string) *victim {
 	t.Helper()
+	v := newMac(t)
+	var err error
+	v.plist, err = v.Install(v.label, readFixture(t, "plists/"+fixtureName+".plist"))
+	must(t, err)
+	must(t, v.StartService(v.label))
+	return v
+}
+
+// newMac starts a Mac without any Ollama.
+func newMac(t *testing.T) *victim {
+	t.Helper()
 	dir := t.TempDir()
 	options := sandbox.Options{BrewPause: 10 * time.Millisecond, Throttle: 200 * time.Millisecond, ExitTimeout: time.Second}
 	m, err := sandbox.Start(filepath.Join(dir, "mac"), options)
@@ -123,9 +134,6 @@ func newVictim(t *testing.T, fixtureName string) *victim {
 	v.env = append(m.Env(),
 		"PATH="+m.Bin(), "DAEMONS="+m.Daemons(), "APP="+filepath.Join(dir, "Ollama.app"),
 		"OLLAMA_BIND_STATE_DIR="+v.state)
-	v.plist, err = m.Install(v.label, readFixture(t, "plists/"+fixtureName+".plist"))
-	must(t, err)
-	must(t, m.StartService(v.label))
 	return v
 }
 
@@ -193,7 +201,7 @@ func (c *chamber) table() string {
 }
 
 // kills are the kinds of faults that end the program from outside.
-var kills = []string{killedFix, killedRollback, killedAtRandom, interrupted, killedUndo}
+var kills = []string{killedFix, killedRollback, killedAtRandom, interrupted, killedUndo, killedApp}
 
 // sum adds up rows of the table.
 func (c *chamber) sum(kinds ...string) (cases, lost int) {

@@ -332,12 +332,17 @@ func (v *victim) look() sight {
 
 // reach asks the service itself.
 func (v *victim) reach() string {
+	if v.JobPID(v.label) == 0 {
+		return nowhere
+	}
+	return v.answers()
+}
+
+// answers says from where Ollama can be asked, whoever runs it.
+func (v *victim) answers() string {
 	answers := func(ip string) bool {
 		_, err := ollama.Version(context.Background(), net.JoinHostPort(ip, strconv.Itoa(v.Port)), 2*time.Second)
 		return err == nil
-	}
-	if v.JobPID(v.label) == 0 {
-		return nowhere
 	}
 	if slices.ContainsFunc(elsewhere(), answers) {
 		return outside

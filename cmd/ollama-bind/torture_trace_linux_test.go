@@ -231,6 +231,10 @@ func (t *tracee) entering(info *syscallInfo) *step {
 		if t.cloneFlags(info)&cloneVfork != 0 {
 			return &step{verb: "start"}
 		}
+	case syscall.SYS_KILL: // not a look, and not at the commands that it has started
+		if a[1] != 0 && int32(a[0]) > 0 {
+			return &step{verb: "signal"}
+		}
 	case syscall.SYS_WAIT4:
 		return &step{verb: "end"}
 	case syscall.SYS_WAITID:
