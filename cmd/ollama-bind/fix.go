@@ -202,7 +202,7 @@ func standing(f advice.Facts) []warning {
 		all = append(all, warning{suspicious, f.State.Lasting().File.Path + ": " + strings.Join(lines, "; ")})
 	}
 	for _, a := range advice.All(f) {
-		if a.ID == "two-jobs" || a.ID == service.SeveralServices {
+		if isOneOf(a.ID, "two-jobs", service.SeveralServices, "app-schema") {
 			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
 		}
 	}

@@ -356,6 +356,13 @@ var list = []item{
 	{id: "not-lasting", level: Warn, check: "lasting",
 		when: func(f Facts) bool { return Lasting(f) != "" },
 		say:  Lasting, next: lastingHint},
+	{id: "app-schema", level: Warn, check: "lasting",
+		when: func(f Facts) bool { return ofApp(f) && f.State.Lasting().Use == service.Newer },
+		say: func(f Facts) string {
+			return fmt.Sprintf("the settings of Ollama.app are of a newer version than is known (%d): fix proves what it changes, and takes it back otherwise; by hand it is %s",
+				service.NewestSchema, TheSwitch)
+		},
+		next: leadOut},
 	{id: "value-suspicious", level: Warn, check: "value-traps",
 		when: func(f Facts) bool { return trapped(f, Warn) && !trapped(f, Fail) },
 		say:  saySuspicious, next: cureTraps},

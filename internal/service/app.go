@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -149,12 +150,14 @@ func (app) settings(ctx context.Context, m Machine, _ State) []Setting {
 	if !IsThere(path) {
 		return []Setting{app{}.Parse(SettingLayer, backup.File{Path: path, Real: path, Absent: true})}
 	}
-	value, err := m.readSwitch(ctx)
+	value, version, err := m.readSwitch(ctx)
 	one := app{}.Parse(SettingLayer, backup.File{Path: path, Real: path, Data: []byte(value), UID: m.UID, Mode: 0o600})
 	if err != nil {
 		one.Err, one.Text = err, nil
 	}
-	one.Use = m.useOfSwitch(ctx)
+	if one.Use = m.useOfSwitch(ctx); one.Use == Heeded && version > NewestSchema {
+		one.Use = Newer
+	}
 	return []Setting{one}
 }
 
@@ -237,20 +240,27 @@ func (app) Set(one Setting, value *string) (*backup.Change, error) {
 
 func (app) WritesFiles() bool { return false }
 
-// readSwitch reads the one column of the one row. Whatever else is in the database is
-// nobody's business: it holds people's chats.
-func (m Machine) readSwitch(ctx context.Context) (string, error) {
-	out, err := m.sqlite(ctx, "SELECT id, expose FROM settings", "-readonly")
+// NewestSchema is the newest version of the app's settings that is known to have the
+// switch there, of 0.34.0.
+const NewestSchema = 19
+
+// readSwitch reads the one column of the one row, and the version of all, 0 where there
+// is none. Whatever else is in the database is nobody's business: it holds people's chats.
+func (m Machine) readSwitch(ctx context.Context) (value string, version int, err error) {
+	// Without a column of that name, the inner query finds the name outside.
+	out, err := m.sqlite(ctx, "SELECT id, expose, (SELECT schema_version FROM settings LIMIT 1) "+
+		"FROM settings, (SELECT 0 AS schema_version)", "-readonly")
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	switch strings.TrimSpace(string(out)) {
-	case "1|0":
-		return SwitchOff, nil
-	case "1|1":
-		return SwitchOn, nil
+	row := strings.TrimSpace(string(out))
+	for start, value := range map[string]string{"1|0|": SwitchOff, "1|1|": SwitchOn} {
+		if number, is := strings.CutPrefix(row, start); is && !strings.Contains(number, "\n") {
+			version, _ := strconv.Atoi(number)
+			return value, version, nil
+		}
 	}
-	return "", errors.New("its settings are not the one row that is known")
+	return "", 0, errors.New("its settings are not the one row that is known")
 }
 
 func (m Machine) sqlite(ctx context.Context, sql string, flags ...string) ([]byte, error) {
@@ -260,7 +270,7 @@ func (m Machine) sqlite(ctx context.Context, sql string, flags ...string) ([]byt
 
 // SwitchIs reports whether the switch is known to have a value.
 func (m Machine) SwitchIs(ctx context.Context, value []byte) bool {
-	now, err := m.readSwitch(ctx)
+	now, _, err := m.readSwitch(ctx)
 	return err == nil && now == string(value)
 }
 

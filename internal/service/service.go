@@ -180,6 +180,7 @@ const (
 	NoFile Use = "no-file"
 
 	UpdateWaits Use = "update-waits" // the app would be replaced at its next start
+	Newer       Use = "newer"        // the app's settings are of a version that is not known
 	NoScreen    Use = "no-screen"    // nobody is logged in where the app could be started
 )
 
