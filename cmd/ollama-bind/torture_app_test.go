@@ -242,7 +242,16 @@ func (v *studio) inTheWay(command, way, next string) error {
 	}
 	if name != "database" {
 		v.Fault(name, arg)
-		return v.survived(command, v.run(v.command(command, brief)...), next)
+		o := v.run(v.command(command, brief)...)
+		if way == "app-ignore-term" {
+			if o.code != exitUndone || v.AppPID() != pid {
+				return fmt.Errorf("exit %d, and it is not as before: %s", o.code, o.stderr)
+			}
+			v.EndApp(syscall.SIGKILL) // somebody does, and opens it again
+			v.ClearFaults()
+			v.OpenApp(v.bundle, "hidden")
+		}
+		return v.survived(command, o, next)
 	}
 	data, err := os.ReadFile(v.AppDatabase())
 	if err != nil {

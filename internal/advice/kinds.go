@@ -66,7 +66,7 @@ var vocabularies = map[string]vocabulary{
 		},
 	},
 	service.App: {
-		name:    func(s service.State) string { return "Ollama.app (" + s.Service.Bundle + ")" },
+		name:    nameApp,
 		start:   openApp,
 		restart: func(s service.State) string { return QuitApp + " && sleep 3 && " + openApp(s) },
 		rewrite: openApp,
@@ -82,6 +82,13 @@ var vocabularies = map[string]vocabulary{
 		foreign: func(service.State) bool { return false },
 		end:     func(s service.State) string { return fmt.Sprintf("kill %d", s.Job.PID) },
 	},
+}
+
+func nameApp(s service.State) string {
+	if s.Service.Bundle == "" {
+		return "Ollama.app"
+	}
+	return "Ollama.app (" + s.Service.Bundle + ")"
 }
 
 func nameAgent(s service.State) string {

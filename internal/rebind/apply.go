@@ -260,6 +260,7 @@ func (t *transaction) unload(ctx context.Context, s service.State) (service.Stat
 		return s, err
 	}
 	s.Job, s.Service.Loaded = service.Job{}, false
+	s.Read(ctx, t.machine.Machine)
 	s.Socket = t.machine.Listeners(ctx, t.plan.Goal.Host.Port)
 	return s, t.disable(ctx, t.plan.Disable)
 }

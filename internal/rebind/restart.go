@@ -30,7 +30,7 @@ type restarter interface {
 }
 
 func restarterOf(s service.Service) restarter {
-	if s.Bundle != "" {
+	if s.KindName() == service.App {
 		return byApp{}
 	}
 	return byLaunchd{}

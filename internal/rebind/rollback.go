@@ -283,8 +283,10 @@ func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	}
 	editErr := f.edits(&p, w.Force)
 	p.Disable = f.Disabled && !f.taken
-	if p.Unload = f.off() && !f.taken && s.Service.Loaded; !p.Unload {
-		p.Reload = f.reload(p) || len(p.Edits) > 0 && !f.kind.WritesFiles()
+	unwritten := len(p.Edits) > 0 && !f.kind.WritesFiles()  // which the restart does
+	away := !f.kind.WritesFiles() && s.Service.Bundle == "" // the app was thrown away
+	if p.Unload = f.off() && !f.taken && s.Service.Loaded || away && unwritten; !p.Unload && !away {
+		p.Reload = f.reload(p) || unwritten
 	}
 	if s.Ran() {
 		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
@@ -424,6 +426,9 @@ func (f first) now(s service.State, o original) (backup.File, error) {
 		return backup.ReadAbsent(o.Path)
 	}
 	one := s.Setting(o.Layer)
+	if one.File.Absent {
+		return one.File, nil
+	}
 	return one.File, one.Err
 }
 

@@ -238,6 +238,8 @@ func (app) Set(one Setting, value *string) (*backup.Change, error) {
 	return c, nil
 }
 
+func (app) left(Machine) Service { return Service{} }
+
 func (app) WritesFiles() bool { return false }
 
 // NewestSchema is the newest version of the app's settings that is known to have the

@@ -50,6 +50,8 @@ func (m Machine) brewServices() []Service {
 	return all
 }
 
+func (brew) left(m Machine) Service { return m.brewServices()[0] }
+
 // firstFile takes the first plist that there is, where no job is loaded.
 func firstFile(services []Service, all []sighting, unclear error) ([]candidate, error) {
 	for _, s := range services {

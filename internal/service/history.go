@@ -129,13 +129,11 @@ func (m Machine) History() ([]backup.Receipt, InEffect, error) {
 // errNotAsked stands where nobody asked Ollama.
 var errNotAsked = errors.New("there is no service to ask")
 
-// remains is the state of a service of which there is nothing left but, maybe, its
+// RemainsOf is the state of a service of which there is nothing left but, maybe, its
 // lasting setting.
 func (m Machine) RemainsOf(ctx context.Context, k Kind, g Goal) State {
-	s := State{Service: Service{Kind: k}, Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
-	if k == (brew{}) {
-		s.Service = m.brewServices()[0]
-	}
+	s := State{Service: k.left(m), Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
+	s.Service.Kind = k
 	s.Read(ctx, m)
 	return s
 }

@@ -21,6 +21,8 @@ type Kind interface {
 	adopt(ctx context.Context, m Machine, s *State, found []candidate) (candidate, bool)
 	// Job is what runs of it now.
 	Job(ctx context.Context, m Machine, s Service) Job
+	// left is the service of the kind where nothing runs, and no file of its job is there.
+	left(m Machine) Service
 	// settings reads the layers that are files, the lasting one first.
 	settings(ctx context.Context, m Machine, s State) []Setting
 	// WritesFiles reports whether they can be written whatever runs. Otherwise the

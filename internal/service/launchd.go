@@ -291,6 +291,8 @@ func (byLaunchd) Job(ctx context.Context, m Machine, s Service) Job {
 	return Job{}
 }
 
+func (byLaunchd) left(Machine) Service { return Service{} }
+
 func (byLaunchd) WritesFiles() bool { return true }
 
 func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }

@@ -36,6 +36,8 @@ func (terminal) Job(_ context.Context, _ Machine, s Service) Job { return Job{Lo
 
 func (terminal) settings(context.Context, Machine, State) []Setting { return nil }
 
+func (terminal) left(Machine) Service { return Service{} }
+
 func (terminal) WritesFiles() bool { return true }
 
 func (terminal) Parse(string, backup.File) Setting { return Setting{} }
