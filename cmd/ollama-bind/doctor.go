@@ -216,17 +216,18 @@ var statusMarks = map[string]piece{
 func (p program) printDoctor(r doctorReport) {
 	p.tell.printf("%s", r.Versions)
 	p.tell.printf("")
-	count, why := map[string]int{}, map[string]bool{}
+	count, said := map[string]int{}, map[string]string{} // what each summary was said of
 	var rows []row
 	for _, check := range r.Checks {
 		count[check.Status]++
 		summary := piece{plain, check.Summary}
 		if check.Status == string(doctor.Skip) {
 			summary.meaning = detail
-			if why[check.Summary] && len(check.Summary) > 20 {
-				summary.text = "for the same reason"
-			}
-			why[check.Summary] = true
+		}
+		if first := said[check.Summary]; first != "" && check.Status != string(doctor.OK) {
+			summary.text = "as for " + first
+		} else {
+			said[check.Summary] = check.ID
 		}
 		rows = append(rows, row{statusMarks[check.Status], []piece{{plain, check.ID}, summary}})
 	}

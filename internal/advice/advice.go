@@ -50,7 +50,7 @@ type Facts struct {
 	Daemons string
 	// AtLogin: the service starts when the user logs in.
 	AtLogin bool
-	// Store is where backups are kept, and StoreErr why none can be.
+	// Store is where backups are kept; StoreErr says why none can be.
 	Store    backup.Store
 	StoreErr error
 	// Fix is the last one that was not taken back; nil if there is none, or it is

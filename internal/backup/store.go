@@ -38,10 +38,10 @@ const (
 
 // What keeps backups from being used, or kept.
 var (
-	// ErrDamaged is a backup that cannot be read, or holds other bytes than were saved.
+	// ErrDamaged: a backup cannot be read, or its bytes are not those that were saved.
 	ErrDamaged = errors.New("the backup is damaged")
-	// ErrForeign and ErrOpen are a state folder that others could put something into.
-	ErrForeign  = errors.New("it belongs to another user")
+	// ErrForeign and ErrOpen: others could put something into the state folder.
+	ErrForeign  = errors.New("it belongs to somebody else")
 	ErrOpen     = errors.New("others can write to it")
 	errNoBackup = errors.New("no such backup")
 )
@@ -359,8 +359,8 @@ func (s Store) prepare() error {
 	return nil
 }
 
-// ownFolder is an error for what is not a folder of the user's own. A link to another
-// disk, say, is followed where both are.
+// ownFolder says why dir is not the user's own folder. A link, say to another disk, is
+// followed if both ends belong to the user.
 func ownFolder(dir string) error {
 	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
 		info, err := look(dir)
