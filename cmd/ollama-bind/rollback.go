@@ -100,7 +100,7 @@ func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.P
 		r.Warnings = append(r.Warnings, warning{"earlier-fix", "a fix of another service is still in effect; `ollama-bind rollback --all` takes that back as well"})
 	}
 	if r.Error == nil && !c.Bool("quiet") && !c.Bool("json") {
-		p.printRollback(r, plan, out.State.Service.Loaded)
+		p.printRollback(r, plan, out.State)
 	}
 	if more && c.Bool("all") && errors.Is(err, errNotWanted) {
 		err = nil // the next one has the last word
@@ -126,7 +126,7 @@ func (p program) endRollback(c *cli.Context, r *report, before []report, err err
 	return err
 }
 
-func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
+func (p program) printRollback(r report, plan rebind.Plan, now service.State) {
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
@@ -150,11 +150,15 @@ func (p program) printRollback(r report, plan rebind.Plan, loaded bool) {
 		p.tell.say(good, "the files were changed since the fix: the setting was taken out, and nothing else was touched")
 	case plan.Unload:
 		p.tell.say(good, "restored; the service is not loaded, as before the fix")
+	case plan.Stop && now.Job.PID != 0:
+		p.tell.say(careful, "restored, but launchd has started the service again, which was stopped before the fix")
+	case plan.Stop:
+		p.tell.say(good, "restored; the service is loaded and stopped, as before the fix")
 	case plan.Held:
 		p.tell.say(careful, "restored, and not restarted: the running service is unchanged")
 		p.tell.hint(advice.RestartCommand(plan.State))
 		return
-	case !loaded:
+	case !now.Service.Loaded:
 		p.tell.say(careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:

@@ -58,7 +58,7 @@ type Receipt struct {
 	SocketBefore  string    `json:"socket_before"` // where the job listened; empty if nowhere
 	WasUp         bool      `json:"was_up"`        // whether the service answered
 	Disabled      bool      `json:"disabled"`      // whether launchd was told not to load the job
-	Started       bool      `json:"started"`       // whether the change loads a job that was not loaded
+	Started       bool      `json:"started"`       // whether the change starts a job that was not loaded, or was stopped
 	Undoes        string    `json:"undoes"`        // ID of the backup that a rollback went back to
 	Supersedes    string    `json:"supersedes"`    // ID of a backup that this one replaces
 	Files         []Saved   `json:"files"`

@@ -147,7 +147,7 @@ func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (p Plan) receipt() backup.Receipt {
 	s := p.State.Service
-	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: cmp.Or(s.Label, s.Bundle), Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: service.App}[s.Loaded]), Started: p.Reload && !s.Loaded}
+	r := backup.Receipt{Command: p.Command, Undoes: p.Undoes, Label: cmp.Or(s.Label, s.Bundle), Domain: cmp.Or(string(s.Target.Domain), map[bool]string{true: service.App}[s.Loaded]), Started: p.Reload && (!s.Loaded || p.State.Job.Stopped())}
 	if p.Goal.Value != nil {
 		r.Host = *p.Goal.Value
 	}
@@ -230,7 +230,7 @@ func (t *transaction) do(ctx context.Context) (service.State, error) {
 		return t.unload(ctx, s)
 	}
 	if !t.plan.Reload {
-		return s, t.disable(ctx, t.plan.Disable)
+		return t.left(ctx, s)
 	}
 	target, err := restarterOf(s.Service).reload(ctx, t)
 	if err != nil && !errors.Is(err, launchctl.ErrNotStarted) {
@@ -238,6 +238,9 @@ func (t *transaction) do(ctx context.Context) (service.State, error) {
 	}
 	notStarted := err // which the proof decides about
 	s.Service.Loaded, s.Service.Target, s.Service.Label = true, target, target.Label
+	if t.plan.Stop {
+		return t.left(ctx, s)
+	}
 	if t.plan.Unproved {
 		return t.machine.hope(ctx, s, t.plan.Goal), t.disable(ctx, t.plan.Disable)
 	}
@@ -250,6 +253,18 @@ func (t *transaction) do(ctx context.Context) (service.State, error) {
 				return s, fmt.Errorf("the %s is not as it was left: %s", l.Name, cmp.Or(l.Detail, *cmp.Or(l.Value, new(string))))
 			}
 		}
+	}
+	return s, t.disable(ctx, t.plan.Disable)
+}
+
+// left is for a service that is to be left as it is, or stopped.
+func (t *transaction) left(ctx context.Context, s service.State) (service.State, error) {
+	if t.plan.Stop {
+		if err := t.stop(ctx); err != nil {
+			return s, err
+		}
+		s.Job = s.Service.Kind.Job(ctx, t.machine.Machine, s.Service)
+		s.Socket = t.machine.Listeners(ctx, t.plan.Goal.Host.Port)
 	}
 	return s, t.disable(ctx, t.plan.Disable)
 }
@@ -313,6 +328,9 @@ func (t *transaction) undo(ctx context.Context) error {
 	if errors.Is(err, launchctl.ErrNotStarted) {
 		err = nil // the proof decides
 	}
+	if err == nil && t.plan.State.Job.Stopped() {
+		err = t.stop(ctx)
+	}
 	if before, wasUp := t.plan.before(); err == nil && wasUp && t.plan.State.Service.Loaded {
 		_, err = t.machine.prove(ctx, t.plan.State, before, true)
 	}
@@ -361,7 +379,7 @@ func (t *transaction) explain(ctx context.Context, now service.State, err, undoE
 		e.Log = log
 		return e
 	case interrupted && t.told:
-		return &service.Error{Ending: service.Interrupted, ID: "interrupted", Err: errors.New("interrupted; " + t.restored())}
+		return &service.Error{Ending: service.Interrupted, ID: "interrupted", Err: errors.New("interrupted; " + t.restored(now))}
 	case interrupted:
 		return service.CutShort(ctx)
 	case errors.Is(err, backup.ErrChanged):
@@ -371,16 +389,19 @@ func (t *transaction) explain(ctx context.Context, now service.State, err, undoE
 	case !t.told:
 		return service.Fail("reload-failed", "", "%w; nothing was changed", err)
 	}
-	e := service.Fail("proof-failed", "", "the service did not come up on %s: %w; %s", t.plan.Goal.Host.Socket(), err, t.restored())
+	e := service.Fail("proof-failed", "", "the service did not come up on %s: %w; %s", t.plan.Goal.Host.Socket(), err, t.restored(now))
 	e.Ending, e.Log = service.Undone, log
 	return e
 }
 
 // restored says that all is as it was, as far as launchd lets it.
-func (t *transaction) restored() string {
+func (t *transaction) restored(now service.State) string {
 	text := "the previous state is restored"
 	if t.opened != 0 {
 		text += fmt.Sprintf(", but for the plist's mode: launchd refused %04o", t.opened)
+	}
+	if t.plan.State.Job.Idle() && now.Job.PID != 0 {
+		text += "; the service did not run, and launchd has started it when it loaded it"
 	}
 	return text
 }

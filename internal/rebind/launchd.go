@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
+	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -77,6 +79,24 @@ func (byLaunchd) unload(ctx context.Context, t *transaction) error {
 	return t.machine.Launchd.Unload(ctx, s.Service.Target, s.Job.ExitTimeout, t.progress)
 }
 
+// stop ends the process of a job that was loaded and stopped before: loading the job may
+// have started it. Nothing else would: see service.Job.Stopped.
+func (t *transaction) stop(ctx context.Context) error {
+	job, err := t.machine.Launchd.Print(ctx, t.plan.target())
+	for pid := job.PID; err == nil && pid != 0 && job.PID == pid; {
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("stopping %s: %w", t.plan.target(), err)
+		}
+		select {
+		case <-time.After(longestPause):
+		case <-ctx.Done():
+			return fmt.Errorf("stopping %s: %w", t.plan.target(), context.Cause(ctx))
+		}
+		job, err = t.machine.Launchd.Print(ctx, t.plan.target())
+	}
+	return err
+}
+
 func (byLaunchd) steps(p Plan) []string {
 	var steps []string
 	s, target := p.State.Service, p.target()
@@ -90,6 +110,9 @@ func (byLaunchd) steps(p Plan) []string {
 		steps = append(steps,
 			fmt.Sprintf("launchctl bootstrap %s %s", target.Domain, shell.Quote(s.Plist)),
 			"launchctl kickstart "+target.String())
+	}
+	if p.Stop {
+		steps = append(steps, "kill $(launchctl print "+target.String()+" | awk '/pid = /{print $3; exit}')")
 	}
 	if p.Disable {
 		steps = append(steps, "launchctl disable "+target.String())

@@ -20,6 +20,8 @@ type Plan struct {
 	Reload bool
 	// Unload is set when a rollback leads back to a service that was not loaded.
 	Unload bool
+	// Stop is set when a rollback leads back to one that was loaded and stopped.
+	Stop bool
 	// Disable is set when a rollback leads back to one that launchd was told not to
 	// load.
 	Disable bool
@@ -39,7 +41,7 @@ type Plan struct {
 }
 
 // Changes reports whether there is anything to do.
-func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload || p.Unload }
+func (p Plan) Changes() bool { return len(p.Edits) > 0 || p.Reload || p.Unload || p.Stop }
 
 // planFix says what has to be done so that the goal is reached, or why it cannot
 // be: refuse is asked first. With restart false the running job is left alone.

@@ -288,6 +288,7 @@ func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	if p.Unload = f.off() && !f.taken && s.Service.Loaded || away && unwritten; !p.Unload && !away {
 		p.Reload = f.reload(p) || unwritten
 	}
+	p.Stop = f.stopped() && !f.taken && s.Service.Loaded && (p.Reload || s.Job.PID != 0)
 	if s.Ran() {
 		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
 	}
@@ -460,6 +461,12 @@ func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, erro
 // one of them has started it.
 func (f first) off() bool {
 	return f.Domain == "" && slices.ContainsFunc(f.fixes, func(r backup.Receipt) bool { return r.Started })
+}
+
+// stopped reports the same of a service that was loaded, and stopped.
+func (f first) stopped() bool {
+	started := func(r backup.Receipt) bool { return r.Started && r.Domain != "" }
+	return !f.WasUp && f.Domain != "" && slices.ContainsFunc(f.fixes, started)
 }
 
 // reload reports whether launchd has to read the plist again. A job that

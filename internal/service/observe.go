@@ -235,6 +235,14 @@ func (j Job) HeldBack() string {
 	return j.Pended
 }
 
+// Idle: launchd holds the job, and does not run it.
+func (j Job) Idle() bool { return j.Loaded && j.PID == 0 && j.State == "not running" }
+
+// Stopped: somebody has ended the job, or never started it, and launchd leaves it at that.
+func (j Job) Stopped() bool {
+	return j.Idle() && j.EndedWell() && j.Pended == "" && !slices.Contains(j.Properties, "keepalive")
+}
+
 // EndedWell reports whether the run before ended as it was asked to, if there was
 // one.
 func (j Job) EndedWell() bool {
