@@ -72,11 +72,20 @@ func (p program) fix(c *cli.Context) error {
 		DryRun:  c.Bool("dry-run"),
 		Refuse:  refuse(m),
 	}
+	var lost []warning // text says it before it happens
+	w.Ready = func(plan rebind.Plan) {
+		lost = notKept(ctx, m, plan)
+		if !w.DryRun && !c.Bool("json") && !c.Bool("quiet") && len(lost) > 0 {
+			p.tell.clearLine()
+			p.tell.warnings(lost, nil)
+			lost = nil
+		}
+	}
 	watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
 	plan, out, err := rebind.Fix(ctx, watched, w)
 	done()
 	p.keepLog(m, out, err)
-	return p.reportFix(ctx, c, m, w, plan, out, err)
+	return p.reportFix(ctx, c, m, w, plan, out, err, lost)
 }
 
 // refuse says why a plan must not be carried out.
@@ -133,7 +142,7 @@ func (p program) bounded(c *cli.Context) (context.Context, context.CancelFunc, e
 	return ctx, func() { cancel(); end.Stop() }, nil
 }
 
-func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w rebind.Want, plan rebind.Plan, out rebind.Outcome, err error) error {
+func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w rebind.Want, plan rebind.Plan, out rebind.Outcome, err error, lost []warning) error {
 	f := factsOf(m, out.State, nil, w.Goal, c.IsSet("host"))
 	if !f.Found() { // there is nothing to report on
 		f.Err = err
@@ -158,7 +167,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 			r.Warnings = append(r.Warnings, *w)
 		}
 		r.Warnings = append(r.Warnings, standing(f)...)
-		r.Warnings = append(r.Warnings, linked(plan)...)
+		r.Warnings = append(r.Warnings, lost...)
 	} else {
 		r.Error = newErrorObject(p.tell, err)
 		r.Advice = r.Error.advice()
@@ -209,11 +218,19 @@ func standing(f advice.Facts) []warning {
 	return all
 }
 
-// linked warns of files with a second hard link: it keeps the old file.
-func linked(p rebind.Plan) (all []warning) {
+// notKept warns of what a new file in an old one's place does not have: its other names,
+// and its access control list, whose entries ls shows below it.
+func notKept(ctx context.Context, m service.Machine, p rebind.Plan) (all []warning) {
 	for _, e := range p.Edits {
 		if e.File.Links > 1 {
 			all = append(all, warning{"hard-link", "another name of " + e.File.Path + " (a hard link) keeps the file of before the fix"})
+		}
+		if e.File.Real == "" || e.File.Absent {
+			continue
+		}
+		listed, _ := m.Launchd.Runner.Run(ctx, "ls", "-lde", e.File.Real)
+		if strings.Contains(string(listed), "\n 0: ") {
+			all = append(all, warning{"acl", "the access control list of " + e.File.Path + " is not kept; the backup does not have it either"})
 		}
 	}
 	return all

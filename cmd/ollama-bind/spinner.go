@@ -33,9 +33,18 @@ func (t teller) spin(doing string) (say func(text string), done func()) {
 	return func(now string) { text.Store(&now) }, func() { close(quit); <-ended }
 }
 
+// clearLine takes away what the spinner has drawn, for what is to stay.
+func (t teller) clearLine() {
+	if t.err.lively {
+		io.WriteString(t.err, "\r"+toLineEnd)
+	}
+}
+
+// toLineEnd erases what is behind the cursor.
+const toLineEnd = "\x1b[K"
+
 // turn draws until quit is closed, then clears the line.
 func (s stream) turn(text *atomic.Pointer[string], quit <-chan struct{}) {
-	const toLineEnd = "\x1b[K" // erases what is behind the cursor
 	began, frames := time.Now(), `|/-\`
 	for n, pause := 0, spinAfter; ; n, pause = n+1, spinEvery {
 		select {

@@ -17,6 +17,8 @@ type Want struct {
 	Goal    service.Goal
 	Restart bool // whether a running service may be restarted
 	DryRun  bool
+	// Ready is told the plan before it is carried out, or was found by a dry run.
+	Ready func(Plan)
 	// Refuse says why a plan must not be carried out, nil if it may.
 	Refuse func(Plan) error
 }
@@ -26,6 +28,9 @@ type Want struct {
 func Fix(ctx context.Context, mac service.Machine, w Want) (Plan, Outcome, error) {
 	m := machine{mac}
 	p, err := m.planFix(ctx, w)
+	if w.DryRun && err == nil {
+		w.Ready(p)
+	}
 	if w.DryRun || err != nil && !fleeting(err) || err == nil && !p.Changes() && len(m.litter(p.State)) == 0 {
 		return p, Outcome{State: p.State}, err
 	}
@@ -40,6 +45,7 @@ func Fix(ctx context.Context, mac service.Machine, w Want) (Plan, Outcome, error
 			return p, Outcome{State: p.State}, err
 		}
 	}
+	w.Ready(p)
 	out, err := m.apply(ctx, p)
 	m.prune()
 	return p, out, err
