@@ -417,6 +417,8 @@ func afterUndo(s service.State) string {
 		return "the service is not loaded now"
 	case s.Socket.APIVersion == "":
 		return "the service is loaded, but does not answer"
+	case s.Socket.Err != nil || s.Hidden():
+		return "the service is loaded, and who answers on its port is not known"
 	case len(s.Own()) == 0: // something else has answered
 		return "the service is loaded, but another process answers in its place"
 	}
