@@ -70,7 +70,7 @@ func (m *mac) Run(ctx context.Context, name string, args ...string) ([]byte, err
 	case name == "ps": // one of them has ended in the meantime
 		return []byte(" 6574     1 /opt/homebrew/opt/ollama/bin/ollama\n 7   400 /Applications/My Ollama.app/x\nnoise\n"), &launchctl.ExitError{Code: 1}
 	case strings.HasSuffix(name, "socketfilterfw"):
-		return []byte("Firewall is enabled. (State = 2)\n"), nil
+		return []byte("Firewall is blocking all non-essential incoming connections. (State = 2)\n"), nil
 	}
 	return nil, fmt.Errorf("nobody expected %s", line)
 }

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -18,7 +20,7 @@ var firewallState = regexp.MustCompile(`State = (\d)`)
 // BlocksAll is how Firewall says that no program may take connections.
 const BlocksAll = "on, and blocks all incoming connections"
 
-// Firewall says whether macOS's application firewall is "on" or "off" or
+// Firewall says whether macOS's application firewall is "on", "on (state 2)", "off" or
 // BlocksAll, or nothing where that cannot be found out. It filters strangers
 // only: the machine's own connections always pass, so no check from this machine
 // can show its effect.
@@ -33,8 +35,10 @@ func Firewall(ctx context.Context, run launchctl.Runner) string {
 		return ""
 	case string(state[1]) == "0":
 		return "off"
-	case string(state[1]) == "2":
+	case bytes.Contains(out, []byte("blocking all")):
 		return BlocksAll
+	case string(state[1]) != "1": // of 2 some say that it blocks all, and some that it is stealth mode
+		return fmt.Sprintf("on (state %s)", state[1])
 	}
 	return "on"
 }

@@ -244,7 +244,7 @@ func firewall(s Seen) Finding {
 			"open 'x-apple.systempreferences:com.apple.Network-Settings.extension'", where,
 			"the switch is Firewall > Options > Block all incoming connections")
 	}
-	return passed("on: it never filters loopback, and others by program", where,
+	return passed(s.firewall+": it never filters loopback, and others by program", where,
 		"each version of ollama is another program to it: after an upgrade it may ask again, on this Mac's own screen")
 }
 
