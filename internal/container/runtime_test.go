@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
@@ -128,6 +129,25 @@ func TestProductMarks(t *testing.T) {
 		got, err := parseInfo("docker", []byte(`{"ServerVersion":"1",`+info+`}`), linux)
 		if err != nil || got.Product != want {
 			t.Errorf("%s: %s, %v, want %s", info, got.Product, err, want)
+		}
+	}
+}
+
+// TestPublishedInfo has the fields of engines on Macs that somebody has published, and
+// asks for the product that the first column names.
+func TestPublishedInfo(t *testing.T) {
+	for line := range strings.Lines(string(fixture(t, "docker-info-fields.tsv"))) {
+		f := strings.Split(line, "\t")
+		if strings.HasPrefix(line, "#") || f[2] == "moby" { // Docker for Mac of 2017, for which no macOS is left
+			continue
+		}
+		info, err := json.Marshal(map[string]any{"OperatingSystem": f[1], "Name": f[2], "KernelVersion": f[3], "ServerVersion": f[4], "DockerRootDir": f[6]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseInfo("docker", info, mac)
+		if err != nil || string(got.Product) != f[0] {
+			t.Errorf("%s: %s, %v", line, got.Product, err)
 		}
 	}
 }

@@ -2,13 +2,18 @@ package rebind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
+	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,10 +92,40 @@ func TestProveOutside(t *testing.T) {
 		t.Errorf("two silent addresses beside one that answers: %v, %v after %s", err, now.Socket.Silent, time.Since(begun))
 	}
 	closed := netip.MustParseAddr("127.0.0.2")
+	if runtime.GOOS == "darwin" { // whose loopback has no other address of IPv4
+		closed = netip.IPv6Loopback()
+	}
 	narrow(t, &goal, m)
 	m.Addresses = func() []netip.Addr { return []netip.Addr{open, closed} }
-	if err := proveFor(t, 10*soon, m, s, goal); err == nil || !strings.Contains(err.Error(), "not on 127.0.0.2") {
+	if err := proveFor(t, 10*soon, m, s, goal); err == nil || !strings.Contains(err.Error(), "not on "+closed.String()) {
 		t.Errorf("one that refuses: %v", err)
+	}
+}
+
+// TestUnanswered has what a dial to the machine's own address ends in: where there is no
+// way, where a tunnel or a filter swallows the packets, and where nobody listens.
+func TestUnanswered(t *testing.T) {
+	dial := func(err error) error {
+		return fmt.Errorf("asking: %w", &url.Error{Op: "Get", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}})
+	}
+	call := func(number syscall.Errno) error { return dial(os.NewSyscallError("connect", number)) }
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no route to the host":        {call(syscall.EHOSTUNREACH), true},
+		"no route to the network":     {call(syscall.ENETUNREACH), true},
+		"dropped, until our limit":    {dial(context.DeadlineExceeded), true},
+		"dropped, until the kernel's": {call(syscall.ETIMEDOUT), true},
+		"a filter says no":            {call(syscall.EPERM), true},
+		"the address has just gone":   {call(syscall.EADDRNOTAVAIL), true},
+		"refused":                     {call(syscall.ECONNREFUSED), false},
+		"hung up":                     {call(syscall.ECONNRESET), false},
+		"another program":             {errors.New("no version in the answer"), false},
+	} {
+		if got := unanswered(tt.err); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
@@ -168,6 +203,7 @@ func TestProveRefuses(t *testing.T) {
 		"loopback only":      func(a answers) { a["lsof"] = strings.Replace(a["lsof"], "*", "127.0.0.1", 1) },
 		"a job without pid":  func(a answers) { a["print"] = strings.Replace(a["print"], "\tpid = 77\n", "", 1) },
 		"nobody, says lsof":  func(a answers) { a["lsof"] = "" },
+		"a pid that is gone": func(a answers) { a["print"], a["lsof"] = strings.Replace(a["print"], "77", "99999999", 1), "" },
 		"launchctl babbling": func(a answers) { a["print"] = "what?" },
 	} {
 		m, s, goal := up(t)
