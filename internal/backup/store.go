@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -179,7 +180,7 @@ func (s Store) after(t time.Time) time.Time {
 func (s Store) ids() (all []string) {
 	entries, _ := os.ReadDir(s.backups())
 	for _, e := range entries {
-		if idForm.MatchString(e.Name()) {
+		if idForm().MatchString(e.Name()) {
 			all = append(all, e.Name())
 		}
 	}
@@ -202,7 +203,7 @@ func newID(t time.Time) string {
 	return t.Format(idTime) + "-" + hex.EncodeToString(random[:])
 }
 
-var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
+var idForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`) })
 
 // write fills a hidden folder, and renames it once everything is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
@@ -256,7 +257,7 @@ func (s Store) List() ([]Receipt, error) {
 	}
 	var all []Receipt
 	for _, e := range slices.Backward(entries) { // ReadDir sorts by name, and names start with the time
-		if !idForm.MatchString(e.Name()) {
+		if !idForm().MatchString(e.Name()) {
 			continue
 		}
 		r, err := s.Load(e.Name())
@@ -293,7 +294,7 @@ func (s Store) Load(id string) (Receipt, error) {
 }
 
 func (s Store) load(id string) (r Receipt, err error) {
-	if !idForm.MatchString(id) {
+	if !idForm().MatchString(id) {
 		return r, errNoBackup
 	}
 	folder := filepath.Join(s.backups(), id)
