@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/netip"
 	"os"
 	"os/user"
@@ -46,17 +47,26 @@ func list(server string, args []string) standin.Answer {
 	return standin.Answer{Stdout: out.String()}
 }
 
-// holders yields the processes that have some of the sockets, in order.
+// holders yields the processes that have some of the sockets. Most of the machine's
+// processes are older than this one, and so none of the Mac's, unless their numbers have
+// begun again: they are looked at where a socket is missing.
 func holders(server string, sockets map[string]tcpSocket) iter.Seq2[int, []tcpSocket] {
 	return func(yield func(int, []tcpSocket) bool) {
-		if len(sockets) == 0 {
-			return
-		}
-		for _, pid := range numbers("/proc") {
-			if pid != os.Getpid() && !ps.On(server, pid) {
+		missing := maps.Clone(sockets)
+		all := numbers("/proc")
+		self, _ := slices.BinarySearch(all, os.Getpid())
+		for i, pid := range slices.Concat(all[self:], all[:self]) {
+			if len(missing) == 0 && (i == 0 || pid < os.Getpid()) {
+				return
+			}
+			found := socketsOf(folder(pid), sockets)
+			if len(found) == 0 || pid != os.Getpid() && !ps.On(server, pid) {
 				continue
 			}
-			if found := socketsOf(folder(pid), sockets); len(found) > 0 && !yield(pid, found) {
+			for _, s := range found {
+				delete(missing, s.inode)
+			}
+			if !yield(pid, found) {
 				return
 			}
 		}
@@ -92,6 +102,7 @@ func parseArgs(args []string) (q query, err error) {
 
 // tcpSocket is a line of /proc/net/tcp.
 type tcpSocket struct {
+	inode      string
 	kind, name string
 	fd         int // of the process that has it
 }
@@ -124,7 +135,7 @@ func (q query) readSockets(found map[string]tcpSocket, path, kind string) {
 		} else if ip.Is6() {
 			host = "[" + host + "]"
 		}
-		found[f[9]] = tcpSocket{kind: kind, name: host + ":" + port}
+		found[f[9]] = tcpSocket{inode: f[9], kind: kind, name: host + ":" + port}
 	}
 }
 
