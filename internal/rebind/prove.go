@@ -20,7 +20,7 @@ import (
 // nothing; to ask launchd is a process each time.
 const (
 	firstPause   = 5 * time.Millisecond
-	longestPause = 100 * time.Millisecond
+	longestPause = 250 * time.Millisecond
 	askLaunchd   = 250 * time.Millisecond
 )
 
