@@ -185,11 +185,7 @@ func (s *schemaChecker) checkStrict(t *testing.T, name, answer string) {
 		t.Fatal(err)
 	}
 	spoil(doc, "", func(how string) {
-		text, err := json.Marshal(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.validate(name, string(text)) == nil {
+		if s.byName[name].Validate(doc) == nil {
 			t.Errorf("%s.json takes it%s", name, how)
 		}
 	})
@@ -219,7 +215,7 @@ func spoil(v any, place string, try func(how string)) {
 			spoil(value, here, try)
 		}
 	case []any:
-		for i, value := range v {
+		for i, value := range v[:min(len(v), 8)] { // the others are as these
 			here := fmt.Sprintf("%s %d", place, i)
 			v[i] = odd
 			try(here + " of another kind")

@@ -39,7 +39,7 @@ func Program(command string) string { return filepath.Join(built, command) }
 // build builds into dir, without the race detector: what is started hundreds of times
 // starts in a fifth of the time without it.
 func build(dir string, commands ...string) error {
-	if err := goBuild(dir, "CGO_ENABLED=0", module+"internal/sandbox/standins"); err != nil {
+	if err := goBuild(dir, module+"internal/sandbox/standins"); err != nil {
 		return err
 	}
 	built = dir
@@ -49,7 +49,7 @@ func build(dir string, commands ...string) error {
 		}
 	}
 	for _, command := range commands {
-		if err := goBuild(dir, "CGO_ENABLED=0", "-tags", "stories,urfave_cli_no_docs", module+"cmd/"+command); err != nil {
+		if err := goBuild(dir, "-tags", "stories,urfave_cli_no_docs", module+"cmd/"+command); err != nil {
 			return err
 		}
 	}
@@ -72,9 +72,12 @@ func compile(source, to string) bool {
 	return false
 }
 
-func goBuild(dir, cgo string, args ...string) error {
-	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir}, args...)...)
-	cmd.Env = append(os.Environ(), cgo)
+// goBuild has cp run the program, as it were: what go run has linked it keeps, and go
+// build does not.
+func goBuild(dir string, args ...string) error {
+	args = append([]string{"run", "-exec", "cp", "-buildvcs=false", "-ldflags=-s -w"}, args...)
+	cmd := exec.Command("go", append(args, dir)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
 	}
