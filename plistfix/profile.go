@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // maxDepth is how deep dicts and arrays may be nested. Apple's reader stops at
@@ -43,7 +42,7 @@ func check(doc []byte, name string) (document, error) {
 		return checkBinary(doc, name)
 	case isUTF16(doc):
 		return nil, refuse("encoded in UTF-16, not in UTF-8")
-	case startsXML().Match(doc):
+	case startsXML.Match(doc):
 		return scan(doc, name)
 	}
 	// Not even howett.net/plist may see this: it would read it as an OpenStep
@@ -55,7 +54,7 @@ func check(doc []byte, name string) (document, error) {
 func isBinary(doc []byte) bool { return bytes.HasPrefix(doc, []byte("bplist")) }
 
 // startsXML matches the start of an XML document, and no OpenStep data (<00ff>).
-var startsXML = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\x{FEFF}?[ \t\r\n]*<[a-zA-Z?!]`) })
+var startsXML = regexp.MustCompile(`^\x{FEFF}?[ \t\r\n]*<[a-zA-Z?!]`)
 
 // isUTF16 reports whether a document starts as XML in UTF-16 does.
 func isUTF16(doc []byte) bool {

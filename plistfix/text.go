@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -97,9 +96,7 @@ func isInteger(text string) bool {
 	return err == nil && digits[0] != '+' && (digits[0] != '0' || digits == "0")
 }
 
-var fraction = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-})
+var fraction = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // isReal accepts decimal fractions, infinity and not-a-number.
 func isReal(text string) bool {
@@ -108,7 +105,7 @@ func isReal(text string) bool {
 		return true
 	}
 	_, err := strconv.ParseFloat(text, 64)
-	return err == nil && fraction().MatchString(text)
+	return err == nil && fraction.MatchString(text)
 }
 
 // firstYear is the first whole year of the Gregorian calendar. Readers disagree

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // span is a range of bytes of the document.
@@ -109,18 +108,12 @@ const (
 )
 
 var (
-	declaration = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^<\?xml` + blank + `+version=` + attribute +
-			`(?:` + blank + `+encoding=` + attribute + `)?` +
-			`(?:` + blank + `+standalone=(?:"yes"|'yes'|"no"|'no'))?` + blank + `*\?>`)
-	})
-	doctype = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^<!DOCTYPE` + blank + `+plist` +
-			`(?:` + blank + `+(?:PUBLIC` + identifier + identifier + `|SYSTEM` + identifier + `))?` + blank + `*`)
-	})
-	version = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^version=(?:"[0-9.]*"|'[0-9.]*')` + blank + `*`)
-	})
+	declaration = regexp.MustCompile(`^<\?xml` + blank + `+version=` + attribute +
+		`(?:` + blank + `+encoding=` + attribute + `)?` +
+		`(?:` + blank + `+standalone=(?:"yes"|'yes'|"no"|'no'))?` + blank + `*\?>`)
+	doctype = regexp.MustCompile(`^<!DOCTYPE` + blank + `+plist` +
+		`(?:` + blank + `+(?:PUBLIC` + identifier + identifier + `|SYSTEM` + identifier + `))?` + blank + `*`)
+	version = regexp.MustCompile(`^version=(?:"[0-9.]*"|'[0-9.]*')` + blank + `*`)
 )
 
 // prolog reads what may stand before the plist element.
@@ -160,7 +153,7 @@ func (s *scanner) atDeclaration() bool {
 }
 
 func (s *scanner) declaration() error {
-	found := declaration().FindStringSubmatch(s.doc[s.pos:])
+	found := declaration.FindStringSubmatch(s.doc[s.pos:])
 	if found == nil {
 		return s.refuse(s.pos, "malformed XML declaration")
 	}
@@ -177,7 +170,7 @@ func (s *scanner) declaration() error {
 
 func (s *scanner) doctype() error {
 	start := s.pos
-	found := doctype().FindString(s.doc[s.pos:])
+	found := doctype.FindString(s.doc[s.pos:])
 	s.pos += len(found)
 	if found != "" && s.at("[") {
 		return s.refuse(s.pos, "DOCTYPE with declarations")
@@ -201,7 +194,7 @@ func (s *scanner) plist() error {
 		return s.refuse(start, "the root element is %.64q, not \"plist\"", name)
 	}
 	if s.blanks() && s.at("version=") {
-		found := version().FindString(s.doc[s.pos:])
+		found := version.FindString(s.doc[s.pos:])
 		if found == "" {
 			return s.refuse(start, "malformed plist version")
 		}

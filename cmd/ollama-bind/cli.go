@@ -211,14 +211,14 @@ func on(c *cli.Context, flag string) bool {
 }
 
 // longFlag finds flags that package flag names with one dash.
-func longFlag() *regexp.Regexp { return regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`) }
+var longFlag = regexp.MustCompile(`(^|\s)-([a-z][a-z-]+)`)
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	if typed, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: "); unknown {
 		return unknownFlag(c, strings.TrimLeft(typed, "-"))
 	}
 	message := strings.ReplaceAll(err.Error(), "timeout: parse error", "timeout: write a time such as 45s or 2m")
-	message = longFlag().ReplaceAllString(message, "$1--$2")
+	message = longFlag.ReplaceAllString(message, "$1--$2")
 	return &usageError{message, strings.TrimSpace(name+" "+commandOf(c)) + " --help"}
 }
 

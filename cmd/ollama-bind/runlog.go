@@ -62,7 +62,7 @@ func (t teller) ran(r launchctl.Ran) {
 
 func (t teller) verbose() bool { return t.log != nil && t.log.loud }
 
-// add returns what there is to show with --verbose.
+// add returns what there is to show.
 func (t *runLog) add(r launchctl.Ran) string {
 	if slices.Contains(r.Args, "inspect") { // of a container
 		t.hide(variables(r.Stdout))
@@ -71,18 +71,15 @@ func (t *runLog) add(r launchctl.Ran) string {
 	defer t.mu.Unlock()
 	r.Stdout = nil
 	t.ran = append(t.ran, ranAt{time.Now(), r})
-	if !t.loud {
-		return ""
-	}
 	return t.masked(r).String()
 }
 
 // listed is how JSON lists environments: "NAME=value".
-func listed() *regexp.Regexp { return regexp.MustCompile(`"[A-Za-z_]\w*=(?:[^"\\]|\\.)*"`) }
+var listed = regexp.MustCompile(`"[A-Za-z_]\w*=(?:[^"\\]|\\.)*"`)
 
 func variables(json []byte) map[string]string {
 	found := map[string]string{}
-	for _, quoted := range listed().FindAllString(string(json), -1) {
+	for _, quoted := range listed.FindAllString(string(json), -1) {
 		text, err := strconv.Unquote(quoted)
 		if err != nil {
 			text = strings.Trim(quoted, `"`)
@@ -94,10 +91,7 @@ func variables(json []byte) map[string]string {
 }
 
 // public are variables whose values are no secret, and turn up everywhere.
-func public(variable string) bool {
-	return isOneOf(variable, ollama.Variable, "HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TMPDIR", "USER", "OSLogRateLimit") ||
-		strings.HasPrefix(variable, "LC_") || strings.HasPrefix(variable, "XPC_")
-}
+var public = regexp.MustCompile(`^(` + ollama.Variable + `|HOME|LANG|LC_\w+|LOGNAME|PATH|PWD|SHELL|TMPDIR|USER|XPC_\w+|OSLogRateLimit)$`)
 
 // shortest is the length of the shortest value to look for. Shorter ones, such as 1,
 // turn up everywhere.
@@ -112,7 +106,7 @@ func (t *runLog) hide(environment map[string]string) {
 	}
 	for variable, value := range environment {
 		for line := range strings.Lines(value) { // an error may show only the first line
-			if line = strings.TrimSpace(line); len(line) >= shortest && !public(variable) {
+			if line = strings.TrimSpace(line); len(line) >= shortest && !public.MatchString(variable) {
 				t.secrets[line] = true
 			}
 		}
@@ -130,17 +124,15 @@ func (t *runLog) masked(r launchctl.Ran) launchctl.Ran {
 }
 
 var (
-	assignment = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`\b([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|\S+)`)
-	})
-	userinfo = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://[^/@\s]+@`) })
+	assignment = regexp.MustCompile(`\b([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|\S+)`)
+	userinfo   = regexp.MustCompile(`://[^/@\s]+@`)
 )
 
 // mask replaces secrets, and what looks like one.
 func (t *runLog) mask(text string) string {
-	text = userinfo().ReplaceAllString(t.maskValues(text), "://***@")
-	return assignment().ReplaceAllStringFunc(text, func(found string) string {
-		if variable, _, _ := strings.Cut(found, "="); !public(variable) {
+	text = userinfo.ReplaceAllString(t.maskValues(text), "://***@")
+	return assignment.ReplaceAllStringFunc(text, func(found string) string {
+		if variable, _, _ := strings.Cut(found, "="); !public.MatchString(variable) {
 			return variable + "=***"
 		}
 		return found

@@ -105,7 +105,7 @@ func unknownFlag(c *cli.Context, flag string) error {
 }
 
 // backupID is how backup IDs begin.
-func backupID() *regexp.Regexp { return regexp.MustCompile(`^\d{4,8}(T|$)`) }
+var backupID = regexp.MustCompile(`^\d{4,8}(T|$)`)
 
 // strayArgument is for a command that takes no arguments. The argument's form tells
 // which flag was meant.
@@ -117,7 +117,7 @@ func strayArgument(c *cli.Context, arg string) error {
 		flag = "host"
 	case has("plist") && strings.HasSuffix(arg, ".plist"):
 		flag = "plist"
-	case has("to") && backupID().MatchString(arg):
+	case has("to") && backupID.MatchString(arg):
 		flag = "to"
 	case has("check") && nearest(arg, checks()) != "":
 		return &usageError{notTaken(command, arg), replaced(c, arg, "--check", nearest(arg, checks()))}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"syscall"
 )
 
@@ -177,27 +176,27 @@ func finish(f *os.File, data []byte) error {
 
 // The names that os.CreateTemp and os.MkdirTemp make from our patterns.
 var (
-	temporaryFile    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`) })
-	unfinishedBackup = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.unfinished-\d+$`) })
+	temporaryFile    = regexp.MustCompile(`^\.ollama-bind-\d+\.tmp$`)
+	unfinishedBackup = regexp.MustCompile(`^\.unfinished-\d+$`)
 )
 
 // Litter lists what killed runs left in the store and beside the files at paths. Hold
 // the lock before removing it: another run may still be using it.
 func (s Store) Litter(paths ...string) []string {
-	left := litter(s.backups(), unfinishedBackup(), true)
+	left := litter(s.backups(), unfinishedBackup)
 	for _, path := range paths {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			path = real
 		}
-		left = append(left, litter(filepath.Dir(path), temporaryFile(), false)...)
+		left = append(left, litter(filepath.Dir(path), temporaryFile)...)
 	}
 	return left
 }
 
-func litter(dir string, ours *regexp.Regexp, folders bool) (all []string) {
+func litter(dir string, ours *regexp.Regexp) (all []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if ours.MatchString(e.Name()) && e.IsDir() == folders {
+		if ours.MatchString(e.Name()) && e.IsDir() == (ours == unfinishedBackup) {
 			all = append(all, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -180,7 +179,7 @@ func (s Store) after(t time.Time) time.Time {
 func (s Store) ids() (all []string) {
 	entries, _ := os.ReadDir(s.backups())
 	for _, e := range entries {
-		if idForm().MatchString(e.Name()) {
+		if idForm.MatchString(e.Name()) {
 			all = append(all, e.Name())
 		}
 	}
@@ -203,7 +202,7 @@ func newID(t time.Time) string {
 	return t.Format(idTime) + "-" + hex.EncodeToString(random[:])
 }
 
-var idForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`) })
+var idForm = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$`)
 
 // write fills a hidden folder, and renames it once everything is on disk.
 func (s Store) write(r Receipt, changes []Change) error {
@@ -257,7 +256,7 @@ func (s Store) List() ([]Receipt, error) {
 	}
 	var all []Receipt
 	for _, e := range slices.Backward(entries) { // ReadDir sorts by name, and names start with the time
-		if !idForm().MatchString(e.Name()) {
+		if !idForm.MatchString(e.Name()) {
 			continue
 		}
 		r, err := s.Load(e.Name())
@@ -294,7 +293,7 @@ func (s Store) Load(id string) (Receipt, error) {
 }
 
 func (s Store) load(id string) (r Receipt, err error) {
-	if !idForm().MatchString(id) {
+	if !idForm.MatchString(id) {
 		return r, errNoBackup
 	}
 	folder := filepath.Join(s.backups(), id)

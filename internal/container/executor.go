@@ -77,7 +77,7 @@ func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 	defer cancel()
 	_, err := p.Runner.Run(ctx, rt.Tool, args...)
 	var exit *launchctl.ExitError
-	if errors.As(err, &exit) && noSuchImage().MatchString(exit.Stderr) {
+	if errors.As(err, &exit) && noSuchImage.MatchString(exit.Stderr) {
 		return fmt.Errorf("%w: %s", ErrNoImage, text.Reason(exit.Stderr))
 	}
 	return err
@@ -85,7 +85,7 @@ func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 
 // noSuchImage goes by wording: docker, podman and nerdctl have no exit status
 // for it.
-func noSuchImage() *regexp.Regexp { return regexp.MustCompile(`[Nn]o such image|image not known`) }
+var noSuchImage = regexp.MustCompile(`[Nn]o such image|image not known`)
 
 // making is how long an engine gets to make a container, or to remove it.
 const making = 4 * time.Second

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/container/clients"
 	"github.com/ollama-bind/ollama-bind/internal/container/text"
@@ -109,13 +108,13 @@ func run(ctx context.Context, r Runner, tool string, args ...string) ([]byte, er
 	if err == nil {
 		return out, nil
 	}
-	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok && noSuchContainer().MatchString(exit.Stderr) {
+	if exit, ok := errors.AsType[*launchctl.ExitError](err); ok && noSuchContainer.MatchString(exit.Stderr) {
 		return out, fmt.Errorf("%s has %w", tool, ErrNoContainer)
 	}
 	return nil, toolError(tool, "inspecting", err)
 }
 
-func noSuchContainer() *regexp.Regexp { return regexp.MustCompile(`(?i)no such (container|object)`) }
+var noSuchContainer = regexp.MustCompile(`(?i)no such (container|object)`)
 
 // inspected is what is read of a container, in the layout of Docker that Podman
 // and nerdctl follow, each with gaps.
@@ -306,9 +305,9 @@ func (c Container) IsClient(port int) bool {
 }
 
 // isOllama reports whether the image is Ollama's own, from whatever registry.
-func (c Container) isOllama() bool { return ollamaImage().MatchString(c.Image) }
+func (c Container) isOllama() bool { return ollamaImage.MatchString(c.Image) }
 
-var ollamaImage = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(^|/)ollama/ollama(:[^/@]*)?(@.*)?$`) })
+var ollamaImage = regexp.MustCompile(`(^|/)ollama/ollama(:[^/@]*)?(@.*)?$`)
 
 // Proxy is the proxy variable that a usual client in the container obeys for a
 // URL, and its value; both are "" where it goes there directly. The lower case

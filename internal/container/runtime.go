@@ -155,17 +155,15 @@ func toolError(tool, op string, err error) error {
 	return fmt.Errorf("%s with %s: %w", op, tool, err)
 }
 
-func noEngine() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)cannot connect to|failed to connect to|error during connect|` +
-		`cannot access containerd socket|rootless containerd not running`)
-}
+var noEngine = regexp.MustCompile(`(?i)cannot connect to|failed to connect to|error during connect|` +
+	`cannot access containerd socket|rootless containerd not running`)
 
 // engineState is what a program's words say about its engine, or nil.
 func engineState(said string) error {
 	switch {
 	case strings.Contains(strings.ToLower(said), "permission denied"):
 		return ErrNoPermission
-	case noEngine().MatchString(said):
+	case noEngine.MatchString(said):
 		return ErrNoEngine
 	}
 	return nil

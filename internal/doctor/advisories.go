@@ -108,14 +108,12 @@ type release [4]int
 
 func (v release) compare(o release) int { return slices.Compare(v[:], o[:]) }
 
-func releasePattern() *regexp.Regexp {
-	return regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?(\+.*)?$`)
-}
+var releasePattern = regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?(\+.*)?$`)
 
 // parseRelease reads what /api/version says. What is built from source says
 // something else, mostly 0.0.0.
 func parseRelease(text string) (v release, ok bool) {
-	parts := releasePattern().FindStringSubmatch(text)
+	parts := releasePattern.FindStringSubmatch(text)
 	if parts == nil {
 		return v, false
 	}

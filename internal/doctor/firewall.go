@@ -15,7 +15,7 @@ const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 
 // firewallState is the part of its answer that all wordings share:
 // "Firewall is enabled. (State = 1)".
-func firewallState() *regexp.Regexp { return regexp.MustCompile(`State = (\d)`) }
+var firewallState = regexp.MustCompile(`State = (\d)`)
 
 // BlocksAll is how Firewall says that no program may take connections.
 const BlocksAll = "on, and blocks all incoming connections"
@@ -29,7 +29,7 @@ func Firewall(ctx context.Context, run launchctl.Runner) string {
 	if err != nil {
 		return ""
 	}
-	state := firewallState().FindSubmatch(out)
+	state := firewallState.FindSubmatch(out)
 	switch {
 	case state == nil:
 		return ""

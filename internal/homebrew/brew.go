@@ -27,14 +27,12 @@ type Installation struct {
 
 // programPath is where Homebrew has the ollama program: in the keg, or behind
 // the version-independent link to it. The formula's service uses the link.
-func programPath() *regexp.Regexp {
-	return regexp.MustCompile(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
-}
+var programPath = regexp.MustCompile(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
 
 // PrefixOf takes Homebrew's prefix from the path of a job's program. It is ""
 // for a program that is not in Homebrew's ollama formula.
 func PrefixOf(program string) string {
-	found := programPath().FindStringSubmatch(filepath.Clean(program))
+	found := programPath.FindStringSubmatch(filepath.Clean(program))
 	if found == nil {
 		return ""
 	}

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // header is how Homebrew's plist writer begins every file.
@@ -45,7 +44,7 @@ func Generated(doc []byte) bool {
 		if strings.HasPrefix(element, "</") {
 			depth--
 		}
-		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !written().MatchString(element) {
+		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !written.MatchString(element) {
 			return false
 		}
 		if strings.HasPrefix(element, "<integer>") && depth == 1 && !slices.Contains(integerKeys, last(keys)) {
@@ -71,7 +70,5 @@ func last(keys []string) string {
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
 
 // written are the lines that a service's plist consists of.
-var written = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(
-		`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|integer>-?[0-9]+</integer|string>[^<>]*</string)>$`)
-})
+var written = regexp.MustCompile(
+	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|integer>-?[0-9]+</integer|string>[^<>]*</string)>$`)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
@@ -30,9 +29,7 @@ func askNetstat(ctx context.Context, run launchctl.Runner, ports []int) ([]Liste
 
 // listening is a line of netstat about a TCP socket that listens: its family, its
 // address, and what stands behind the state.
-var listening = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^tcp(4|6|46)\s+\d+\s+\d+\s+(\S+)\s+\S+\s+LISTEN\s+(.*)`)
-})
+var listening = regexp.MustCompile(`^tcp(4|6|46)\s+\d+\s+\d+\s+(\S+)\s+\S+\s+LISTEN\s+(.*)`)
 
 // ParseNetstat reads the answer of macOS's `netstat -anv -p tcp`, and keeps what
 // listens. Which column has the process depends on the macOS: it is "pid", or since
@@ -45,7 +42,7 @@ func ParseNetstat(out []byte) ([]Listener, error) {
 			column, named = processColumn(strings.Fields(behind))
 			continue
 		}
-		socket := listening().FindStringSubmatch(line)
+		socket := listening.FindStringSubmatch(line)
 		switch {
 		case socket == nil:
 			continue
@@ -77,7 +74,7 @@ func processColumn(heads []string) (column int, named bool) {
 	return slices.Index(heads, "pid"), false
 }
 
-var process = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*):(\d+)(\s|$)`) })
+var process = regexp.MustCompile(`^(.*):(\d+)(\s|$)`)
 
 // processIn takes the process from what stands behind the state.
 func processIn(text string, column int, named bool) (command string, pid int, ok bool) {
@@ -88,7 +85,7 @@ func processIn(text string, column int, named bool) (command string, pid int, ok
 	if !named {
 		text, _, _ = strings.Cut(":"+text, " ")
 	}
-	found := process().FindStringSubmatch(text)
+	found := process.FindStringSubmatch(text)
 	if found == nil {
 		return "", 0, false
 	}

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Variable is the environment variable that this program is about.
@@ -74,7 +73,7 @@ func resolve(name string) string {
 }
 
 // inetNumber has less than strconv takes for a number of any base.
-var inetNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`) })
+var inetNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)
 
 // parseIPv4 reads one to four numbers, of which the last fills what the others leave,
 // each decimal, octal behind a 0 or hexadecimal behind 0x.
@@ -89,7 +88,7 @@ func parseIPv4(s string) (ip netip.Addr, ok bool) {
 		if i == len(parts)-1 {
 			bits = 8 * (5 - len(parts))
 		}
-		if !inetNumber().MatchString(part) {
+		if !inetNumber.MatchString(part) {
 			return ip, false
 		}
 		n, err := strconv.ParseUint(part, 0, bits)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/container/text"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -36,14 +35,14 @@ func Keep(env []string) map[string]string {
 	kept := map[string]string{}
 	for _, line := range env {
 		name, value, found := strings.Cut(line, "=")
-		if found && (isProxy(name) || name == Bundled || speaksOfOllama(name) || mayHold().MatchString(value)) {
+		if found && (isProxy(name) || name == Bundled || speaksOfOllama(name) || mayHold.MatchString(value)) {
 			kept[text.Printable(name, text.MaxDetail)] = text.Printable(value, maxKept)
 		}
 	}
 	return kept
 }
 
-var mayHold = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)https?:|[a-z0-9\]]:[0-9]{2}`) })
+var mayHold = regexp.MustCompile(`(?i)https?:|[a-z0-9\]]:[0-9]{2}`)
 
 // order is that of the variables of Open WebUI and Ollama's own client, which are
 // looked at before all others.
@@ -104,7 +103,7 @@ func addresses(name, value string, ports []int) []string {
 		return nil
 	}
 	var found []string
-	for _, at := range urls().FindAllStringIndex(value, -1) {
+	for _, at := range urls.FindAllStringIndex(value, -1) {
 		part := value[at[0]:at[1]]
 		isURL := strings.Contains(part, "://")
 		inURL := !isURL && at[0] > 0 && strings.ContainsAny(value[at[0]-1:at[0]], "/@") // of another kind
@@ -147,9 +146,7 @@ func all(parts []string, is func(string) bool) bool {
 }
 
 // urls are those in a longer text, be it JSON, YAML or a command line.
-var urls = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)https?://[^\s"'<>,;|\\(){}` + "`" + `]+|\b[a-z0-9][a-z0-9._-]*:[0-9]{2,5}\b`)
-})
+var urls = regexp.MustCompile(`(?i)https?://[^\s"'<>,;|\\(){}` + "`" + `]+|\b[a-z0-9][a-z0-9._-]*:[0-9]{2,5}\b`)
 
 // IsAddress reports whether a text is an http URL, or a host with a port.
 func IsAddress(value string) bool {

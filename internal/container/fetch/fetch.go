@@ -297,12 +297,10 @@ func programMissing(stdout []byte, err error) bool {
 	switch exit.Code {
 	case 126, 127, // exec and run
 		1, 125: // start --attach of docker and podman; nerdctl has no other than 1
-		return missingProgram().MatchString(exit.Stderr) || missingProgram().Match(stdout)
+		return missingProgram.MatchString(exit.Stderr) || missingProgram.Match(stdout)
 	}
 	return false
 }
 
-func missingProgram() *regexp.Regexp {
-	return regexp.MustCompile(`(?im)^.*\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|` +
-		`exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)
-}
+var missingProgram = regexp.MustCompile(`(?im)^.*\b(?:oci|runc|crun)\b.*(?:executable file .*not found in \$PATH|` +
+	`exec: .*no such file or directory|exec: .*permission denied|command that was not found)`)

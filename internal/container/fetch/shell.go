@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/container/text"
 )
@@ -65,7 +64,7 @@ func readOne(out []byte, marker string) (Answer, error) {
 	body, words, found := afterMarker(out, marker)
 	shown, words, _ := strings.Cut(words, "\n")
 	exit := -1
-	if m := exitLine().FindStringSubmatchIndex(words); m != nil {
+	if m := exitLine.FindStringSubmatchIndex(words); m != nil {
 		exit, _ = strconv.Atoi(words[m[2]:m[3]])
 		words = words[:m[0]]
 	}
@@ -91,14 +90,10 @@ const stopped = 143
 // What wget says, line by line. An interim status (1xx) is none. BusyBox's own TLS
 // is so old that some servers refuse it.
 var (
-	wgetStatus = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?m)^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([2-9][0-9][0-9])\b`)
-	})
-	wgetAddress = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?m)^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)\r?$|(.*):[0-9]+\.\.\.)`)
-	})
-	wgetWhy  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^.*TLS error.*$|^.*\S\s*\z`) })
-	exitLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|\n)exit ([0-9]{1,3})\n?$`) })
+	wgetStatus  = regexp.MustCompile(`(?m)^(?:  |wget: server returned error: )HTTP/[0-9](?:\.[0-9])? ([2-9][0-9][0-9])\b`)
+	wgetAddress = regexp.MustCompile(`(?m)^Connecting to (?:.*\|(.*)\|:|.* \((.*):[0-9]+\)\r?$|(.*):[0-9]+\.\.\.)`)
+	wgetWhy     = regexp.MustCompile(`(?m)^.*TLS error.*$|^.*\S\s*\z`)
+	exitLine    = regexp.MustCompile(`(?:^|\n)exit ([0-9]{1,3})\n?$`)
 )
 
 // readWget reads the body, and wget's own words.
@@ -120,7 +115,7 @@ func readWget(body, shown string, exit int, words string) (Answer, error) {
 	if failure == "" && status == 0 {
 		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, text.Printable(words, text.MaxDetail))
 	}
-	why := wgetWhy().FindString(words)
+	why := wgetWhy.FindString(words)
 	if exit == stopped {
 		why = "no answer in time"
 	}
@@ -133,11 +128,11 @@ func readWget(body, shown string, exit int, words string) (Answer, error) {
 // wgetAnswer is the status of the first answer, 0 for none, and the address that
 // it came from, or was to come from.
 func wgetAnswer(words string) (status int, address string) {
-	if m := wgetStatus().FindStringSubmatchIndex(words); m != nil {
+	if m := wgetStatus.FindStringSubmatchIndex(words); m != nil {
 		status, _ = strconv.Atoi(words[m[2]:m[3]])
 		words = words[:m[0]]
 	}
-	for _, m := range wgetAddress().FindAllStringSubmatch(words, -1) {
+	for _, m := range wgetAddress.FindAllStringSubmatch(words, -1) {
 		address = strings.Trim(m[1]+m[2]+m[3], "[]")
 	}
 	return status, address

@@ -30,7 +30,7 @@ func Printable(text string, limit int) string {
 	}, text))
 }
 
-func longID() *regexp.Regexp { return regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`) }
+var longID = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
 // Reason is the first line of what a program said that is no mere notice. The
 // IDs in it are cut to the 12 digits that people know.
@@ -40,7 +40,7 @@ func Reason(said string) string {
 		notice := line == "" || strings.HasPrefix(line, "WARN") || strings.Contains(line, "level=warning") ||
 			strings.HasPrefix(line, "Emulate Docker CLI")
 		if !notice {
-			return Printable(longID().ReplaceAllString(line, "$1"), MaxValue)
+			return Printable(longID.ReplaceAllString(line, "$1"), MaxValue)
 		}
 	}
 	return "no reason given"

@@ -119,12 +119,12 @@ func ParseIP(host string) netip.Addr {
 
 // login is what may be a user name and a password. It reaches to the last @:
 // rather too much is taken for a secret than too little.
-func login() *regexp.Regexp { return regexp.MustCompile(`(?s)^([a-zA-Z0-9+.-]*:?//)?.*@`) }
+var login = regexp.MustCompile(`(?s)^([a-zA-Z0-9+.-]*:?//)?.*@`)
 
 // WithoutSecrets is a URL, or what is meant to be one, without what stands before
 // its host and behind its path: names, passwords and keys.
 func WithoutSecrets(raw string) string {
-	rest, _, _ := strings.Cut(login().ReplaceAllString(raw, "$1"), "#")
+	rest, _, _ := strings.Cut(login.ReplaceAllString(raw, "$1"), "#")
 	rest, query, _ := strings.Cut(rest, "?")
 	if query != "" {
 		rest += "?..."
