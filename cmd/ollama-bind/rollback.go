@@ -21,8 +21,8 @@ func (p program) rollbackCommand() *cli.Command {
 		Name:  "rollback",
 		Usage: "put back what fix changed, byte for byte, and prove that too",
 		Description: "Puts back what fix changed, as it was before the first fix of the service that " +
-			"was fixed last. It restarts the service, and waits until it listens where it did " +
-			"before. From a file that was changed since the fix, only the setting is taken " +
+			"was fixed last, or of the one that --service names. It restarts the service, and " +
+			"waits until it listens where it did before. From a file that was changed since the fix, only the setting is taken " +
 			"out; if the setting itself was changed, the file is left alone. A second " +
 			"rollback finds nothing to take back. Backups of fixes in effect are kept, and " +
 			"the newest 20 of the others.",

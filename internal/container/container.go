@@ -16,11 +16,11 @@ import (
 // Runner runs the runtimes' command-line programs.
 type Runner = launchctl.Runner
 
-// Product is what stands behind a runtime's command line, which decides how a
-// container's packets reach the host.
+// Product is the product behind a runtime's command line. It decides how a container's
+// packets reach the host.
 type Product string
 
-// The products that are told apart.
+// The products that we tell apart.
 const (
 	DockerDesktop  Product = "docker-desktop"
 	OrbStack       Product = "orbstack"
@@ -30,7 +30,7 @@ const (
 	PodmanMachine  Product = "podman-machine"
 	Remote         Product = "remote"  // the engine is on another machine
 	Native         Product = "linux"   // the engine runs on this very machine's kernel
-	UnknownProduct Product = "unknown" // an engine that no field gives away
+	UnknownProduct Product = "unknown" // an engine that we do not recognise
 )
 
 // Runtime is one command-line program with an engine that answers.
@@ -40,14 +40,14 @@ type Runtime struct {
 	Context  string // the docker context in use, "" where there is none
 	Version  string // the engine's
 	Rootless bool
-	// Podman says that the engine is Podman's, whichever program asks it.
+	// Podman: the engine is Podman's, whichever program asks it.
 	Podman bool
-	// Endpoint is where a Remote engine is, and Address is this machine's, as that
-	// one reaches it.
+	// Endpoint is where a Remote engine is, and Address is this machine's address from
+	// there.
 	Endpoint, Address string
 }
 
-// Unusable is a command-line program that is not of use, and why.
+// Unusable is a command-line program that does not work, and why.
 type Unusable struct {
 	Tool string
 	Err  error
@@ -61,33 +61,35 @@ type Container struct {
 	ID      string
 	Image   string
 	Running bool
-	Paused  bool // it is there, and nothing in it runs
-	// Restarting is set between two attempts of a container that ends at once.
+	Paused  bool // it exists, and nothing in it runs
+	// Restarting: it ends at once, and is between two attempts.
 	Restarting bool
-	Restarts   int  // how often the runtime has done so
+	Restarts   int  // how often the runtime has restarted it
 	Created    bool // and never started
-	// Env holds the variables that may name an address or a proxy, and no other.
+	// Env holds only variables that may name an address or a proxy.
 	Env map[string]string
-	// Origin says what made the container.
+	// Origin is what made a container: a Compose project, a swarm, or something
+	// unknown.
 	Origin Origin
-	// ServesOllama says that its port 11434 is meant for others.
+	// ServesOllama: its port 11434 is published or exposed.
 	ServesOllama bool
 	DNS          []string // servers of its own to look up names with
 	// ExtraHosts are the lines that --add-host or extra_hosts put into /etc/hosts.
 	ExtraHosts []ExtraHost
-	// NetworkMode is "host", "none", "container:ID", or else says nothing.
+	// NetworkMode is "host", "none", "container:ID", or something that does not matter
+	// here.
 	NetworkMode string
 	Networks    []Network
-	// NetworkOf names the container whose network this one uses, where nothing was
+	// NetworkOf names the container whose network this one uses, if nothing was
 	// reached.
 	NetworkOf string
-	// Hostname is the container's own, one of the names that lead to itself.
+	// Hostname is the container's own; it leads to the container itself.
 	Hostname string
-	// Err says why there is nothing known but the name.
+	// Err says why nothing but the name is known.
 	Err error
 }
 
-// Origin is what made a container: a compose project, a swarm, or nobody who is known.
+// Origin is what made a container: a Compose project, a swarm, or something unknown.
 type Origin struct {
 	Project, Service string
 	Dir              string // the folder that compose ran in
@@ -123,11 +125,11 @@ const (
 	Other   = fetch.Other
 )
 
-// Answer is what came back of a request.
+// Answer is the response to a request.
 type Answer = fetch.Answer
 
-// CheckURL reports why a URL cannot be fetched from inside a container with this
-// Origin header, "" for none.
+// CheckURL reports why a URL cannot be fetched from inside a container with this Origin
+// header.
 func CheckURL(url, origin string) error { return fetch.CheckURL(url, origin) }
 
 // Convert is text.Convert.

@@ -20,16 +20,16 @@ import (
 
 // Errors of the containers that fetches are made in.
 var (
-	// ErrNoImage says that no temporary container could be made: there is no
-	// image with a tool that fetches.
+	// ErrNoImage: there is no image with a tool that fetches, so no temporary container
+	// could be made.
 	ErrNoImage = errors.New("no image here has anything to fetch with")
-	// ErrPaused says that the container is paused.
+	// ErrPaused: the container is paused.
 	ErrPaused = errors.New("the container is paused")
-	// ErrNotRunning says that the container is stopped.
+	// ErrNotRunning: the container is stopped.
 	ErrNotRunning = errors.New("the container is not running")
-	// ErrCreated says that the container was never started.
+	// ErrCreated: the container was never started.
 	ErrCreated = errors.New("the container was never started")
-	// ErrRestarting says that the container ends each time that it is started.
+	// ErrRestarting: the container ends each time it is started.
 	ErrRestarting = errors.New("the container ends, and is started again, over and over")
 )
 
@@ -40,8 +40,8 @@ func inside(r Runner, c Container) fetch.Executor {
 	}
 }
 
-// beside runs each program in a temporary container of its own on the network
-// of c, or on the default one if c has no name.
+// beside runs each program in a temporary container on the network of c, or on the
+// default network if c has no name.
 func (p Probe) beside(c Container, image string) fetch.Executor {
 	return func(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 		name := fmt.Sprintf("%s%d-%s", temporaryName, os.Getpid(), rand.Text())
@@ -50,14 +50,14 @@ func (p Probe) beside(c Container, image string) fetch.Executor {
 			args = append(args, "--network", "container:"+c.ID)
 		}
 		args = append(append(args, "--entrypoint", argv[0], image), argv[1:]...)
-		// Whatever becomes of the command: a container that is made is also removed.
+		// Whatever happens to the command, a container that was made is removed.
 		defer p.remove(ctx, c.Runtime, name)
 		if c.Runtime.Tool == "nerdctl" { // whose start knows no --interactive
 			return p.Runner.Run(launchctl.WithInput(ctx, stdin), "nerdctl", append([]string{"run"}, args[1:]...)...)
 		}
 		err := p.create(ctx, c.Runtime, args)
 		if errors.Is(err, launchctl.ErrNoAnswer) {
-			defer p.remove(ctx, c.Runtime, name) // the engine may have been about to make it
+			defer p.remove(ctx, c.Runtime, name) // the engine may have been making it
 		}
 		if err != nil {
 			return nil, err
@@ -66,9 +66,9 @@ func (p Probe) beside(c Container, image string) fetch.Executor {
 	}
 }
 
-// create makes a container and does not start it. It is not cut short when ctx
-// ends: an engine that is asked and not listened to may make it all the same,
-// after it was looked for to be removed.
+// create makes a container and does not start it. It goes on when ctx ends: an engine
+// whose client went away may still make the container, after we looked for it to remove
+// it.
 func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -83,14 +83,13 @@ func (p Probe) create(ctx context.Context, rt Runtime, args []string) error {
 	return err
 }
 
-// noSuchImage goes by wording: docker, podman and nerdctl have no exit status
-// for it.
+// noSuchImage goes by wording: docker, podman and nerdctl have no exit status for this.
 var noSuchImage = regexp.MustCompile(`[Nn]o such image|image not known`)
 
 // making is how long an engine gets to make a container, or to remove it.
 const making = 4 * time.Second
 
-// withoutReserve is ctx without the time that both may take at the end.
+// withoutReserve is ctx minus the time to make and remove a container.
 func withoutReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -100,9 +99,8 @@ func withoutReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, left-min(left/2, 2*making))
 }
 
-// afterwards is the context of making and removing a container, which is done
-// although the time is over, or the run was interrupted. It ends when all has to be
-// over, but for a second.
+// afterwards is the context for making and removing a container, which happens even if
+// time is up, or the run was interrupted. It ends a second before the hard limit.
 func (p Probe) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	allowance := making
 	if !p.until.IsZero() {
@@ -118,13 +116,13 @@ func (p Probe) remove(ctx context.Context, rt Runtime, names ...string) {
 	_, _ = p.Runner.Run(ctx, rt.Tool, args...) // one that was never made cannot be removed
 }
 
-// sweep removes the temporary containers of runs that were killed: those that do
-// not run, and whose name has the ID of no process.
+// sweep removes temporary containers of killed runs: those that do not run, and whose
+// name has the ID of no living process.
 func (p Probe) sweep(ctx context.Context, rt Runtime) {
 	out, err := p.Runner.Run(ctx, rt.Tool, "ps", "--all", "--filter", "label="+temporaryLabel,
 		"--filter", "status=created", "--filter", "status=exited", "--format", "{{.Names}}")
 	if err != nil {
-		return // what can be measured all the same, is
+		return // measure what can be measured anyway
 	}
 	var dead []string
 	for _, name := range strings.Fields(string(out)) {
@@ -140,18 +138,17 @@ func (p Probe) sweep(ctx context.Context, rt Runtime) {
 	}
 }
 
-// What our containers are called, and how they are marked.
+// The names and labels of our containers.
 const (
 	temporaryName  = "ollama-bind-"
 	temporaryLabel = "ollama-bind=probe"
 )
 
-// fetchingImages are images that are known to have a tool, the one that tells
-// most first.
+// fetchingImages are images known to include a tool, the most informative first.
 var fetchingImages = []string{"python", "node", "curl", "busybox", "alpine"}
 
-// localImage finds an image that is here already; nothing is pulled. Of
-// "docker.io/library/python:3.13" the name is python.
+// localImage finds an image that is already here; nothing is pulled. The name of
+// "docker.io/library/python:3.13" is python.
 func localImage(ctx context.Context, r Runner, rt Runtime) (string, error) {
 	out, err := r.Run(ctx, rt.Tool, "images", "--format", "{{.Repository}}:{{.Tag}}")
 	if err != nil {

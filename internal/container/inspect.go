@@ -24,23 +24,23 @@ import (
 // ErrNoContainer: the runtime has no container of that name.
 var ErrNoContainer = errors.New("no such container")
 
-// atOnce is how many containers are inspected by one call. One can take 20 KiB
-// and more of the 4 MiB that a Runner lets a program say.
+// atOnce is how many containers one call inspects. One can take 20 KiB and more of the
+// 4 MiB that a Runner accepts.
 const atOnce = 50
 
 // maxName is the length of the longest name of a container or a host, in bytes.
 const maxName = 255
 
-// isContainerName reports whether Docker, Podman and nerdctl allow a name, or an
-// ID. It begins with no dash: a name is never a flag.
+// isContainerName reports whether Docker, Podman and nerdctl allow a name, or an ID. It
+// never begins with a dash, so it is never taken for a flag.
 func isContainerName(name string) bool {
 	return name != "" && len(name) <= maxName && text.IsAlphanumeric(rune(name[0])) &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !text.IsAlphanumeric(r) && !strings.ContainsRune("_.-", r) })
 }
 
-// inspectOne reads how a container is set up, whether it runs or not. The name may
-// be an ID. An ErrNoContainer says that there is none, or that nothing can be
-// named so.
+// inspectOne reads how a container is set up, whether it runs or not. The name may be
+// an ID. An ErrNoContainer says that there is none, or that no container can have that
+// name.
 func inspectOne(ctx context.Context, r Runner, rt Runtime, name string) (Container, error) {
 	if !isContainerName(name) {
 		return Container{}, fmt.Errorf("%q cannot be a container's name: %w", name, ErrNoContainer)
@@ -55,7 +55,7 @@ func inspectOne(ctx context.Context, r Runner, rt Runtime, name string) (Contain
 	return all[0], nil
 }
 
-// list is all containers, whether they run or not, in the order of the runtime.
+// list lists all containers, running or not, in the runtime's order.
 func list(ctx context.Context, r Runner, rt Runtime, filters ...string) ([]Container, error) {
 	args := []string{"ps", "--all", "-q", "--no-trunc"}
 	for _, filter := range filters {
@@ -72,7 +72,7 @@ func list(ctx context.Context, r Runner, rt Runtime, filters ...string) ([]Conta
 	var all []Container
 	for some := range slices.Chunk(ids, atOnce) {
 		containers, err := inspect(ctx, r, rt, some...)
-		// One that ended meanwhile is missing, the others are there.
+		// One that has ended since is missing; the others are there.
 		if err != nil && !errors.Is(err, ErrNoContainer) {
 			return nil, err
 		}
@@ -81,8 +81,8 @@ func list(ctx context.Context, r Runner, rt Runtime, filters ...string) ([]Conta
 	return all, nil
 }
 
-// inspect reads those of the containers that are there. That others are not is
-// an ErrNoContainer beside them.
+// inspect reads those of the containers that exist. For the others there is an
+// ErrNoContainer as well.
 func inspect(ctx context.Context, r Runner, rt Runtime, names ...string) ([]Container, error) {
 	args := append([]string{"inspect", "--type", "container", "--"}, names...)
 	out, runErr := run(ctx, r, rt.Tool, args...)
@@ -101,8 +101,8 @@ func inspect(ctx context.Context, r Runner, rt Runtime, names ...string) ([]Cont
 	return containers, runErr
 }
 
-// run asks for containers. Docker, Podman and nerdctl print those that they
-// found and fail when one is missing.
+// run asks about containers. Docker, Podman and nerdctl print those that they find, and
+// fail if one is missing.
 func run(ctx context.Context, r Runner, tool string, args ...string) ([]byte, error) {
 	out, err := r.Run(ctx, tool, args...)
 	if err == nil {
@@ -116,8 +116,8 @@ func run(ctx context.Context, r Runner, tool string, args ...string) ([]byte, er
 
 var noSuchContainer = regexp.MustCompile(`(?i)no such (container|object)`)
 
-// inspected is what is read of a container, in the layout of Docker that Podman
-// and nerdctl follow, each with gaps.
+// inspected is what we read about a container, in Docker's layout, which Podman and
+// nerdctl follow, each with gaps.
 type inspected struct {
 	ID           string
 	Name         string
@@ -141,7 +141,7 @@ type inspected struct {
 		Dns         []string
 	}
 	NetworkSettings struct {
-		Ports    map[string]any // the same, those that are published too
+		Ports    map[string]any // the same, including published ones
 		Networks map[string]struct {
 			Gateway     string
 			IPv6Gateway string
@@ -200,8 +200,8 @@ func (i inspected) container(rt Runtime) Container {
 	return c
 }
 
-// origin reads the labels that compose and swarm put on a container. The paths are
-// those of the machine that compose ran on.
+// origin reads the labels that Compose and Swarm put on a container. The paths are
+// those of the machine that Compose ran on.
 func origin(labels map[string]string) Origin {
 	label := func(name string) string { return text.Printable(labels[name], text.MaxValue) }
 	o := Origin{
@@ -291,9 +291,8 @@ func addNerdctlEnv(ctx context.Context, r Runner, containers []Container) error 
 	return nil
 }
 
-// IsClient reports whether something in the environment points out of the
-// container: not the address that its own Ollama listens on, nor an Ollama that its
-// image brings along.
+// IsClient reports whether something in the environment points out of the container:
+// not the address that its own Ollama listens on, nor an Ollama included in its image.
 func (c Container) IsClient(port int) bool {
 	return slices.ContainsFunc(clients.Targets(c.Env, port), func(t clients.Target) bool {
 		if t.Variable == ollama.Variable {
@@ -304,7 +303,7 @@ func (c Container) IsClient(port int) bool {
 	})
 }
 
-// isOllama reports whether the image is Ollama's own, from whatever registry.
+// isOllama reports whether the image is Ollama's own, from any registry.
 func (c Container) isOllama() bool { return ollamaImage.MatchString(c.Image) }
 
 var ollamaImage = regexp.MustCompile(`(^|/)ollama/ollama(:[^/@]*)?(@.*)?$`)
@@ -320,7 +319,7 @@ func (c Container) Proxy(u *url.URL) (variable, value string) {
 	return c.firstSet(u.Scheme+"_proxy", strings.ToUpper(u.Scheme)+"_PROXY", "all_proxy", "ALL_PROXY")
 }
 
-// firstSet is the first of the variables that is set at all, unless to nothing.
+// firstSet is the first of the variables that is set, even if empty.
 func (c Container) firstSet(names ...string) (variable, value string) {
 	for _, name := range names {
 		if value, ok := c.Env[name]; ok && value != "" {
@@ -345,9 +344,8 @@ func (c Container) exempt(u *url.URL) bool {
 	return false
 }
 
-// exempts reports whether an entry of no_proxy is about a host: a star for all, a
-// range of addresses, a host or a domain with everything below it; with a port
-// for that port alone.
+// exempts reports whether a no_proxy entry covers a host: a star for all, a range of
+// addresses, or a host or domain with everything below it; with a port, that port only.
 func exempts(entry, host, port string) bool {
 	if prefix, err := netip.ParsePrefix(entry); err == nil {
 		return prefix.Contains(text.ParseIP(host))

@@ -1,6 +1,6 @@
-// Package clients finds in a container's environment where the container looks for
-// Ollama. Every program has a variable of its own, so it goes by what a value holds,
-// and by names only where they speak of Ollama.
+// Package clients finds where a container looks for Ollama, by its environment. Every
+// program has a variable of its own, so this goes by what values hold, and by names
+// only if they speak of Ollama.
 package clients
 
 import (
@@ -17,20 +17,20 @@ import (
 // Target is a place in a container's environment that points to Ollama.
 type Target struct {
 	Variable string
-	Value    string // as it is set, or one part of a list or a text
-	// URL is what a client makes of the value. Where that is not to be known,
-	// because a scheme is missing, it is the URL that was probably meant.
+	Value    string // as it is set, or one part of a list or text
+	// URL is what a client makes of the value. If a scheme is missing and that is
+	// unknown, it is the URL that was probably meant.
 	URL string
 }
 
-// Bundled is set in the image of Open WebUI that has an Ollama of its own inside.
+// Bundled is set in the Open WebUI image that includes an Ollama of its own.
 const Bundled = "USE_OLLAMA_DOCKER"
 
-// maxKept is how much of a value is looked at, in bytes.
+// maxKept is how much of a value is examined, in bytes.
 const maxKept = 64 << 10
 
-// Keep picks the variables that may hold an address, and those of proxies. A variable
-// that is there twice has its last value.
+// Keep picks the variables that may hold an address, and those of proxies. Of a
+// variable that is set twice, the last value counts.
 func Keep(env []string) map[string]string {
 	kept := map[string]string{}
 	for _, line := range env {
@@ -44,12 +44,11 @@ func Keep(env []string) map[string]string {
 
 var mayHold = regexp.MustCompile(`(?i)https?:|[a-z0-9\]]:[0-9]{2}`)
 
-// order is that of the variables of Open WebUI and Ollama's own client, which are
-// looked at before all others.
+// order puts the variables of Open WebUI and of Ollama's own client before all others.
 var order = []string{"OLLAMA_BASE_URL", "OLLAMA_BASE_URLS", "OLLAMA_API_BASE", "OLLAMA_API_BASE_URL", ollama.Variable}
 
-// Targets is what an environment points to, in a fixed order and each URL once. The
-// ports are those of Ollama: 11434 is always one.
+// Targets lists what an environment points to, in a fixed order and each URL once. The
+// ports are Ollama's: 11434 is always one.
 func Targets(env map[string]string, ports ...int) []Target {
 	ports = append(ports, ollama.DefaultPort)
 	names := slices.SortedFunc(maps.Keys(env), func(a, b string) int {
@@ -63,7 +62,7 @@ func Targets(env map[string]string, ports ...int) []Target {
 		for _, value := range addresses(name, strings.TrimSpace(env[name]), ports) {
 			t := Target{name, value, clientURL(env, name, value)}
 			known := slices.ContainsFunc(all, func(o Target) bool { return o.URL == t.URL })
-			// Open WebUI does not look at its default when a list is set.
+			// Open WebUI ignores its default if a list is set.
 			unused := IsWebUIDefault(name, value) && env["OLLAMA_BASE_URLS"] != ""
 			if !known && !unused {
 				all = append(all, t)
@@ -114,16 +113,15 @@ func addresses(name, value string, ports []int) []string {
 	return found
 }
 
-// What names mean, word by word. Those of neverAddress are about the program's own
-// address, or about whom it lets in; those of noAddress are about something else of
-// Ollama's.
+// What names mean, word by word. neverAddress names the program's own address, or whom
+// it lets in; noAddress is about other settings of Ollama's.
 var (
 	neverAddress = []string{"ORIGIN", "ORIGINS", "CORS", "LISTEN", "BIND", "CALLBACK", "REDIRECT", "NEXTAUTH"}
 	noAddress    = []string{"MODEL", "MODELS", "KEY", "TOKEN", "DOCS", "DOWNLOAD", "INSTALL", "WEBHOOK", "VERSION"}
 	addressWords = []string{"URL", "URLS", "URI", "BASE", "HOST", "HOSTNAME", "SERVER", "ENDPOINT", "ADDR", "ADDRESS"}
 )
 
-// has reports whether a name has one of the words, whatever stands between words.
+// has reports whether a name contains one of the words, whatever separates words.
 func has(name string, words ...string) bool {
 	parts := strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return r == '_' || r == '.' || r == '-' })
 	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(parts, word) })
@@ -136,7 +134,7 @@ func isProxy(name string) bool {
 	return strings.HasSuffix(strings.ToLower(name), "_proxy")
 }
 
-// split takes a list apart.
+// split splits a list.
 func split(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
 }
@@ -145,7 +143,7 @@ func all(parts []string, is func(string) bool) bool {
 	return !slices.ContainsFunc(parts, func(part string) bool { return !is(part) })
 }
 
-// urls are those in a longer text, be it JSON, YAML or a command line.
+// urls finds the URLs in longer text, be it JSON, YAML or a command line.
 var urls = regexp.MustCompile(`(?i)https?://[^\s"'<>,;|\\(){}` + "`" + `]+|\b[a-z0-9][a-z0-9._-]*:[0-9]{2,5}\b`)
 
 // IsAddress reports whether a text is an http URL, or a host with a port.
@@ -164,14 +162,13 @@ func portIn(address string) int {
 	return port
 }
 
-// isListening reports whether an address is one that only servers have.
+// isListening reports whether an address is one that only servers use.
 func isListening(address string) bool {
 	u, bare, err := text.ReadURL(address)
 	return err == nil && bare && text.ParseIP(u.Hostname()).IsUnspecified()
 }
 
-// meantForOne reports whether a value that is no address, of a variable that should
-// hold one, was probably meant to be one.
+// meantForOne reports whether a value that is no address was probably meant to be one.
 func meantForOne(value string) bool {
 	switch strings.ToLower(value) {
 	case "", "true", "false", "yes", "no", "on", "off", "none", "null":
@@ -181,8 +178,8 @@ func meantForOne(value string) bool {
 	return !isNumber && !strings.ContainsAny(value[:1], "/.{[$") && !strings.ContainsAny(value, " \t")
 }
 
-// webUIDefault is the value that the image of Open WebUI comes with; the
-// program replaces it by a URL (open-webui/open-webui backend config).
+// webUIDefault is the value in Open WebUI's image; the program replaces it with a URL
+// (open-webui/open-webui backend config).
 const webUIDefault = "/ollama"
 
 // IsWebUIDefault reports whether a variable has the value that Open WebUI's image sets.
@@ -190,10 +187,10 @@ func IsWebUIDefault(variable, value string) bool {
 	return variable == "OLLAMA_BASE_URL" && value == webUIDefault
 }
 
-// BundlesOllama reports whether the image has an Ollama of its own inside.
+// BundlesOllama reports whether the image includes an Ollama of its own.
 func BundlesOllama(env map[string]string) bool { return strings.EqualFold(env[Bundled], "true") }
 
-// clientURL is what a client makes of a value.
+// clientURL is the URL that a client makes of a value.
 func clientURL(env map[string]string, variable, value string) string {
 	switch {
 	case variable == ollama.Variable && !quoted(value):

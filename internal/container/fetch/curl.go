@@ -42,7 +42,7 @@ func curlConfig(r Request) string {
 	return config
 }
 
-// readCurl reads the body, the line after the marker, and how curl ended.
+// readCurl reads the body, the line after the marker, and curl's ending.
 func readCurl(out []byte, exit int, stderr, marker string) (Answer, error) {
 	body, line, ended := afterMarker(out, marker)
 	if !ended {
@@ -61,13 +61,12 @@ func readCurl(out []byte, exit int, stderr, marker string) (Answer, error) {
 	return settle(status, failure, body, address, detail), nil
 }
 
-// curlFailure is what an exit status of curl means, "" for one that says
-// nothing about the server.
+// curlFailure is what curl's exit status means, "" if it says nothing about the server.
 func curlFailure(exit int, stderr string) (failure Result, detail string) {
 	detail = cmp.Or(stderr, fmt.Sprintf("curl: exit status %d", exit))
 	switch exit {
 	case 0:
-		return Empty, "no HTTP answer" // an older curl takes anything for HTTP/0.9
+		return Empty, "no HTTP answer" // an older curl takes anything as HTTP/0.9
 	case 5, 6:
 		return DNS, detail
 	case 7:

@@ -24,41 +24,41 @@ var ErrNoFetcher = errors.New("the container has none of python3, node, curl and
 
 var (
 	errNoProgram = errors.New("the program is not in the container")
-	// errNotUnderstood: a tool did not say what it was to say.
+	// errNotUnderstood: a tool printed something unexpected.
 	errNotUnderstood = errors.New("answer not understood")
 	errNoEnd         = fmt.Errorf("%w: it has no end", errNotUnderstood)
 )
 
 const (
 	maxBody = 512 << 10
-	// atOnce bounds the programs that run side by side.
+	// atOnce bounds the programs that run at the same time.
 	atOnce = 8
-	// startup is what a program is given beside the patience of its request:
-	// the runtime has to bring it into the container, or to start one for it.
+	// startup is added to the patience of a program's request: the runtime has to bring
+	// it into the container, or to start a container for it.
 	startup = 10 * time.Second
 )
 
 // Result is how a fetch ended.
 type Result string
 
-// The results. Any other status than 200 is "http-" and its three digits.
+// The results. A status other than 200 is "http-" and its three digits.
 const (
 	OK      Result = "ok"
 	DNS     Result = "dns"     // the name does not resolve
-	Refused Result = "refused" // nobody listens there, or no way leads there
+	Refused Result = "refused" // nothing listens there, or there is no route
 	Timeout Result = "timeout"
 	Empty   Result = "empty" // connected, and no HTTP answer
-	// Other is status 200 from somebody else than was looked for.
+	// Other is status 200 from something other than Ollama or our listener.
 	Other Result = "http-200"
 )
 
-// Answer is what came back of a request.
+// Answer is the response to a request.
 type Answer struct {
 	Result Result // OK for any answer with status 200, whatever its body
 	Status int    // of the HTTP answer, 0 for none
 	Body   string // its first 512 KiB
-	// Address is the one that was connected to, or the first that the name
-	// resolved to; "" where the tool does not tell.
+	// Address is the one that was connected to, or the first that the name resolved to;
+	// "" if the tool does not say.
 	Address string
 	Detail  string // the tool's own words about a failure, one line
 }
@@ -79,16 +79,16 @@ func (a Answer) String() string {
 // program that failed. What is secret goes to standard input.
 type Executor func(ctx context.Context, stdin string, argv ...string) ([]byte, error)
 
-// task is what all tools are told.
+// task is the input of every tool.
 type task struct {
 	requests []Request
 	patience time.Duration
-	marker   string   // no server can know it, and fake what comes after it
+	marker   string   // no server can know it, and so fake what comes after it
 	marks    []string // one for each request
 }
 
-// tools are the ways to fetch. A shell that is there takes one run for all requests,
-// whatever the tool; the others are for containers without one.
+// tools are the ways to fetch. With a shell, one run makes all requests, whatever the
+// tool; the others are for containers without a shell.
 var tools = []struct {
 	name  string
 	fetch func(context.Context, Executor, task) (answers []Answer, tool string, err error)
@@ -124,7 +124,7 @@ func Fetch(ctx context.Context, in Executor, requests []Request, patience time.D
 		failed := fmt.Errorf("fetching with %s: %w", f.name, err)
 		var exit *launchctl.ExitError
 		if ctx.Err() != nil || !errors.As(err, &exit) && !errors.Is(err, errNotUnderstood) {
-			return nil, "", failed // no other tool does better
+			return nil, "", failed // no other tool would do better
 		}
 		if broken == ErrNoFetcher {
 			broken = failed
@@ -133,16 +133,16 @@ func Fetch(ctx context.Context, in Executor, requests []Request, patience time.D
 	return nil, "", broken
 }
 
-// byShell has a shell pick the tool.
+// byShell lets a shell pick the tool.
 func byShell(ctx context.Context, in Executor, t task) ([]Answer, string, error) {
 	var input strings.Builder
-	// Not every sleep knows fractions.
+	// Not every sleep takes fractions.
 	seconds := max(int((t.patience+time.Second-1)/time.Second), 1)
 	fmt.Fprintf(&input, "%s\n%d\n%d\n%s", t.marker, seconds, maxBody, t.json())
 	for i, r := range t.requests {
 		input.WriteString(r.lines(t.marks[i]))
 	}
-	// On a slow machine, each of them takes a part of its time.
+	// On a slow machine, each takes part of its time.
 	patience := t.patience + time.Duration(len(t.requests))*200*time.Millisecond
 	out, err := in.run(ctx, patience, input.String(), "sh", "-c", shellProgram, "sh", pythonProgram, nodeProgram)
 	if err != nil {
@@ -151,7 +151,7 @@ func byShell(ctx context.Context, in Executor, t task) ([]Answer, string, error)
 	return readShell(out, t.marker, t.marks)
 }
 
-// json is the task as the interpreters read it, one line.
+// json is the task on one line, for the interpreters.
 func (t task) json() string {
 	data, _ := json.Marshal(map[string]any{ // of strings and numbers
 		"marker":   t.marker,
@@ -174,7 +174,7 @@ func interpreter(argv ...string) func(context.Context, Executor, task) ([]Answer
 	}
 }
 
-// byCurl makes each request with a run of its own, some of them side by side.
+// byCurl runs curl once per request, several at a time.
 func byCurl(ctx context.Context, in Executor, t task) ([]Answer, string, error) {
 	answers, errs := make([]Answer, len(t.requests)), make([]error, len(t.requests))
 	slots := make(chan struct{}, atOnce)
@@ -205,8 +205,8 @@ func byCurl(ctx context.Context, in Executor, t task) ([]Answer, string, error) 
 	return answers, "curl", nil
 }
 
-// run runs a tool that needs no longer than patience. The error is an errNoProgram
-// where there is no such program in the container.
+// run runs a tool for no longer than patience. The error is an errNoProgram if the
+// container has no such program.
 func (in Executor) run(ctx context.Context, patience time.Duration, stdin string, argv ...string) ([]byte, error) {
 	ctx, stop := context.WithTimeout(ctx, patience+startup)
 	defer stop()
@@ -221,7 +221,7 @@ func (in Executor) run(ctx context.Context, patience time.Duration, stdin string
 	return out, err
 }
 
-// discreet is an error for a person: without the command line, which holds whole
+// discreet is an error for people: without the command line, which includes whole
 // programs and long IDs.
 type discreet struct{ error }
 
@@ -240,7 +240,7 @@ func (d discreet) Error() string {
 
 func (d discreet) Unwrap() error { return d.error }
 
-// ending is how a program ended, in words for a person.
+// ending is how a program ended, in words for people.
 func ending(exit int, stderr string) string {
 	if stderr == "" {
 		return fmt.Sprintf("exit status %d", exit)
@@ -248,8 +248,8 @@ func ending(exit int, stderr string) string {
 	return fmt.Sprintf("exit status %d: %s", exit, text.Reason(stderr))
 }
 
-// settle completes an Answer with what a tool said, which nothing vouches for.
-// Where there is a status, failure only happened on the way to the end of the body.
+// settle completes an Answer with a tool's own words, which nothing vouches for. If
+// there is a status, failure only happened later, while reading the body.
 func settle(status int, failure Result, body, address, detail string) Answer {
 	a := Answer{Result: failure, Detail: text.Printable(detail, text.MaxDetail)}
 	began := failure != Timeout || body != "" // not every tool tells late headers from a late body
@@ -266,7 +266,7 @@ func settle(status int, failure Result, body, address, detail string) Answer {
 	return a
 }
 
-// afterMarker cuts a tool's output where its own words begin.
+// afterMarker splits a tool's output where its own words begin.
 func afterMarker(out []byte, marker string) (before, after string, found bool) {
 	return cutLast(string(out), "\n"+marker)
 }

@@ -14,7 +14,7 @@ var (
 	nodeProgram string
 )
 
-// programOutput is what they say of each request.
+// programOutput is what the programs say about each request.
 type programOutput struct {
 	Failure Result `json:"failure"` // "" for none
 	Status  int    `json:"status"`

@@ -13,9 +13,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/container/text"
 )
 
-// Request is one HTTP GET to be made from inside, in the terms of all tools, so
-// that none of them has to make sense of a URL in its own way. No redirect is
-// followed.
+// Request is one HTTP GET to make from inside, in terms that all tools share, so that
+// none of them interprets a URL in its own way. Redirects are not followed.
 type Request struct {
 	url   string // http or https, without credentials
 	proxy string // the same, with a port; "" for none
@@ -24,15 +23,15 @@ type Request struct {
 	Port   int    `json:"port"`
 	Target string `json:"target"` // of the request line
 	TLS    bool   `json:"tls"`
-	// Headers holds Host and what else is to be sent.
+	// Headers holds Host and other headers to send.
 	Headers [][2]string `json:"headers"`
 
-	// For the tools that take them as part of a URL only.
+	// For tools that take these only as part of a URL.
 	login, proxyLogin *url.Userinfo
 }
 
-// secret are the headers that no argument of a program may hold: everyone who may list
-// the machine's processes would read them.
+// secret are headers that must not appear in a program's arguments: everyone who can
+// list processes would see them.
 var secret = []string{"Authorization", "Proxy-Authorization"}
 
 // CheckURL reports why a URL cannot be fetched from inside a container with this
@@ -42,13 +41,13 @@ func CheckURL(url, origin string) error {
 	return err
 }
 
-// NewRequest makes a request of a URL with a scheme. Its Origin header may be "".
+// NewRequest makes a request from a URL with a scheme. Its Origin header may be "".
 func NewRequest(raw, origin string) (Request, error) {
 	u, bare, err := text.ReadURL(raw)
 	if err != nil || bare {
 		return Request{}, fmt.Errorf("request for %s: %w", text.Printable(text.WithoutSecrets(raw), text.MaxDetail), text.ErrNotURL)
 	}
-	// A line end would make two headers of one.
+	// A line end would begin another header.
 	if strings.ContainsFunc(origin, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return Request{}, errors.New("the Origin has characters that no header has")
 	}
@@ -91,7 +90,7 @@ func (r *Request) addCredentials(header string, u *url.URL) (login *url.Userinfo
 	return login
 }
 
-// with is a URL with what it takes to log in.
+// with is a URL with credentials.
 func with(login *url.Userinfo, raw string) string {
 	if login == nil {
 		return raw

@@ -31,7 +31,7 @@ func (r Request) lines(marker string) string {
 	return strings.Join(all, "\n") + "\n\n"
 }
 
-// readShell reads what shellProgram printed. The error is an errNoProgram where the
+// readShell reads what shellProgram printed. The error is an errNoProgram if the
 // container has no tool that it knows.
 func readShell(out []byte, marker string, marks []string) (answers []Answer, tool string, err error) {
 	before, tool, found := cutLast(string(out), "\nused-"+marker+" ")
@@ -84,7 +84,7 @@ func readOne(out []byte, marker string) (Answer, error) {
 	return Answer{}, errNotUnderstood
 }
 
-// stopped is the exit status of a tool whose time was over: SIGTERM ended it.
+// stopped is the exit status of a tool that ran out of time: SIGTERM ended it.
 const stopped = 143
 
 // What wget says, line by line. An interim status (1xx) is none. BusyBox's own TLS
@@ -100,17 +100,17 @@ var (
 func readWget(body, shown string, exit int, words string) (Answer, error) {
 	status, address := wgetAnswer(words)
 	if status == 0 && exit == 0 && shown == " hidden" {
-		status = 200 // a wget that cannot show the status succeeds on no other
+		status = 200 // a wget that cannot show the status succeeds only with this one
 	}
 	if 300 <= status && status <= 399 {
-		body = "" // BusyBox cannot be kept from following: it is another page's
+		body = "" // BusyBox always follows redirects: this is another page's
 	}
 	if status != 0 && exit == 0 {
 		return settle(status, "", body, address, ""), nil
 	}
 	failure := wgetFailure(words, exit)
 	if exit == stopped && !strings.Contains(words, "Connecting to ") {
-		failure = DNS // the servers that it asks for the name do not answer
+		failure = DNS // its name servers do not answer
 	}
 	if failure == "" && status == 0 {
 		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, text.Printable(words, text.MaxDetail))
@@ -125,8 +125,8 @@ func readWget(body, shown string, exit int, words string) (Answer, error) {
 	return settle(status, failure, body, address, why), nil
 }
 
-// wgetAnswer is the status of the first answer, 0 for none, and the address that
-// it came from, or was to come from.
+// wgetAnswer is the status of the first answer, or 0, and the address that it came
+// from, or should have come from.
 func wgetAnswer(words string) (status int, address string) {
 	if m := wgetStatus.FindStringSubmatchIndex(words); m != nil {
 		status, _ = strconv.Atoi(words[m[2]:m[3]])
@@ -138,8 +138,8 @@ func wgetAnswer(words string) (status int, address string) {
 	return status, address
 }
 
-// wgetFailure is what kept wget, or nc, from getting an answer, "" if that says
-// nothing about the server.
+// wgetFailure is what kept wget, or nc, from an answer; "" if that says nothing about
+// the server.
 func wgetFailure(words string, exit int) Result {
 	says := func(some ...string) bool {
 		return slices.ContainsFunc(some, func(w string) bool { return strings.Contains(words, w) })
@@ -166,7 +166,7 @@ func readRaw(sent string, exit int, words string) (Answer, error) {
 	if err != nil {
 		return settle(0, max(failure, Empty), "", "", text.Reason(words)), nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody)) // as far as it came
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody)) // as much as arrived
 	why := ""
 	if failure != "" {
 		why = text.Reason(words)

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// strangersTime is what a connection gets to say what it wants, and again to
-	// take the answer.
+	// strangersTime is how long a connection may take to say what it wants, and again
+	// to take the answer.
 	strangersTime = 2 * time.Second
 	maxRequest    = 4 << 10 // to which net/http adds 4 KiB
 	maxGuests     = 64      // connections at a time
 )
 
-// Pair is a listener on 127.0.0.1 and one on every interface.
+// Pair is a listener on 127.0.0.1 and one on all interfaces.
 type Pair struct{ Loopback, Wildcard *Listener }
 
-// Open opens both, on ports that the system picks. The wildcard one is what
-// Ollama opens when it is told 0.0.0.0: IPv6 and IPv4 where there is both.
+// Open opens both, on ports that the system picks. The wildcard one is what Ollama
+// opens when told 0.0.0.0: IPv6 and IPv4, if the machine has both.
 func Open() (*Pair, error) {
 	loopback, err := newListener("127.0.0.1:0")
 	if err != nil {
@@ -50,15 +50,15 @@ func (p *Pair) Close() {
 	p.Wildcard.server.Close()
 }
 
-// Listener answers those who know its nonce, and hangs up on others.
+// Listener answers requests that know its nonce, and hangs up on others.
 type Listener struct {
 	server *http.Server
 	port   int
 	nonce  string // who knows it was told by us
-	answer string // who shows it has got it from here
+	answer string // who shows it got it from here
 
 	mu    sync.Mutex
-	peers map[string]netip.Addr // by tag, the zero address until somebody asks
+	peers map[string]netip.Addr // by tag; the zero address until something asks
 }
 
 func newListener(address string) (*Listener, error) {
@@ -93,8 +93,8 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, l.answer)
 }
 
-// URL is what to fetch from host, a name or an IP address. By the tag, Peer tells
-// one fetch from the other.
+// URL is the URL to fetch from host, a name or an IP address. The tag lets Peer tell
+// one fetch from another.
 func (l *Listener) URL(host, tag string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,12 +102,12 @@ func (l *Listener) URL(host, tag string) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(l.port)) + "/" + l.nonce + "/" + tag
 }
 
-// Answered reports whether body is this listener's own answer. It is not made
-// of anything in the URL: a server that echoes what it gets cannot give it.
+// Answered reports whether body is this listener's own answer. No part of it is in the
+// URL: a server that echoes its input cannot produce it.
 func (l *Listener) Answered(body string) bool { return body == l.answer }
 
-// note keeps the address that was the first to ask with tag, and reports whether
-// it is one of ours.
+// note keeps the first address that asked with tag, and reports whether the tag is
+// ours.
 func (l *Listener) note(tag, remote string) (known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +118,7 @@ func (l *Listener) note(tag, remote string) (known bool) {
 	return known
 }
 
-// Peer is the address that was the first to ask with tag, "" if nobody has.
+// Peer is the first address that asked with tag, or "".
 func (l *Listener) Peer(tag string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
