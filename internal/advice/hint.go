@@ -86,6 +86,8 @@ func otherOllama(f Facts) bool {
 func inItsStead(f Facts, e *service.Error) (message, hint string) {
 	s := f.State.Socket
 	switch {
+	case errors.Is(e, service.ErrUnknownName):
+		return e.Error(), Command("status", f.Goal)
 	case len(s.Listeners) > 0:
 		l := s.Listeners[0]
 		hint = seeWho(l)

@@ -19,7 +19,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// measurement is all that is fetched from inside one container.
+// measurement is everything that is fetched from inside one container.
 type measurement struct {
 	Probe
 	container Container
@@ -30,9 +30,9 @@ type measurement struct {
 
 	urls     []ClientURL
 	hosts    []HostResult
-	own      []HostResult // by the hosts of the container's own URLs
+	own      []HostResult // by the hosts in the container's own URLs
 	requests []fetch.Request
-	// keep puts the answer to the request of the same index where it belongs.
+	// keep stores the answer to the request of the same index.
 	keep []func(Answer)
 }
 
@@ -43,7 +43,7 @@ func (m *measurement) run(ctx context.Context) []ClientURL {
 	for i, a := range answers {
 		m.keep[i](a)
 	}
-	// What leads to none of our listeners is not this machine.
+	// A name that leads to none of our listeners is not this machine.
 	for _, h := range m.own {
 		if h.Loopback.Result == OK || h.Wildcard.Result == OK {
 			m.hosts = append(m.hosts, h)
@@ -60,7 +60,7 @@ func (m *measurement) run(ctx context.Context) []ClientURL {
 	return m.urls
 }
 
-// judge draws the conclusion, and looks closer where that makes another one.
+// judge draws the conclusion, and looks closer if that would change it.
 func (m *measurement) judge(ctx context.Context, u *ClientURL, via via) {
 	if u.Answer.Status == 403 {
 		u.Why403 = m.why403(ctx, via, u)
@@ -75,10 +75,10 @@ func (m *measurement) judge(ctx context.Context, u *ClientURL, via via) {
 	}
 }
 
-// plan says what is to be fetched: Ollama by the container's own URLs, and by
-// each of the host's names, and of those URLs, Ollama and our two listeners. A
-// container that has no such name, not even a gateway, is asked for the usual one
-// all the same: that it does not get there is the answer.
+// plan lists the fetches: Ollama at the container's own URLs and by each of the host's
+// names, and our two listeners by those names. A container without such a name, not
+// even a gateway, is asked for the usual one anyway: that it does not get there is the
+// answer.
 func (m *measurement) plan() {
 	names := m.container.askedNames()
 	if len(names) == 0 {
@@ -109,12 +109,12 @@ func (m *measurement) add(r fetch.Request, keep func(Answer)) {
 	m.keep = append(m.keep, keep)
 }
 
-// ownURLs are the URLs to be asked: the one that was given, or those of the
-// container's environment, or else the one that we would tell it to use.
+// ownURLs are the URLs to ask: the one given, those of the container's environment, or
+// the one that we would recommend.
 func (m *measurement) ownURLs(host string) []ClientURL {
 	c := m.container
 	targets := clients.Targets(c.Env, m.Port, m.server.Port)
-	if c.isOllama() { // what it has is the address that it listens on
+	if c.isOllama() { // what it has is an address to listen on
 		targets = slices.DeleteFunc(targets, func(t clients.Target) bool { return t.Variable == ollama.Variable })
 	}
 	if m.URL != "" {
@@ -125,7 +125,7 @@ func (m *measurement) ownURLs(host string) []ClientURL {
 	}
 	var all []ClientURL
 	for _, t := range targets {
-		// The secrets of a URL are kept for the fetch, and shown nowhere.
+		// The secrets of a URL are kept for the fetch, and never shown.
 		all = append(all, ClientURL{
 			Container: c,
 			Source:    t.Variable,
@@ -137,7 +137,7 @@ func (m *measurement) ownURLs(host string) []ClientURL {
 	return all
 }
 
-// shown is a URL as a person is to see it.
+// shown is a URL for people to see.
 func shown(raw string) string {
 	safe := text.WithoutSecrets(raw)
 	if short := text.Printable(safe, text.MaxDetail); short != safe {
@@ -175,7 +175,7 @@ func (m *measurement) planURL(u *ClientURL) {
 
 func (m *measurement) planHost(h *HostResult, tag string) {
 	get := func(url string, keep func(Answer)) {
-		r, _ := fetch.NewRequest(url, "") // inspect lets nothing through that is no host
+		r, _ := fetch.NewRequest(url, "") // inspect lets only hosts through
 		m.add(r, keep)
 	}
 	look := func(l *listen.Listener, result *ListenerResult) {
@@ -195,11 +195,11 @@ func (m *measurement) planHost(h *HostResult, tag string) {
 	})
 }
 
-// via is what fetches were made with.
+// via is how fetches were made.
 type via struct{ tool, image string }
 
-// fetch makes the requests with what the container has, or else in a temporary
-// container beside it.
+// fetch makes the requests with the container's own tools, or in a temporary container
+// beside it.
 func (m *measurement) fetch(ctx context.Context, requests []fetch.Request) ([]Answer, via, error) {
 	c := m.container
 	var broken error
@@ -214,7 +214,7 @@ func (m *measurement) fetch(ctx context.Context, requests []fetch.Request) ([]An
 		if state := m.stateNow(ctx); state != nil {
 			return nil, via{}, state
 		}
-		broken = err // such as one that may start no more programs
+		broken = err // such as one that may start no more processes
 	}
 	image := m.Image
 	if image == "" {
@@ -231,7 +231,7 @@ func (m *measurement) fetch(ctx context.Context, requests []fetch.Request) ([]An
 	return answers, via{tool, image}, err
 }
 
-// notAskable is why nothing can be run in a container, nil if nothing is known.
+// notAskable says why nothing can run in a container, nil if no reason is known.
 func (c Container) notAskable() error {
 	switch {
 	case c.Err != nil:
@@ -248,8 +248,8 @@ func (c Container) notAskable() error {
 	return nil
 }
 
-// stateNow is why the container could not be asked, if it is in another state than it
-// was a moment ago: one that ends at once is a running one now and then.
+// stateNow says why the container could not be asked, if its state has changed since:
+// one that ends at once runs now and then.
 func (m *measurement) stateNow(ctx context.Context) error {
 	now, err := inspectOne(ctx, m.Runner, m.container.Runtime, m.container.ID)
 	switch {
@@ -261,10 +261,10 @@ func (m *measurement) stateNow(ctx context.Context) error {
 	return now.notAskable()
 }
 
-// why403 tells the reasons for a 403 apart: it fetches once more without the
-// Origin, and with a Host that Ollama always takes.
+// why403 finds the reason for a 403: it fetches once more without the Origin, and with
+// a Host that Ollama always accepts.
 func (m *measurement) why403(ctx context.Context, via via, u *ClientURL) Cause {
-	base, _ := tagsURL(u.fetched) // which has been fetched
+	base, _ := tagsURL(u.fetched) // already fetched
 	noOrigin, _ := fetch.NewRequest(base.String(), "")
 	localhost, _ := fetch.NewRequest(base.String(), m.Origin)
 	localhost.Headers[0][1] = "localhost"
@@ -282,7 +282,7 @@ func (m *measurement) why403(ctx context.Context, via via, u *ClientURL) Cause {
 	return ""
 }
 
-// readTags takes an answer for Ollama's only if it is a list of models.
+// readTags accepts an answer as Ollama's only if it is a list of models.
 func readTags(a Answer) (Answer, []string) {
 	var models []string
 	a = checked(a, func(body []byte) (err error) { models, err = ollama.ParseTags(body); return err })
@@ -292,7 +292,7 @@ func readTags(a Answer) (Answer, []string) {
 	return a, models
 }
 
-// checked is an answer whose body has to be what Ollama says.
+// checked is an answer whose body has to be what Ollama sends.
 func checked(a Answer, parse func(body []byte) error) Answer {
 	if a.Result == OK {
 		if err := parse([]byte(a.Body)); err != nil {
@@ -302,8 +302,8 @@ func checked(a Answer, parse func(body []byte) error) Answer {
 	return a
 }
 
-// tagsURL is where Ollama lists its models, for a URL as clients are given it:
-// of the server itself, or of one of its interfaces under /v1 or /api.
+// tagsURL is where Ollama lists its models, for a URL as clients get it: of the server
+// itself, or of one of its interfaces under /v1 or /api.
 func tagsURL(raw string) (*url.URL, error) {
 	u, bare, err := text.ReadURL(raw)
 	if err != nil || bare {

@@ -12,8 +12,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// The names that products give to the host. The first two are also what people
-// write into extra_hosts where a product has no name of its own.
+// The names that products give the host. The first two are also what people write into
+// extra_hosts if a product has no name of its own.
 const (
 	nameDocker  = "host.docker.internal"
 	namePodman  = "host.containers.internal"
@@ -22,7 +22,7 @@ const (
 	nameRancher = "host.rancher-desktop.internal"
 )
 
-// genericNames are worth a try where nothing is known.
+// genericNames are worth a try if nothing is known.
 var genericNames = []string{nameDocker, namePodman, nameLima, nameOrb, nameRancher}
 
 var productNames = map[Product][]string{
@@ -37,15 +37,15 @@ var productNames = map[Product][]string{
 }
 
 // VM reports whether the engine is known to run in a virtual machine, or on another
-// one, where a bridge's gateway is that machine and not the host.
+// machine. Then a bridge's gateway is that machine, not the host.
 func (r Runtime) VM() bool {
 	_, known := productNames[r.Product]
 	return known && r.Product != UnknownProduct
 }
 
-// HostName is the name of the host to recommend without a container at hand.
-// Docker's own engine on Linux has it only for containers that were started
-// with --add-host=host.docker.internal:host-gateway.
+// HostName is the host's name to recommend if no container is at hand. Docker Engine on
+// Linux knows it only in containers started with
+// --add-host=host.docker.internal:host-gateway.
 func (r Runtime) HostName() string {
 	if names := r.names(); len(names) > 0 {
 		return names[0]
@@ -56,7 +56,7 @@ func (r Runtime) HostName() string {
 // HasName reports whether every container of this runtime has a name for the host.
 func (r Runtime) HasName() bool { return len(r.names()) > 0 }
 
-// names are those that every container of this runtime can look up.
+// names are those that every container of this runtime can resolve.
 func (r Runtime) names() []string {
 	switch {
 	case r.Product == Remote:
@@ -70,15 +70,15 @@ func (r Runtime) names() []string {
 	return productNames[r.Product]
 }
 
-// before reports whether the engine is known to be older than a version.
+// before reports whether the engine is known to be older than version.
 func (r Runtime) before(major, minor int) bool {
 	var a, b int
 	n, _ := fmt.Sscanf(r.Version, "%d.%d", &a, &b)
 	return n == 2 && (a < major || a == major && b < minor)
 }
 
-// hostNames are the names and addresses that may lead from this container to
-// the host, best first. None is certain: they are what is worth trying.
+// hostNames are the names and addresses that may lead from this container to the host,
+// best first. None is certain.
 func (c Container) hostNames() []string {
 	var names []string
 	add := func(more ...string) {
@@ -105,8 +105,8 @@ func (c Container) hostNames() []string {
 	return names
 }
 
-// askedNames are those of hostNames that are asked: where a name leads to a bridge of
-// this machine, the bridge's address says no more.
+// askedNames are the hostNames to ask. If a name leads to a bridge of this machine, the
+// bridge's address adds nothing.
 func (c Container) askedNames() []string {
 	toGateway := func(e ExtraHost) bool { return e.Address == "host-gateway" || slices.Contains(c.gateways(), e.Address) }
 	names := c.hostNames()
@@ -116,12 +116,12 @@ func (c Container) askedNames() []string {
 	return names
 }
 
-// borrowsNetwork: the names that lead from the container whose network this
-// one uses are not in what was inspected.
+// borrowsNetwork: the names that lead out of the network that it borrows are in another
+// container.
 func (c Container) borrowsNetwork() bool { return strings.HasPrefix(c.NetworkMode, "container:") }
 
-// hostLines are the extra hosts that mean the host: by their address, or by a
-// name that means nothing else.
+// hostLines are the extra hosts that mean the host: by address, or by a name that means
+// nothing else.
 func (c Container) hostLines() []string {
 	var names []string
 	for _, extra := range c.ExtraHosts {
@@ -146,9 +146,9 @@ func (c Container) gateways() []string {
 	return all
 }
 
-// DefaultGateway is the address that the host has on the default bridge of an
-// engine on this machine. The bridge of an engine in a virtual machine leads to
-// that machine only, so that is an error.
+// DefaultGateway is the host's address on the default bridge of an engine on this
+// machine. If the engine is in a virtual machine, the bridge leads only there, so that
+// is an error.
 func DefaultGateway(ctx context.Context, r Runner, rt Runtime) (string, error) {
 	if rt.VM() {
 		return "", fmt.Errorf("%s runs in a virtual machine: the gateway of its bridge is not this host", rt.Tool)
@@ -169,7 +169,7 @@ func DefaultGateway(ctx context.Context, r Runner, rt Runtime) (string, error) {
 	return gateway, nil
 }
 
-// subnet is one address range of a network, in both layouts.
+// subnet is an address range of a network, in both layouts.
 type subnet struct{ Subnet, Gateway string }
 
 // parseGateway reads `network inspect`: Docker and nerdctl have IPAM, Podman
@@ -186,8 +186,8 @@ func parseGateway(data []byte) (string, error) {
 	for _, n := range networks {
 		for _, s := range slices.Concat(n.IPAM.Config, n.Subnets) {
 			ip := text.ParseIP(s.Gateway)
-			// Docker 20.10 names none for a bridge that it laid out itself, and takes
-			// the first address.
+			// Docker 20.10 names no gateway for a bridge that it set up itself, and
+			// takes the first address.
 			if prefix, err := netip.ParsePrefix(s.Subnet); err == nil && s.Gateway == "" {
 				ip = prefix.Masked().Addr().Next()
 			}

@@ -12,50 +12,47 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/container/listen"
 )
 
-// Probe is a question to be asked from inside containers.
+// Probe is a question to ask from inside containers.
 type Probe struct {
 	Runner Runner
-	Tools  []string // the runtimes' programs to try, all for none
-	// Names are the containers to ask from, or services of compose or a swarm. Without
-	// any it is every running one whose environment names Ollama, or else a
-	// temporary one.
+	Tools  []string // the runtimes' programs to try; nil for all
+	// Names are containers to ask from, or services of Compose or a swarm. Without any,
+	// it is every running container whose environment names Ollama, or a temporary one.
 	Names []string
-	Port  int // that Ollama should have; variables with it in a value are taken for its
-	// URL is asked instead of what a container's environment names, if it is
-	// not empty.
+	Port  int // Ollama's port; variables with it in a value are taken for Ollama's
+	// URL, if not empty, is asked instead of what a container's environment names.
 	URL string
-	// Image is one to make temporary containers of, on the network of the
-	// container that is meant. "" is for containers that have no tool of their
-	// own, and takes an image that is there.
+	// Image is for temporary containers on the network of the container in question. ""
+	// is for containers without a tool of their own, and means an image that is already
+	// here.
 	Image    string
-	Origin   string        // sent along, as a browser would; "" for none
+	Origin   string        // sent as a browser would; "" for none
 	Patience time.Duration // for one fetch
 
-	until time.Time // when all has to be over, zero for never
+	until time.Time // when everything has to be done, zero for never
 }
 
-// Found are the runtimes that answered, and those that did not.
+// Found lists the runtimes that answered, and those that did not.
 type Found struct {
 	Runtimes []Runtime
 	Unusable []Unusable
 }
 
-// Report is what came of a Probe.
+// Report is the result of a Probe.
 type Report struct {
 	Found
 	Server Server
-	// URLs are one for each URL that a container uses, at least one for
-	// each container.
+	// URLs has an entry for each URL that a container uses, at least one per container.
 	URLs []ClientURL
-	// Others are the containers that run, where none of them names Ollama and none was
-	// asked for.
+	// Others are the running containers, if none names Ollama and none was asked for.
 	Others []Container
-	// Err says why there are no targets, though there is a runtime.
+	// Err says why there are no targets although there is a runtime.
 	Err error
 }
 
-// Run asks from inside containers, side by side. find is Find, or remembers
-// what that has found, and server looks at Ollama from the host.
+// Run asks from inside containers, several at a time. find is Find, or remembers its
+// result, and server looks at Ollama from the host. Run ends with ctx, except for
+// removing what it has made.
 //
 // Run ends with ctx, but for removing what it has made.
 func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server func(context.Context) Server) Report {
@@ -81,9 +78,9 @@ func (p Probe) Run(ctx context.Context, find func(context.Context) Found, server
 	return r
 }
 
-// choose finds the containers to ask from: those that are named, or the clients of the
-// first runtime that has any (two runtimes may be one engine), or a temporary one.
-// Others are those that run, where there is no client.
+// choose finds the containers to ask from: the named ones, the clients of the first
+// runtime that has any (two runtimes may be one engine), or a temporary one. Others are
+// those that run, if there is no client.
 func (p Probe) choose(ctx context.Context, runtimes []Runtime) (chosen, others []Container, err error) {
 	if len(p.Names) > 0 {
 		return p.named(ctx, runtimes), nil, nil
@@ -108,14 +105,14 @@ func (p Probe) choose(ctx context.Context, runtimes []Runtime) (chosen, others [
 		return nil, others, errs
 	}
 	temporary := Container{Runtime: runtimes[0]}
-	if gateway, err := DefaultGateway(ctx, p.Runner, runtimes[0]); err == nil { // else there are names still
+	if gateway, err := DefaultGateway(ctx, p.Runner, runtimes[0]); err == nil { // otherwise there are still names
 		temporary.Networks = []Network{{Name: "bridge", Gateway: gateway}}
 	}
 	return []Container{temporary}, others, nil
 }
 
-// clients are those that look for Ollama: the ones that should be running, or else
-// those that do not.
+// clients are the containers that look for Ollama: those that should be running,
+// otherwise those that should not.
 func (p Probe) clients(all []Container) (clients []Container) {
 	for _, running := range []bool{true, false} {
 		for _, c := range all {
@@ -130,8 +127,8 @@ func (p Probe) clients(all []Container) (clients []Container) {
 	return nil
 }
 
-// named looks for each name in every runtime, and takes the first that has it. A
-// container that is nowhere has its Err.
+// named looks for each name in every runtime, and takes the first match. A container
+// that is not found has its Err.
 func (p Probe) named(ctx context.Context, runtimes []Runtime) []Container {
 	var all []Container
 	for _, name := range p.Names {
@@ -144,7 +141,7 @@ func (p Probe) named(ctx context.Context, runtimes []Runtime) []Container {
 	return all
 }
 
-// find is the container of that name, or those of a service of that name.
+// find is the container of that name, or those of a service with that name.
 func (p Probe) find(ctx context.Context, runtimes []Runtime, name string) ([]Container, error) {
 	var missing error
 	for _, rt := range runtimes {
@@ -160,7 +157,7 @@ func (p Probe) find(ctx context.Context, runtimes []Runtime, name string) ([]Con
 			all, err := list(ctx, p.Runner, rt, "label="+label+"="+name)
 			running := slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return !c.Running })
 			if len(running) > 0 {
-				all = running // those that were replaced are left by a swarm
+				all = running // a swarm leaves replaced ones behind
 			}
 			if err == nil && len(all) > 0 {
 				return all, nil
@@ -170,7 +167,7 @@ func (p Probe) find(ctx context.Context, runtimes []Runtime, name string) ([]Con
 	return nil, missing
 }
 
-// ask measures, with two listeners that are there for as long as it takes.
+// ask measures, with two listeners open for as long as that takes.
 func (p Probe) ask(ctx context.Context, containers []Container, s Server) ([]ClientURL, error) {
 	listeners, err := listen.Open()
 	if err != nil {
@@ -187,7 +184,7 @@ func (p Probe) ask(ctx context.Context, containers []Container, s Server) ([]Cli
 			select {
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
-			case <-ctx.Done(): // the rest says that there was no time
+			case <-ctx.Done(): // the rest reports that there was no time
 			}
 			each[i] = m.run(ctx)
 		})
@@ -196,11 +193,11 @@ func (p Probe) ask(ctx context.Context, containers []Container, s Server) ([]Cli
 	return slices.Concat(each...), ctx.Err()
 }
 
-// containersAtOnce bounds what an engine, which may have two slow cores, is asked to
-// do side by side.
+// containersAtOnce limits what an engine, which may have two slow cores, is asked at
+// the same time.
 const containersAtOnce = 6
 
-// siblings lists the containers of a runtime, the first time that it is asked.
+// siblings lists the containers of a runtime, once.
 func (p Probe) siblings() func(context.Context, Runtime) []Container {
 	var mu sync.Mutex
 	known := map[string][]Container{}
@@ -208,7 +205,7 @@ func (p Probe) siblings() func(context.Context, Runtime) []Container {
 		mu.Lock()
 		defer mu.Unlock()
 		if _, ok := known[rt.Tool]; !ok {
-			known[rt.Tool], _ = list(ctx, p.Runner, rt) // without them, none is recognised
+			known[rt.Tool], _ = list(ctx, p.Runner, rt) // without these, none is recognised
 		}
 		return known[rt.Tool]
 	}

@@ -23,24 +23,24 @@ import (
 // Errors to look for with errors.Is, beside ErrNoTool, ErrNoAnswer and
 // ErrFormat of the launchctl package.
 var (
-	// ErrNoEngine: the program is there, and no engine answers it.
+	// ErrNoEngine: the program is there, but no engine answers.
 	ErrNoEngine = errors.New("no engine answers")
-	// ErrNoPermission: an engine is there, and this user may not use it.
+	// ErrNoPermission: an engine is there, but this user may not use it.
 	ErrNoPermission = errors.New("no permission to use the engine")
 )
 
-// thisKernel is what uname -r prints where an engine can share the kernel of this
-// machine, which tells it from one in a virtual machine: on Linux. Else it is "".
+// thisKernel is what uname -r prints if an engine can share this machine's kernel,
+// which tells it from one in a virtual machine: on Linux. Otherwise it is "".
 func thisKernel() string {
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	return strings.TrimSpace(string(release))
 }
 
-// Tools names the programs that are known, in the order in which they are asked.
+// Tools lists the programs that we know, in the order in which they are asked.
 func Tools() []string { return []string{"docker", "podman", "nerdctl"} }
 
-// Find asks p.Tools side by side whether an engine answers. Both lists are in the
-// order of the names. Two programs in front of one engine are both found.
+// Find asks all p.Tools at once whether an engine answers. Both lists are in the order
+// of the names. Two programs for one engine are both found.
 func (p Probe) Find(ctx context.Context) Found {
 	tools := p.Tools
 	if len(tools) == 0 {
@@ -72,8 +72,8 @@ func find(ctx context.Context, r Runner, kernel string, tools []string) (f Found
 	return f
 }
 
-// grace is what the other runtimes get when one has answered: an engine that
-// hangs is not to hold up one that works.
+// grace is how long the other runtimes have left once one has answered: an engine that
+// hangs must not delay one that works.
 const grace = 2 * time.Second
 
 func askTool(ctx context.Context, r Runner, kernel string, tool string) (Runtime, error) {
@@ -98,7 +98,7 @@ func askTool(ctx context.Context, r Runner, kernel string, tool string) (Runtime
 	return rt, err
 }
 
-// dockerEndpoint is where docker finds its engine, "" where it does not tell.
+// dockerEndpoint is where docker finds its engine, "" if it does not say.
 func dockerEndpoint(ctx context.Context, r Runner) string {
 	out, err := r.Run(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 	if err != nil {
@@ -107,14 +107,14 @@ func dockerEndpoint(ctx context.Context, r Runner) string {
 	return text.WithoutSecrets(text.Printable(string(out), text.MaxDetail))
 }
 
-// addressFrom is this machine's address as an engine at that endpoint reaches it, ""
-// for an engine on this machine.
+// addressFrom is this machine's address for an engine at that endpoint, "" for an
+// engine on this machine.
 func addressFrom(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || text.IsLoopback(u.Hostname()) || !slices.Contains([]string{"ssh", "tcp", "http", "https"}, u.Scheme) {
 		return ""
 	}
-	// No packet is sent: it only asks which of the addresses would be used.
+	// No packet is sent: this only asks which address would be used.
 	if conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), "9")); err == nil {
 		defer conn.Close()
 		own, _ := netip.ParseAddrPort(conn.LocalAddr().String())
@@ -133,12 +133,12 @@ func addressFrom(endpoint string) string {
 	return ""
 }
 
-// askingEngine is the operation whose failure, for whatever reason, means that
-// there is no engine to work with.
+// askingEngine is the operation that fails, for whatever reason, if there is no engine
+// to work with.
 const askingEngine = "asking for the engine"
 
-// toolError is why a program could not do what it was asked, with the program's
-// own first line where that is a known state of the engine.
+// toolError says why a program could not do what it was asked, with its own first line
+// if that is a known state of the engine.
 func toolError(tool, op string, err error) error {
 	if errors.Is(err, launchctl.ErrNoTool) {
 		return err
@@ -158,7 +158,7 @@ func toolError(tool, op string, err error) error {
 var noEngine = regexp.MustCompile(`(?i)cannot connect to|failed to connect to|error during connect|` +
 	`cannot access containerd socket|rootless containerd not running`)
 
-// engineState is what a program's words say about its engine, or nil.
+// engineState is what a program says about its engine, or nil.
 func engineState(said string) error {
 	switch {
 	case strings.Contains(strings.ToLower(said), "permission denied"):
@@ -169,7 +169,8 @@ func engineState(said string) error {
 	return nil
 }
 
-// info is what `info` prints: docker and nerdctl the fields above, podman those below.
+// info is the output of `info`: docker and nerdctl print the fields above, podman those
+// below.
 type info struct {
 	Name            string
 	OperatingSystem string
@@ -193,8 +194,8 @@ type podmanHost struct {
 	Security        struct{ Rootless bool }
 }
 
-// parseInfo reads what `info` printed. Podman's layout tells itself, under
-// whatever name the program was called: a docker command may be Podman.
+// parseInfo reads the output of `info`. Podman's layout is recognised whatever the
+// program was called: a docker command may be Podman.
 func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 	var i info
 	if err := json.Unmarshal(data, &i); err != nil {
@@ -209,7 +210,7 @@ func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 			Podman:   true,
 		}, nil
 	}
-	// Older docker commands end well without an engine, and say so in here.
+	// Older docker commands succeed without an engine, and say so here.
 	if len(i.ServerErrors) > 0 {
 		said := strings.Join(i.ServerErrors, "\n")
 		return Runtime{}, fmt.Errorf("%s: %w: %s", tool, cmp.Or(engineState(said), ErrNoEngine), text.Reason(said))
@@ -227,15 +228,14 @@ func parseInfo(tool string, data []byte, kernel string) (Runtime, error) {
 	}, nil
 }
 
-// podman reports whether the engine behind a docker command is Podman, which
-// keeps its containers in a folder that Docker does not have.
+// podman reports whether a docker command's engine is Podman, which keeps its
+// containers in a folder that Docker does not have.
 func (i info) podman() bool {
 	return strings.HasSuffix(i.DockerRootDir, "/containers/storage")
 }
 
-// product goes by the marks that the products leave on purpose, then by the
-// kernel, and by mere names last. Linux distributions in WSL share theirs, and are
-// told apart by the first.
+// product goes by marks that products leave on purpose, then by the kernel, and last by
+// names. Linux distributions in WSL share theirs, and are told apart by the marks.
 func (i info) product(kernel string) Product {
 	system, name := strings.ToLower(i.OperatingSystem), strings.ToLower(i.Name)
 	switch {
@@ -261,13 +261,13 @@ func (i info) product(kernel string) Product {
 	return UnknownProduct
 }
 
-// label reports whether one of the engine's labels begins so.
+// label reports whether one of the engine's labels has this prefix.
 func (i info) label(prefix string) bool {
 	return slices.ContainsFunc(i.Labels, func(l string) bool { return strings.HasPrefix(l, prefix) })
 }
 
-// product: Podman has an engine of its own on Linux only; elsewhere it is
-// always the client of another machine.
+// product: Podman has an engine of its own only on Linux; elsewhere it is always the
+// client of another machine.
 func (h podmanHost) product(kernel string) Product {
 	switch {
 	case kernel == "":

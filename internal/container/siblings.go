@@ -13,13 +13,13 @@ import (
 // Sibling is another container of the same engine that a URL leads to.
 type Sibling struct {
 	Name string
-	// Ollama says that it serves Ollama's port, 11434, inside.
+	// Ollama: it serves Ollama's port, 11434, inside.
 	Ollama  bool
 	Running bool
-	Shared  bool // it is on a network of the container that asks
+	Shared  bool // it shares a network with the asking container
 }
 
-// host is the one that the container's URL names, "" where it names none.
+// host is the host in the container's URL, or "".
 func (u ClientURL) host() string {
 	parsed, bare, err := text.ReadURL(u.URL)
 	if err != nil || bare {
@@ -38,8 +38,8 @@ func (u ClientURL) mayBeContainer() bool {
 	return host != "" && !strings.Contains(host, ".") && u.Container.leadsToSelf(host) == ""
 }
 
-// onNetwork reports whether an address is on a network of the container, but for
-// the gateways. Networks are taken for as big as Docker makes them.
+// onNetwork reports whether an address is on one of the container's networks, gateways
+// excepted. Networks count as large as Docker makes them.
 func (c Container) onNetwork(ip netip.Addr) bool {
 	return slices.ContainsFunc(c.Networks, func(n Network) bool {
 		own := text.ParseIP(n.Address)
@@ -50,7 +50,7 @@ func (c Container) onNetwork(ip netip.Addr) bool {
 	})
 }
 
-// siblingOf is the container that a URL leads to, nil for none.
+// siblingOf is the container that a URL leads to, or nil.
 func siblingOf(u *ClientURL, all []Container) *Sibling {
 	host := u.host()
 	for _, c := range all {
@@ -65,8 +65,8 @@ func siblingOf(u *ClientURL, all []Container) *Sibling {
 	return nil
 }
 
-// lookAtNetworks finds out what may keep a container from everything: that its
-// networks are internal, or are another container's.
+// lookAtNetworks finds out what may cut a container off: networks that are internal, or
+// another container's.
 func (m *measurement) lookAtNetworks(ctx context.Context, c *Container) {
 	if owner, ok := strings.CutPrefix(c.NetworkMode, "container:"); ok {
 		if o, err := inspectOne(ctx, m.Runner, c.Runtime, owner); err == nil {
@@ -84,9 +84,9 @@ func (m *measurement) lookAtNetworks(ctx context.Context, c *Container) {
 		Internal bool
 	}
 	if err != nil || len(c.Networks) == 0 || json.Unmarshal(out, &all) != nil {
-		return // what is known without it is said
+		return // the rest is reported without it
 	}
-	c.Networks = slices.Clone(c.Networks) // which others see, too
+	c.Networks = slices.Clone(c.Networks) // which other goroutines read, too
 	for i := range c.Networks {
 		for _, n := range all {
 			if n.Name == c.Networks[i].Name {
@@ -96,7 +96,7 @@ func (m *measurement) lookAtNetworks(ctx context.Context, c *Container) {
 	}
 }
 
-// internal reports whether all of its networks lead to no other.
+// internal reports whether all of its networks are cut off from others.
 func (c Container) internal() bool {
 	return len(c.Networks) > 0 && !slices.ContainsFunc(c.Networks, func(n Network) bool { return !n.Internal })
 }

@@ -14,9 +14,9 @@ import (
 // URLProblem is what is wrong with a URL in a container's environment.
 type URLProblem struct {
 	ID Cause
-	// Host is the one that the URL names, "" if it names none.
+	// Host is the host that the URL names, or "".
 	Host string
-	// Address is that of the extra_hosts line which leads Host astray, else "".
+	// Address is where an extra_hosts line wrongly sends Host, or "".
 	Address string
 }
 
@@ -37,9 +37,9 @@ const (
 	HostCheck         Cause = "host-check"          // Ollama on loopback refuses that name
 )
 
-// URLProblem names what is wrong with the value that a variable has in this
-// container, zero if nothing is. It goes by how the container is set up alone:
-// nothing is looked up, and so it never is a HostCheck.
+// URLProblem names what is wrong with the value that a variable has in this container,
+// zero if nothing is. It goes only by how the container is set up: nothing is resolved,
+// so it never returns HostCheck.
 func (c Container) URLProblem(variable, value string) URLProblem {
 	value = strings.TrimSpace(value)
 	if clients.IsWebUIDefault(variable, value) {
@@ -99,7 +99,7 @@ func (c Container) addsPath(variable string) bool {
 	return strings.Contains(c.Image, "open-webui") && strings.HasPrefix(variable, "OLLAMA_BASE_URL")
 }
 
-// leadsToSelf: names and addresses that lead back to the container.
+// leadsToSelf: names and addresses that lead back to the container itself.
 func (c Container) leadsToSelf(host string) Cause {
 	if !c.sharesNetwork() && !clients.BundlesOllama(c.Env) {
 		switch ip := text.ParseIP(host); {
@@ -122,8 +122,8 @@ func (c Container) sharesNetwork() bool {
 	return c.NetworkMode == "host" && c.Runtime.Product == Native
 }
 
-// isMe reports whether a host is one of the names or addresses of this very
-// container. One that has no network of its own has no host name of its own either.
+// isMe reports whether a host is one of this container's own names or addresses. A
+// container without its own network has no host name of its own either.
 func (c Container) isMe(host string) bool {
 	if c.NetworkMode == "host" || c.borrowsNetwork() {
 		return false
@@ -168,8 +168,8 @@ func (c Container) hostGatewayIsVM() bool {
 	return c.Runtime.Product == Lima || c.Runtime.Product == RancherDesktop
 }
 
-// serverProblem: how Ollama on the host is not to be talked to. About a host by
-// another name nothing is known: a proxy there may speak TLS on the usual port.
+// serverProblem: how not to talk to Ollama on the host. About a host with another name
+// nothing is known: a proxy there may speak TLS on the usual port.
 func (c Container) serverProblem(u *url.URL, bare bool, variable string) Cause {
 	isHost := func(name string) bool { return strings.EqualFold(name, u.Hostname()) }
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// Verdict is what a container's failure, or success, comes down to.
+// Verdict sums up a container's failure, or success.
 type Verdict string
 
 // The verdicts.
@@ -26,11 +26,11 @@ const (
 	NoRuntime     Verdict = "no-runtime"     // there is no runtime to ask from
 )
 
-// Cause is why a verdict is what it is, in kebab-case; "" is the simple case. Beside
-// the causes below it is the ID of a URLProblem, a [Result], or a [Server]'s cause.
+// Cause is the reason for a verdict, in kebab-case; "" is the simple case. It can be
+// one of the causes below, the ID of a URLProblem, a [Result], or a [Server]'s cause.
 type Cause string
 
-// The causes that lie neither in the URL alone nor in an answer.
+// The causes that lie neither only in the URL nor in an answer.
 const (
 	ByProxy          Cause = "proxy"             // the container's proxy breaks what works without it
 	ByOrigin         Cause = "origin"            // Ollama refuses the Origin that was sent
@@ -49,15 +49,15 @@ const (
 	ByExtraHosts     Cause = "extra-hosts"       // extra_hosts lead the host's names elsewhere
 )
 
-// Server is Ollama as the host itself sees it.
+// Server is Ollama as seen from the host itself.
 type Server struct {
 	Port     int
 	Loopback bool // it answers on 127.0.0.1
 	Outside  bool // it answers on another address of the host
-	// Bound is the one address of the host that it listens on, where that is
-	// neither loopback nor all of them; else "".
+	// Bound is the one address of the host that it listens on, if that is neither
+	// loopback nor all of them; otherwise "".
 	Bound string
-	// Cause is why it does not answer at all, "" where it does.
+	// Cause says why it does not answer at all, "" if it does.
 	Cause Cause
 }
 
@@ -73,49 +73,48 @@ type HostResult struct {
 	Ollama   Answer // to /api/version
 }
 
-// ListenerResult is one fetch of a listener of ours, on 127.0.0.1 or on every
-// interface.
+// ListenerResult is one fetch from a listener of ours, on 127.0.0.1 or on all
+// interfaces.
 type ListenerResult struct {
 	Result Result
 	Peer   string // the address that the listener saw, "" if it saw none
 }
 
-// ClientURL is one URL that a container uses for Ollama, and what came of it.
+// ClientURL is one URL that a container uses for Ollama, and the result.
 type ClientURL struct {
 	Container Container
-	// Source is the variable that the URL stands in, "--url", or "" where the
-	// container has none and ours was tried.
+	// Source is the variable that holds the URL, "--url", or "" if the container has
+	// none and ours was tried.
 	Source  string
 	Value   string // as it stands there, without credentials
 	URL     string // the base URL, without credentials; /api/tags under it was fetched
 	fetched string // the same with credentials
 	Answer  Answer
 	Models  []string // by name, as Ollama lists them
-	// Why403 tells the reasons for a 403 apart: HostCheck, ByOrigin, or "".
+	// Why403 is the reason for a 403: HostCheck, ByOrigin, or "".
 	Why403  Cause
 	Proxied *Proxied // what a proxy variable makes of it, nil without one
 	Hosts   []HostResult
 	Sibling *Sibling // the container that the URL leads to, nil for none
 	Tool    string   // what the fetches were made with
 	Image   string   // of the temporary container they were made in, or ""
-	// Err says why nothing could be fetched. There is no verdict then.
+	// Err says why nothing could be fetched. Then there is no verdict.
 	Err error
 
 	Diagnosis
 }
 
-// Proxied is the same fetch through the proxy that the container's environment
-// names.
+// Proxied is the same fetch through the proxy in the container's environment.
 type Proxied struct {
 	Variable string
 	Proxy    string // its value, without credentials
 	Answer   Answer
 	Models   []string
-	// Measured is false for a proxy of a kind that cannot be tried.
+	// Measured is false for a kind of proxy that cannot be tried.
 	Measured bool
 }
 
-// Answers reports whether Ollama answers through the proxy. There may be none.
+// Answers reports whether Ollama answers through the proxy, if there is one.
 func (p *Proxied) Answers() bool { return p != nil && p.Measured && p.Answer.Result == OK }
 
 // Diagnosis is the conclusion.
@@ -124,16 +123,16 @@ type Diagnosis struct {
 	Cause   Cause
 	// Problem is what is wrong with the URL itself, zero if nothing is known.
 	Problem URLProblem
-	// Host is what the container got by the name that the verdict rests on,
-	// zero where it reaches nothing by any, or reaches Ollama by its own URL.
+	// Host is the container's result by the name that the verdict rests on; zero if it
+	// reaches nothing by any, or reaches Ollama at its own URL.
 	Host HostResult
-	// RightURL is what the container should use, "" where that is unknown or
-	// what it uses already.
+	// RightURL is what the container should use, "" if that is unknown or what it uses
+	// already.
 	RightURL string
 	Port     int // Ollama's on this machine
 }
 
-// Judge draws the conclusion from what was measured.
+// Judge draws the conclusion from the measurements.
 func Judge(u ClientURL, s Server) Diagnosis {
 	answered := u.Answer.Result == OK
 	right, hasRight := u.best(s.Port, func(h HostResult) Result { return h.Ollama.Result })
@@ -141,7 +140,7 @@ func Judge(u ClientURL, s Server) Diagnosis {
 	case answered && u.Proxied != nil && u.Proxied.Measured && !u.Proxied.Answers():
 		return Diagnosis{Verdict: URLWrong, Cause: ByProxy}
 	case answered, u.Proxied.Answers():
-		// What is wrong all the same may stop a client less forgiving than our fetch.
+		// What is wrong anyway may stop a client less forgiving than our fetch.
 		problem := u.problem()
 		if problem.ID == BasePath && u.Container.addsPath(u.Source) {
 			return Diagnosis{Verdict: URLWrong, Cause: BasePath, Problem: problem, RightURL: u.withoutPath()}
@@ -173,9 +172,9 @@ func (u ClientURL) siblingURL() Diagnosis {
 	return d
 }
 
-// leadsToOtherMachine reports whether the URL's host is there and is neither this
-// machine nor a container. Names that do not resolve are nobody's, and a virtual
-// machine of a runtime has addresses of its own.
+// leadsToOtherMachine reports whether the URL's host exists and is neither this machine
+// nor a container. Names that do not resolve count as nothing, and a runtime's virtual
+// machine has addresses of its own.
 func (u ClientURL) leadsToOtherMachine() bool {
 	host := u.host()
 	ip := text.ParseIP(cmp.Or(u.Answer.Address, host))
@@ -208,7 +207,7 @@ func (u ClientURL) withoutPath() string {
 	return u.URL
 }
 
-// wrongURL is for a container that could have Ollama by the name of a host.
+// wrongURL is for a container that would reach Ollama by one of the host's names.
 func (u ClientURL) wrongURL(host HostResult, port int) Diagnosis {
 	d := Diagnosis{Verdict: URLWrong, Cause: Cause(u.Answer.Result), Host: host, RightURL: u.right(host.Host, port)}
 	switch {
@@ -217,14 +216,14 @@ func (u ClientURL) wrongURL(host HostResult, port int) Diagnosis {
 		d.Cause = cmp.Or(d.Problem.ID, d.Cause)
 	case u.Answer.Status == 404 && d.RightURL != u.URL:
 		d.Cause = ByPath
-	default: // it leads to Ollama, which has not given the list of its models
+	default: // it leads to Ollama, which has not listed its models
 		d.Verdict, d.RightURL = Reachable, ""
 	}
 	return d
 }
 
-// withoutOllama is for a container that nowhere gets Ollama, which does answer on
-// the host. What it gets from our listeners tells why.
+// withoutOllama is for a container that reaches Ollama nowhere, although it does answer
+// on the host. Our listeners tell why.
 func (u ClientURL) withoutOllama(s Server) Diagnosis {
 	loopback, hasLoopback := u.best(s.Port, func(h HostResult) Result { return h.Loopback.Result })
 	wildcard, hasWildcard := u.best(s.Port, func(h HostResult) Result { return h.Wildcard.Result })
@@ -257,8 +256,8 @@ func (u ClientURL) withoutOllama(s Server) Diagnosis {
 	return d
 }
 
-// refusedByOllama is for a container that reaches what listens as Ollama does,
-// and does not get Ollama's answer.
+// refusedByOllama is for a container that reaches what listens as Ollama does, but gets
+// no answer of Ollama's.
 func refusedByOllama(host HostResult) Diagnosis {
 	d := Diagnosis{Verdict: RebindUseless, Cause: Cause(host.Ollama.Result), Host: host}
 	if host.Ollama.Status == 0 && host.Loopback.Result != OK {
@@ -267,8 +266,8 @@ func refusedByOllama(host HostResult) Diagnosis {
 	return d
 }
 
-// rebindNeeded is for a container that reaches this machine by the name of a host,
-// where Ollama does not listen.
+// rebindNeeded is for a container that reaches this machine by a name of the host, on
+// an address where Ollama does not listen.
 func (u ClientURL) rebindNeeded(host HostResult, s Server) Diagnosis {
 	d := Diagnosis{Verdict: RebindNeeded, Host: host}
 	if s.Bound != "" {
@@ -283,8 +282,8 @@ func (u ClientURL) rebindNeeded(host HostResult, s Server) Diagnosis {
 	return d
 }
 
-// Misleads reports whether the container's extra_hosts say that a name is at an
-// address which is not known to be the host's.
+// Misleads reports whether the container's extra_hosts put a name at an address that is
+// not known to be the host's.
 func (c Container) Misleads(name string) bool {
 	return slices.ContainsFunc(c.ExtraHosts, func(e ExtraHost) bool {
 		toHost := !c.Runtime.VM() && slices.Contains(c.gateways(), e.Address) ||
@@ -303,15 +302,15 @@ func (u ClientURL) problem() URLProblem {
 	return u.Container.URLProblem(u.Source, u.Value)
 }
 
-// asks reports whether the container's URL leads to that host and port already.
+// asks reports whether the container's URL already leads to that host and port.
 func (u ClientURL) asks(host string, port int) bool {
 	parsed, err := url.Parse(u.URL)
 	return err == nil && parsed.Scheme == "http" && strings.EqualFold(parsed.Hostname(), host) &&
 		parsed.Port() == strconv.Itoa(port)
 }
 
-// right is the container's URL with host and port put right. Of a path only
-// Ollama's own are kept, /v1 and /api.
+// right is the container's URL with host and port corrected. It keeps only Ollama's own
+// paths, /v1 and /api.
 func (u ClientURL) right(host string, port int) string {
 	base := "http://" + net.JoinHostPort(host, strconv.Itoa(port))
 	parsed, err := url.Parse(u.URL)
@@ -325,8 +324,8 @@ func (u ClientURL) right(host string, port int) string {
 	return base
 }
 
-// best is the host by which something is reached: the one that the container's URL
-// names already, or else the first.
+// best is the host that reaches something: the one in the container's URL if it does,
+// otherwise the first.
 func (u ClientURL) best(port int, result func(HostResult) Result) (best HostResult, found bool) {
 	for _, h := range u.Hosts {
 		switch {
@@ -343,7 +342,7 @@ func (u ClientURL) best(port int, result func(HostResult) Result) (best HostResu
 // severity orders the verdicts.
 var severity = []Verdict{Reachable, URLWrong, RebindNeeded, RebindUseless, OllamaDown, NoRuntime}
 
-// Worst is one verdict on all URLs, "" if there is none on any.
+// Worst is the most severe verdict on all URLs, or "".
 func (r Report) Worst() Verdict {
 	if len(r.Runtimes) == 0 {
 		return NoRuntime

@@ -307,7 +307,7 @@ func (m machine) planNothing(ctx context.Context, name string) (Plan, error) {
 		return p, err
 	}
 	if p.State = s; err == nil {
-		p.Goal = service.Goal{Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: service.HostOf(s.Job.Value())}
+		p.Goal = service.Goal{Persist: true, Value: s.Job.Value(), Lasting: s.Lasting().Value, Host: service.HostOf(s.Job.Value())}
 		p.State, _ = m.Observe(ctx, named, p.Goal)
 	}
 	return p, nil

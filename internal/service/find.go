@@ -3,6 +3,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,11 +74,14 @@ func (m Machine) find(ctx context.Context, subject Subject, port int) (s State, 
 	return s, nil
 }
 
+// ErrUnknownName: nothing here has the name that --service gives.
+var ErrUnknownName = errors.New("no Ollama service of that name here")
+
 func (m Machine) nothingHere(subject Subject) error {
 	e := Fail(NoService, "", "no Ollama service here: no job of launchd's runs one")
 	switch {
 	case subject.Name != "":
-		e = Fail(NoService, "", "no Ollama service %q here", subject.Name)
+		e = Fail(NoService, "", "%w: %s", ErrUnknownName, subject.Name)
 	case homebrew.LacksOllama(m.Prefixes):
 		e.Err = fmt.Errorf("%w; %w", e.Err, ErrNotInstalled)
 	}

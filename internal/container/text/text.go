@@ -1,5 +1,5 @@
 // Package text reads text from outside, such as a container's environment: web
-// addresses, and what is fit to be shown.
+// addresses, and what can be shown.
 package text
 
 import (
@@ -8,14 +8,14 @@ import (
 	"unicode"
 )
 
-// What is kept of text from outside, in bytes.
+// Limits on text from outside, in bytes.
 const (
 	MaxValue  = 4 << 10
 	MaxDetail = 200
 )
 
-// Printable makes text from outside fit for a line on a terminal: without what
-// could move a cursor or hide something, and no longer than limit.
+// Printable makes text from outside safe for a line on a terminal: without characters
+// that move the cursor or hide something, and no longer than limit.
 func Printable(text string, limit int) string {
 	text = strings.TrimSpace(text)
 	text = strings.ToValidUTF8(text[:min(len(text), limit)], "?")
@@ -32,8 +32,8 @@ func Printable(text string, limit int) string {
 
 var longID = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
-// Reason is the first line of what a program said that is no mere notice. The
-// IDs in it are cut to the 12 digits that people know.
+// Reason is the first line of a program's output that is more than a notice. It cuts
+// IDs to the 12 digits that people know.
 func Reason(said string) string {
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)

@@ -78,8 +78,8 @@ func isWeb(u *url.URL, bare bool) bool {
 	return IsHost(host)
 }
 
-// IsHost keeps out what a tool could take for a flag or for several URLs: a host
-// with other characters means another one to every tool.
+// IsHost rejects what a tool could take for a flag or for several URLs: a host with
+// other characters means something else to each tool.
 func IsHost(host string) bool {
 	if strings.ContainsFunc(host, func(r rune) bool {
 		return !IsAlphanumeric(r) && !strings.ContainsRune(".-_:%", r)
@@ -105,7 +105,7 @@ func PortOf(u *url.URL) int {
 	return 80
 }
 
-// IsLoopback reports whether a host is the machine, or the container, that asks.
+// IsLoopback reports whether a host is the machine, or container, that asks.
 func IsLoopback(host string) bool {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") || ParseIP(host).IsLoopback()
@@ -117,12 +117,12 @@ func ParseIP(host string) netip.Addr {
 	return ip.Unmap()
 }
 
-// login is what may be a user name and a password. It reaches to the last @:
-// rather too much is taken for a secret than too little.
+// login matches what may be a user name and a password. It reaches to the last @:
+// better to hide too much than too little.
 var login = regexp.MustCompile(`(?s)^([a-zA-Z0-9+.-]*:?//)?.*@`)
 
-// WithoutSecrets is a URL, or what is meant to be one, without what stands before
-// its host and behind its path: names, passwords and keys.
+// WithoutSecrets is a URL, or what should be one, without what comes before its host
+// and after its path: names, passwords and keys.
 func WithoutSecrets(raw string) string {
 	rest, _, _ := strings.Cut(login.ReplaceAllString(raw, "$1"), "#")
 	rest, query, _ := strings.Cut(rest, "?")
