@@ -10,8 +10,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 )
 
-// advisoriesAsOf is when the table was last looked over, and advisoriesAge how long
-// after that it is believed where it names nothing.
+// advisoriesAsOf is when the table was last checked, and advisoriesAge how long after
+// that it counts if it names nothing.
 var advisoriesAsOf = time.Date(2026, time.October, 9, 0, 0, 0, 0, time.UTC)
 
 const advisoriesAge = 365 * 24 * time.Hour
@@ -91,7 +91,7 @@ func (a advisory) String() string {
 }
 
 func (a advisory) affects(v release) bool {
-	from, _ := parseRelease(a.from) // "" is below all
+	from, _ := parseRelease(a.from) // "" is below every other
 	if v.compare(from) < 0 {
 		return false
 	}
@@ -103,15 +103,15 @@ func (a advisory) affects(v release) bool {
 }
 
 // release is a version of Ollama. The last number is -1 for what comes before a
-// release, such as 0.33.0-rc2, which may lack what that has.
+// release, such as 0.33.0-rc2, which may lack what the release has.
 type release [4]int
 
 func (v release) compare(o release) int { return slices.Compare(v[:], o[:]) }
 
 var releasePattern = regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?(\+.*)?$`)
 
-// parseRelease reads what /api/version says. What is built from source says
-// something else, mostly 0.0.0.
+// parseRelease reads what /api/version returns. Builds from source return something
+// else, mostly 0.0.0.
 func parseRelease(text string) (v release, ok bool) {
 	parts := releasePattern.FindStringSubmatch(text)
 	if parts == nil {

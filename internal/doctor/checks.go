@@ -13,8 +13,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Checks are all that there are, in the order in which they are reported: from
-// what has to be there, down the layers to the socket, and on to who reaches it.
+// Checks lists all checks in the order of the report: from what has to be there, down
+// the layers to the socket, and on to who reaches it.
 func Checks() []Check {
 	return slices.Concat([]Check{
 		{ID: "platform", Question: "is launchd here, which runs services on a Mac?", judge: platform},
@@ -46,7 +46,7 @@ func Checks() []Check {
 	}, containerChecks)
 }
 
-// ofState is a check that needs a service, whose list was looked at.
+// ofState is a check that needs a service, and comes with the list's advice.
 func ofState(judge func(Seen) Finding) func(Seen) Finding {
 	return func(s Seen) Finding {
 		switch err := s.Err; {
@@ -84,8 +84,8 @@ func withoutTool(name string, err error) Finding {
 	return skipped(err.Error())
 }
 
-// platform knows what to do on other systems from Ollama's own FAQ
-// (ollama/ollama docs/faq.mdx).
+// platform gives advice for other systems from Ollama's own FAQ (ollama/ollama
+// docs/faq.mdx).
 func platform(s Seen) Finding {
 	const none = "there is no launchctl on this machine"
 	switch {
@@ -128,7 +128,7 @@ func label(s Seen) Finding {
 	return passed(name, path)
 }
 
-// twoJobs also knows of files that launchd would load at the next login.
+// twoJobs also looks at files that launchd would load at the next login.
 func twoJobs(s Seen) Finding {
 	path := s.State.Service.Plist
 	if len(s.others) > 0 && s.State.Service.KindName() == service.Brew {
@@ -240,7 +240,7 @@ func getenv(s Seen) Finding {
 	case s.getenv == "":
 		return passed("not set", where)
 	}
-	// What works is not taken away before there is something that lasts.
+	// What works is not taken away until something lasting replaces it.
 	cure := ""
 	if s.Found() && (s.State.Plist().Value != nil || s.State.Lasting().Value != nil) {
 		cure = "launchctl unsetenv OLLAMA_HOST"
@@ -253,7 +253,7 @@ func getenv(s Seen) Finding {
 	return warned(s.getenv+", for all that launchd starts, "+until, cure, evidence...)
 }
 
-// holder says whether the service has the value that launchctl setenv has set.
+// holder says whether the service has the value of launchctl setenv.
 func holder(s service.State) string {
 	switch {
 	case !s.Job.Loaded:

@@ -12,8 +12,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// containerChecks look from inside containers. All of them read the one report
-// of a probe.
+// containerChecks look from inside containers. All use the one report of a probe.
 var containerChecks = []Check{
 	{ID: "container-runtime", Question: "is there a container runtime, and which one?", inside: true, judge: runtimeFound},
 	{ID: "container-url", Question: "does the container's environment have the right URL for Ollama?", inside: true, judge: each(urlOf)},
@@ -62,14 +61,14 @@ func runtimeFound(s Seen) Finding {
 	return f
 }
 
-// clientURL is one that a container uses, with what is to be said about it.
+// clientURL is one that a container uses, with what to say about it.
 type clientURL struct {
 	container.ClientURL
 	server        container.Server
 	message, hint string
 }
 
-// each judges every URL that could be asked, and reports the worst of them.
+// each judges every URL that could be asked, and reports the worst.
 func each(judge func(clientURL) Finding) func(Seen) Finding {
 	return func(s Seen) Finding {
 		return overall(s, func(u clientURL) Finding {
@@ -81,10 +80,10 @@ func each(judge func(clientURL) Finding) func(Seen) Finding {
 	}
 }
 
-// graveness orders the statuses.
+// graveness orders the statuses by weight.
 var graveness = []Status{Skip, OK, Warn, Fail}
 
-// overall is the worst finding on any URL, with the evidence of all.
+// overall is the worst finding for any URL, with all evidence.
 func overall(s Seen, judge func(clientURL) Finding) Finding {
 	r := s.Report
 	switch {
@@ -209,8 +208,8 @@ func wildcardOf(u clientURL) Finding {
 func onLoopback(h container.HostResult) container.ListenerResult { return h.Loopback }
 func onAll(h container.HostResult) container.ListenerResult      { return h.Wildcard }
 
-// reached is the first of the host's names that leads to one of our listeners, ""
-// for none, and what came of all of them.
+// reached is the first of the host's names that leads to one of our listeners, or "",
+// and the results of all.
 func reached(u clientURL, listener func(container.HostResult) container.ListenerResult) (host, seen string) {
 	var all []string
 	for _, h := range u.Hosts {
@@ -228,7 +227,7 @@ func reached(u clientURL, listener func(container.HostResult) container.Listener
 }
 
 // loopbackWillDo reports whether containers were asked, and all of them reach what
-// listens on loopback alone.
+// listens only on loopback.
 func (s Seen) loopbackWillDo() bool {
 	return s.Report != nil && len(s.Report.URLs) > 0 &&
 		!slices.ContainsFunc(s.Report.URLs, func(u container.ClientURL) bool {
@@ -237,7 +236,7 @@ func (s Seen) loopbackWillDo() bool {
 		})
 }
 
-// reach: a container that was named and cannot be asked is a fault, too.
+// reach: a named container that cannot be asked is a fault, too.
 func reach(s Seen) Finding {
 	f := overall(s, func(u clientURL) Finding {
 		switch {

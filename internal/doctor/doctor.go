@@ -1,12 +1,12 @@
-// Package doctor explains why containers do not reach Ollama. It gathers what
-// there is to see once, side by side, and then asks checks, which are pure, what
-// they make of it. What is wrong, and the cure, is the list of package advice; a
-// check adds what it was read from, and what there is to say where all is well.
+// Package doctor explains why containers do not reach Ollama. It gathers everything
+// once, in parallel, and then asks checks, which are pure, what to make of it. What is
+// wrong, and the cure, is in the list of package advice; a check adds the evidence, and
+// what to say if all is well.
 //
-// A check fails only for a reason why containers do not reach Ollama, or will
-// stop to for certain. That Ollama listens on loopback alone is no such reason:
-// most runtimes on a Mac reach it there. It is a warning, until the checks that
-// look from inside containers have measured that it does not matter.
+// A check fails only for a reason why containers do not reach Ollama, or certainly will
+// not soon. That Ollama listens only on loopback is no such reason: most runtimes on a
+// Mac reach it there. It is a warning, until the checks from inside containers have
+// shown that it does not matter.
 package doctor
 
 import (
@@ -23,16 +23,16 @@ type Status string
 const (
 	OK   Status = "ok"
 	Warn Status = "warn" // works, and is worth knowing
-	Fail Status = "fail" // a reason why Ollama is not reached
+	Fail Status = "fail" // a reason why containers do not reach Ollama
 	Skip Status = "skip" // could not be looked at, or does not apply
 )
 
-// Finding is what a check has to say.
+// Finding is the result of a check.
 type Finding struct {
 	ID       string
 	Status   Status
 	Summary  string // one line
-	Evidence string // what it was read from, one or more lines
+	Evidence string // the evidence, one or more lines
 	Fix      string // a command to paste
 }
 
@@ -40,13 +40,12 @@ type Finding struct {
 type Check struct {
 	ID       string // kebab-case, an interface
 	Question string // one line, for --list-checks
-	// inside is set for a check that asks from inside containers, which takes
-	// its time.
+	// inside: the check asks from inside containers, which takes time.
 	inside bool
 	judge  func(Seen) Finding
 }
 
-// Run is what the checks make of what was seen, in the checks' order.
+// Run returns the findings of the checks, in their order.
 func Run(s Seen, checks []Check) []Finding {
 	var all []Finding
 	advised := s.advised()
@@ -63,8 +62,8 @@ func Run(s Seen, checks []Check) []Finding {
 	return all
 }
 
-// advised is what the list has to say. Where containers were asked, and all reach
-// loopback, it does not matter that Ollama listens nowhere else.
+// advised is the list's advice. If containers were asked, and all reach loopback, it
+// does not matter that Ollama listens only there.
 func (s Seen) advised() []advice.Advice {
 	all := advice.All(s.Facts)
 	if s.loopbackWillDo() {
@@ -75,8 +74,8 @@ func (s Seen) advised() []advice.Advice {
 
 func ofLoopback(a advice.Advice) bool { return a.ID == "listens-elsewhere" || a.ID == "plist-differs" }
 
-// First is the advice to start with: that of status, but for what was measured
-// from inside containers. It is nil where all is well.
+// First is the advice to start with: that of status, corrected by what was measured
+// from inside containers. It is nil if all is well.
 func First(s Seen) *advice.Advice {
 	first := advice.First(s.Facts)
 	if s.loopbackWillDo() && first != nil && ofLoopback(*first) {
@@ -112,7 +111,7 @@ func skipped(summary string, evidence ...string) Finding {
 	return Finding{Status: Skip, Summary: summary, Evidence: lines(evidence...)}
 }
 
-// lines joins what is not empty.
+// lines joins those that are not empty.
 func lines(all ...string) string {
 	return strings.Join(slices.DeleteFunc(all, func(line string) bool { return line == "" }), "\n")
 }

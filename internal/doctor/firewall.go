@@ -13,17 +13,16 @@ import (
 // PATH.
 const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 
-// firewallState is the part of its answer that all wordings share:
-// "Firewall is enabled. (State = 1)".
+// firewallState is the part of the answer that all versions share: "Firewall is
+// enabled. (State = 1)".
 var firewallState = regexp.MustCompile(`State = (\d)`)
 
-// BlocksAll is how Firewall says that no program may take connections.
+// BlocksAll is Firewall's answer if no program may accept connections.
 const BlocksAll = "on, and blocks all incoming connections"
 
 // Firewall says whether macOS's application firewall is "on", "on (state 2)", "off" or
-// BlocksAll, or nothing where that cannot be found out. It filters strangers
-// only: the machine's own connections always pass, so no check from this machine
-// can show its effect.
+// BlocksAll, or nothing if that cannot be found out. It filters only strangers: the
+// machine's own connections always pass, so no check on this machine can show its effect.
 func Firewall(ctx context.Context, run launchctl.Runner) string {
 	out, err := run.Run(ctx, socketfilterfw, "--getglobalstate")
 	if err != nil {

@@ -27,7 +27,7 @@ type Question struct {
 	Machine service.Machine
 	Subject service.Subject
 	Goal    service.Goal
-	Asked   bool                // the goal's address was asked for
+	Asked   bool                // --host was given
 	Getenv  func(string) string // this shell's environment
 	System  string              // the operating system, as runtime.GOOS has it
 	Probe   container.Probe     // how to ask from inside containers
@@ -36,14 +36,14 @@ type Question struct {
 // Seen is all that was seen.
 type Seen struct {
 	advice.Facts
-	Report *container.Report // nil where no container was asked
+	Report *container.Report // nil if no container was asked
 
-	listeners    []lsof.Listener // whatever their port
+	listeners    []lsof.Listener // on any port
 	listenersErr error
 	answers      []answer
 	processes    map[int]process
 	processesErr error
-	getenv       string // OLLAMA_HOST as launchctl setenv has it
+	getenv       string // OLLAMA_HOST from launchctl setenv
 	setsAgain    string // the agent that sets it at each login
 	getenvErr    error
 	disabledErr  error
@@ -51,9 +51,9 @@ type Seen struct {
 	macOS        string                // its version
 	homebrew     string                // its version
 	interfaces   map[netip.Addr]string // their names
-	others       []homebrew.Candidate  // files of Homebrew's besides the service's own
-	app          string                // Ollama's own application, "" where it is not
-	broken       []string              // property lists that were not understood
+	others       []homebrew.Candidate  // Homebrew's files other than the service's own
+	app          string                // Ollama.app, or ""
+	broken       []string              // plists that could not be understood
 	environment  func(string) string
 	found        container.Found
 	local        advice.Local
@@ -62,11 +62,11 @@ type Seen struct {
 }
 
 const (
-	// lookTime bounds each look. It is above the five seconds that a program has to
-	// answer: one that hangs is then part of what there is to say.
+	// lookTime bounds each look. It is longer than the five seconds that a program has
+	// to answer: one that hangs is worth reporting.
 	lookTime = 8 * time.Second
-	// probeTime bounds asking from inside containers: an engine may have to be
-	// woken up, and what a firewall drops is waited for.
+	// probeTime bounds asking from inside containers: an engine may have to wake up,
+	// and packets that a firewall drops have to time out.
 	probeTime = 20 * time.Second
 	// apiPatience is how long one question to Ollama from this machine may take.
 	apiPatience = time.Second
@@ -74,8 +74,8 @@ const (
 
 var errTooLong = errors.New("did not finish within 8 s")
 
-// Gather looks at all that the checks need: first at what can be looked at side by
-// side, then at what depends on that, and last from inside containers.
+// Gather looks at everything that the checks need: first at what can be seen in
+// parallel, then at what depends on that, and last from inside containers.
 func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 	s := Seen{environment: q.Getenv, named: len(q.Probe.Names) > 0, interfaces: interfaceNames(), now: time.Now()}
 	launchd := q.Machine.Launchd
@@ -108,7 +108,7 @@ func (q Question) Gather(ctx context.Context, checks []Check) Seen {
 	return s
 }
 
-// together does all of it at once, each within lookTime.
+// together runs all of them in parallel, each within lookTime.
 func together(ctx context.Context, looks ...func(context.Context)) {
 	var wg sync.WaitGroup
 	for _, look := range looks {
@@ -129,7 +129,7 @@ func (q Question) observe(ctx context.Context) advice.Facts {
 	return advice.New(q.Machine, state, err, q.Goal, q.Asked, q.System)
 }
 
-// lookAtFiles is about those besides the service's own.
+// lookAtFiles looks at files other than the service's own.
 func (q Question) lookAtFiles(s *Seen) {
 	for _, c := range homebrew.Candidates(q.Machine.Home, q.Machine.Daemons) {
 		if _, err := os.Lstat(c.Plist); err == nil && c.Plist != s.State.Service.Plist {
@@ -152,17 +152,16 @@ func (q Question) disabled(ctx context.Context, one service.Service) (bool, erro
 	return all[one.Label], err
 }
 
-// Host is how Ollama stands on this machine, for those who ask from inside of
-// containers.
+// Host is Ollama's state on this machine, for those who ask from inside containers.
 func (q Question) Host(ctx context.Context) (container.Server, advice.Local) {
 	f := q.observe(ctx)
 	return serverOf(f, ask(ctx, q.Machine, port(f)))
 }
 
-// Port is the one that Ollama's service has, or the goal's where there is none.
+// Port is the port of Ollama's service, or the goal's if there is none.
 func (q Question) Port(ctx context.Context) int { return port(q.observe(ctx)) }
 
-// port is the one that was asked for, or else the service's own.
+// port is the one that was asked for, otherwise the service's own.
 func port(f advice.Facts) int {
 	if f.Asked || !f.Found() {
 		return f.Goal.Host.Port
@@ -222,8 +221,8 @@ func serverOf(f advice.Facts, answers []answer) (container.Server, advice.Local)
 	return s, local
 }
 
-// whyDown is why nothing answers: what there is in place of an answer, or what the
-// list has to say of the service.
+// whyDown says why nothing answers: what is there instead, or the list's advice about
+// the service.
 func whyDown(f advice.Facts, answers []answer) advice.Advice {
 	what, held := fmt.Sprintf("nothing answers on port %d of this machine", port(f)), false
 	for _, a := range answers {
@@ -247,13 +246,13 @@ func (q Question) ask(ctx context.Context, s *Seen) {
 	s.Report = &report
 }
 
-// process is one that runs, as ps has it.
+// process is a running process, from ps.
 type process struct {
 	parent  int
-	program string // without arguments, which can hold secrets
+	program string // without arguments, which can be secret
 }
 
-// ollamas are the processes that listen on the port or are called ollama.
+// ollamas are the processes that listen on the port, or are called ollama.
 func (s Seen) ollamas() []string {
 	var pids []string
 	for _, l := range s.listeners {
@@ -271,7 +270,7 @@ func (q Question) ps(ctx context.Context, pids []string) (map[int]process, error
 	if len(pids) == 0 {
 		return nil, nil
 	}
-	// One that has ended since makes ps exit with 1, and show the others.
+	// If one has ended since, ps exits with 1, and shows the others.
 	out, err := q.Machine.Launchd.Runner.Run(ctx, "ps", "-o", "pid=,ppid=,comm=", "-p", strings.Join(pids, ","))
 	if len(out) > 0 {
 		err = nil
@@ -289,7 +288,7 @@ func (q Question) ps(ctx context.Context, pids []string) (map[int]process, error
 // interfaceNames names the interface of each of the machine's addresses.
 func interfaceNames() map[netip.Addr]string {
 	names := map[netip.Addr]string{}
-	all, _ := net.Interfaces() // without it, they have no names
+	all, _ := net.Interfaces() // without this, they have no names
 	for _, i := range all {
 		addresses, _ := i.Addrs()
 		for _, a := range addresses {

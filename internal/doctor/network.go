@@ -32,12 +32,12 @@ func listeners(s Seen) Finding {
 	return passed(all[0].Address, said(all))
 }
 
-// on are the listeners on a port.
+// on returns the listeners on a port.
 func on(port int, all []lsof.Listener) []lsof.Listener {
 	return slices.DeleteFunc(slices.Clone(all), func(l lsof.Listener) bool { return l.Port() != port })
 }
 
-// said lists listeners, one on a line.
+// said lists listeners, one per line.
 func said(all []lsof.Listener) string {
 	var each []string
 	for _, l := range all {
@@ -93,10 +93,9 @@ func secondOllama(s Seen) Finding {
 	return f
 }
 
-// alone is for one Ollama, or none. Why a service is started again and again cannot
-// be seen: that the application may be behind it is known from its source
-// (ollama/ollama app/server/server.go), which ends other servers when it cannot
-// have the port.
+// alone is for one Ollama, or none. Why a service keeps restarting cannot be seen: that
+// the application may cause it is known from its source (ollama/ollama
+// app/server/server.go), which ends other servers when it cannot have the port.
 func alone(s Seen, app string) Finding {
 	switch {
 	case app != "" && s.State.Job.Looping():
@@ -108,10 +107,10 @@ func alone(s Seen, app string) Finding {
 	return passed("this is the only one")
 }
 
-// otherOllamas are the listeners of Ollamas that are neither the service nor a part
-// of one: an Ollama has children that run the models and listen on ports of their
-// own. Without a service, the one that holds the port is compared with. One on the
-// wanted port comes first.
+// otherOllamas are the listeners of Ollamas that are neither the service nor its
+// children: an Ollama has child processes that run the models and listen on ports of
+// their own. Without a service, they are compared with the one that holds the port. One
+// on the wanted port comes first.
 func (s Seen) otherOllamas() []lsof.Listener {
 	main := s.State.Job.PID
 	if main == 0 && (!s.Found() || s.State.Job.Err != nil || advice.Missing(s.State)) {
@@ -130,8 +129,8 @@ func (s Seen) otherOllamas() []lsof.Listener {
 	})...)
 }
 
-// isChild reports whether a listener belongs to an Ollama that is listed itself.
-// Without ps, any on another port may be one.
+// isChild reports whether a listener belongs to an Ollama that is itself listed.
+// Without ps, any on another port may.
 func (s Seen) isChild(l lsof.Listener) bool {
 	if s.processesErr != nil {
 		return l.Port() != port(s.Facts)
@@ -150,7 +149,7 @@ func firstAnswer(all []answer) (answer, bool) {
 	return answer{}, false
 }
 
-// outside are the answers on other addresses than loopback.
+// outside lists the answers on addresses other than loopback.
 func outside(all []answer) []answer {
 	return slices.DeleteFunc(slices.Clone(all), answer.loopback)
 }
@@ -167,7 +166,7 @@ func apiVersion(s Seen) Finding {
 	return passed(fmt.Sprintf("Ollama %s answers", a.version), "http://"+a.address.String()+"/api/version")
 }
 
-// silence lists the addresses that do not answer, and why.
+// silence lists addresses that do not answer, and why.
 func silence(answers []answer) string {
 	var each []string
 	for _, a := range answers {
@@ -194,8 +193,8 @@ func ownAddress(s Seen) Finding {
 	return passed("Ollama answers at "+a.address.String()+" too", silence(others), limit)
 }
 
-// clientEnv is about the ollama command, which reads the variable of its own
-// shell. What the service has makes no difference to it, nor the other way round.
+// clientEnv is about the ollama command, which reads the variable of its own shell. The
+// service's value makes no difference to it, nor the other way round.
 func clientEnv(s Seen) Finding {
 	value := s.environment(ollama.Variable)
 	asks := ollama.ParseHost(value).Dial()
@@ -221,8 +220,8 @@ func clientEnv(s Seen) Finding {
 	return f
 }
 
-// proxied warns of what makes a check by hand fail. The ollama command itself does
-// not ask a proxy for loopback.
+// proxied warns of what breaks a check by hand. The ollama command itself uses no proxy
+// for loopback.
 func proxied(getenv func(string) string) string {
 	for _, name := range []string{"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"} {
 		if getenv(name) != "" && !strings.Contains(getenv("no_proxy")+getenv("NO_PROXY"), "127.0.0.1") {
@@ -277,13 +276,13 @@ func exposed(s Seen) Finding {
 		advice.Close(s.Facts), open...)
 }
 
-// Networks that are not global, and that netip does not know as private.
+// Networks that are not global, and that netip does not count as private.
 var (
 	sharedNetwork    = netip.MustParsePrefix("100.64.0.0/10")       // RFC 6598; Tailscale's as well
 	tailscaleNetwork = netip.MustParsePrefix("fd7a:115c:a1e0::/48") // within RFC 4193's
 )
 
-// globalIPv6 addresses have no NAT in front.
+// globalIPv6 addresses are not behind NAT.
 const globalIPv6 = "global IPv6"
 
 // kindOf says who can reach an address.

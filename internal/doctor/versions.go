@@ -10,7 +10,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 )
 
-// Versions are those of what takes part, "" for what is not there or does not say.
+// Versions of everything involved, "" for what is not there or does not say.
 type Versions struct {
 	MacOS, Homebrew, Ollama string
 	// Engine is the container engine: the tool, its version, the product.
@@ -30,7 +30,7 @@ func (s Seen) Versions() Versions {
 	return v
 }
 
-// firstLine is the first line of what a program prints, "" where it fails.
+// firstLine is the first line that a program prints, "" if it fails.
 func (q Question) firstLine(ctx context.Context, program string, args ...string) string {
 	out, err := q.Machine.Launchd.Runner.Run(ctx, program, args...)
 	if err != nil {
@@ -40,8 +40,8 @@ func (q Question) firstLine(ctx context.Context, program string, args ...string)
 	return strings.TrimSpace(line)
 }
 
-// brewVersion asks the first Homebrew that is there. `brew --version` prints
-// "Homebrew 6.0.15", and starts no Ruby.
+// brewVersion asks the first Homebrew that is here. `brew --version` prints "Homebrew
+// 6.0.15", and starts no Ruby.
 func (q Question) brewVersion(ctx context.Context) string {
 	for _, prefix := range q.Machine.Prefixes {
 		if homebrew.FindInstallation(prefix).Known {

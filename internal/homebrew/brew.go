@@ -17,20 +17,19 @@ type Installation struct {
 	// Repository is where Homebrew's own code lies: the prefix on Apple
 	// silicon, <prefix>/Homebrew on Intel.
 	Repository string
-	// Known is set when Homebrew's code was found and read. Without it, only
-	// the prefix is set.
+	// Known: Homebrew's code was found and read. Otherwise only the prefix is set.
 	Known bool
-	// HonoursEnvFile is set when `brew services` reads the file at EnvFile, as
-	// Homebrew does since 6.0.15. For root it never does.
+	// HonoursEnvFile: `brew services` reads the file at EnvFile, as Homebrew does since
+	// 6.0.15. For root it never does.
 	HonoursEnvFile bool
 }
 
-// programPath is where Homebrew has the ollama program: in the keg, or behind
-// the version-independent link to it. The formula's service uses the link.
+// programPath is where Homebrew keeps the ollama program: in the keg, or behind the
+// version-independent link to it. The formula's service uses the link.
 var programPath = regexp.MustCompile(`^(/.+)/(?:opt/ollama|Cellar/ollama/[^/]+)/bin/ollama$`)
 
-// PrefixOf takes Homebrew's prefix from the path of a job's program. It is ""
-// for a program that is not in Homebrew's ollama formula.
+// PrefixOf is Homebrew's prefix, from the path of a job's program. It is "" for a
+// program that is not from Homebrew's ollama formula.
 func PrefixOf(program string) string {
 	found := programPath.FindStringSubmatch(filepath.Clean(program))
 	if found == nil {
@@ -39,8 +38,8 @@ func PrefixOf(program string) string {
 	return found[1]
 }
 
-// FindInstallation looks at the Homebrew at a prefix. It starts no program:
-// what Homebrew can do is read from its own source.
+// FindInstallation looks at the Homebrew at a prefix. It starts no program: it reads
+// from Homebrew's own source what it can do.
 func FindInstallation(prefix string) Installation {
 	if !filepath.IsAbs(prefix) {
 		return Installation{Prefix: prefix}
@@ -65,9 +64,9 @@ func readsEnvFile(source []byte) bool {
 	return slices.ContainsFunc(envFileMarks, func(mark string) bool { return bytes.Contains(source, []byte(mark)) })
 }
 
-// repositories lists where Homebrew's code may lie, the likeliest first. Where
-// the link <prefix>/bin/brew leads is what counts for Homebrew itself
-// (Homebrew/brew bin/brew); the others are where its installer puts the code.
+// repositories lists where Homebrew's code may be, the likeliest first. Homebrew itself
+// goes by where the link <prefix>/bin/brew leads (Homebrew/brew bin/brew); the others
+// are where its installer puts the code.
 func repositories(prefix string) []string {
 	usual := []string{prefix, filepath.Join(prefix, "Homebrew")}
 	bin := filepath.Join(prefix, "bin")
@@ -78,7 +77,7 @@ func repositories(prefix string) []string {
 	if !filepath.IsAbs(target) {
 		target = bin + "/" + target
 	}
-	// Not cleaned before: ".." counts from where the links in front of it lead.
+	// Not cleaned first: ".." counts from where the links in front of it lead.
 	folder, _ := filepath.Split(target)
 	folder, err = filepath.EvalSymlinks(folder)
 	if err != nil {
@@ -87,11 +86,11 @@ func repositories(prefix string) []string {
 	return append([]string{filepath.Dir(folder)}, usual...)
 }
 
-// maxSize is far more than any of the files that are read here has.
+// maxSize is far larger than any of the files read here.
 const maxSize = 1 << 20
 
-// read reads a small regular file: anything else could keep the reader waiting. It
-// returns nil where there is none.
+// read reads a small regular file: anything else could block the reader. It returns nil
+// if there is none.
 func read(path string) []byte {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxSize {
 		return nil

@@ -64,7 +64,7 @@ func setLine(data []byte, name, value string) []byte {
 	return slices.Concat(data[:start], []byte(value), data[end:])
 }
 
-// findValue tells where in the file the value that counts stands.
+// findValue finds the value that counts.
 func findValue(data []byte, name string) (start, end int, ok bool) {
 	at := 0
 	for line := range bytes.Lines(data) {
@@ -114,8 +114,8 @@ func unsetLines(data []byte, name string) []byte {
 	return kept
 }
 
-// readBack refuses an edit that does not read as wanted. Only one that makes the
-// file too large is known; but the file decides whether the service starts.
+// readBack refuses an edit that does not read back as wanted. The only known case is a
+// file that becomes too large; but the file decides whether the service starts.
 func readBack(edited []byte, want map[string]string) ([]byte, error) {
 	got, err := ParseEnv(edited)
 	if err != nil {
@@ -127,8 +127,8 @@ func readBack(edited []byte, want map[string]string) ([]byte, error) {
 	return edited, nil
 }
 
-// checkEdit refuses what Homebrew would read back in another way. It does not
-// print the value, which may be a secret.
+// checkEdit refuses what Homebrew would read back differently. It does not print the
+// value, which may be secret.
 func checkEdit(name, value string) error {
 	switch {
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }):

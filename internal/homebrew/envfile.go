@@ -35,8 +35,8 @@ func EnvFile(home string, getenv func(string) string) string {
 	return dir + EnvFileEnding
 }
 
-// configHome joins text, as bin/brew does, and does not clean it: ".." behind a
-// symbolic link has to lead to where it leads Homebrew.
+// configHome joins text, as bin/brew does, without cleaning it: ".." after a symbolic
+// link has to lead where it leads Homebrew.
 func configHome(home string, getenv func(string) string) string {
 	for _, name := range []string{"XDG_CONFIG_HOME", "HOMEBREW_XDG_CONFIG_HOME"} {
 		if dir := getenv(name); dir != "" {
@@ -49,13 +49,13 @@ func configHome(home string, getenv func(string) string) string {
 	return strings.TrimRight(home, "/") + "/.homebrew"
 }
 
-// EnvError says why an env file is refused. Homebrew, or launchd after it,
-// would fail on such a file, and leave the service stopped.
+// EnvError says why an env file is refused. Homebrew, or launchd after it, would fail
+// on such a file, and leave the service stopped.
 type EnvError struct {
 	// Reason is what is wrong, in lower case and without a full stop. It never
 	// shows a value.
 	Reason string
-	// Line tells where, from 1. It is 0 when the file as a whole is meant.
+	// Line is the line number, from 1; 0 means the whole file.
 	Line int
 }
 
@@ -162,7 +162,7 @@ func parseLine(line []byte) (setting, bool) {
 	return setting{string(name), string(value), start, start + len(value)}, true
 }
 
-// doubts are sentences on what somebody may have meant by a setting.
+// doubts says what a setting may have been meant to do.
 func (s setting) doubts(name string) []string {
 	if words := strings.Fields(s.name); len(words) == 2 && words[0] == "export" && words[1] == name {
 		return []string{"Homebrew does not know export, so this line does not set " + name}
@@ -186,7 +186,7 @@ func commented(value string) bool {
 	return found && strings.TrimRight(before, blanks) != before || strings.HasPrefix(value, "#")
 }
 
-// bom is the byte order mark. Two files put together can have it in the middle.
+// bom is the byte order mark. Two files joined together can have it in the middle.
 var bom = []byte("\ufeff")
 
 // checkEnv refuses a file that would break the service at its next start.
@@ -225,7 +225,7 @@ func checkLine(line []byte) string {
 	return ""
 }
 
-// unfit reports whether XML has no place for r, not even escaped.
+// unfit reports whether XML cannot hold r, not even escaped.
 func unfit(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
 }

@@ -16,8 +16,8 @@ const header = `<?xml version="1.0" encoding="UTF-8"?>
 const footer = "</dict>\n</plist>\n"
 
 // serviceKeys are the keys that Homebrew can write for a formula, with any options of
-// `brew services` (Homebrew/brew Library/Homebrew/service.rb). Ollama's formula has half
-// of them so far.
+// `brew services` (Homebrew/brew Library/Homebrew/service.rb). Ollama's formula uses
+// half of them.
 var serviceKeys = []string{
 	"EnvironmentVariables", "ExitTimeOut", "KeepAlive", "Label", "LaunchOnlyOnce", "LegacyTimers",
 	"LimitLoadToSessionType", "Nice", "ProcessType", "ProgramArguments", "RootDirectory", "RunAtLoad",
@@ -25,13 +25,12 @@ var serviceKeys = []string{
 	"StartInterval", "ThrottleInterval", "TimeOut", "UserName", "WorkingDirectory",
 }
 
-// integerKeys are those of them that have a number as their value.
+// integerKeys are those with a number as their value.
 var integerKeys = []string{"ExitTimeOut", "Nice", "StartInterval", "ThrottleInterval", "TimeOut"}
 
-// Generated reports whether a plist looks as Homebrew itself writes it:
-// its header, its indentation, its keys in its order. Someone who edits the file by
-// hand mostly leaves some other trace; who imitates Homebrew to the letter
-// cannot be told from it.
+// Generated reports whether a plist looks as Homebrew writes it: its header, its
+// indentation, its keys in its order. An edit by hand usually leaves some other trace;
+// a perfect imitation cannot be told apart.
 func Generated(doc []byte) bool {
 	body, begins := strings.CutPrefix(string(doc), header)
 	body, ends := strings.CutSuffix(body, footer)
@@ -69,6 +68,6 @@ func last(keys []string) string {
 
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
 
-// written are the lines that a service's plist consists of.
+// written matches the lines of a service's plist.
 var written = regexp.MustCompile(
 	`^<(/?dict|/?array|true/|false/|string/|key>[^<>]*</key|integer>-?[0-9]+</integer|string>[^<>]*</string)>$`)

@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// Labels lists those under which Homebrew registers the service, which are also
-// the stems of its file names (Homebrew/brew services, pull requests 23741 and
-// 23750), the one it prefers first. A service keeps the old one until it is
-// restarted by a Homebrew that writes the new one.
+// Labels lists the labels under which Homebrew registers the service, which are also
+// the stems of its file names (Homebrew/brew services, pull requests 23741 and 23750),
+// the preferred one first. A service keeps the old one until a Homebrew that writes the
+// new one restarts it.
 func Labels() []string { return []string{"sh.brew.ollama", "homebrew.mxcl.ollama"} }
 
 // Daemons is where `sudo brew services` puts its plists.
 const Daemons = "/Library/LaunchDaemons"
 
-// Prefixes lists where Homebrew may be: where the shell says that it is, as
-// `brew shellenv` has it, or else where its installer puts it.
+// Prefixes lists where Homebrew may be: where the shell says, as `brew shellenv` has
+// it, or where its installer puts it.
 func Prefixes(getenv func(string) string) []string {
 	if prefix := getenv("HOMEBREW_PREFIX"); prefix != "" {
 		return []string{prefix}
@@ -27,8 +27,8 @@ func Prefixes(getenv func(string) string) []string {
 	return []string{"/opt/homebrew", "/usr/local"}
 }
 
-// LacksOllama reports whether there is a Homebrew at one of the prefixes, and
-// Ollama at none.
+// LacksOllama reports whether there is a Homebrew at one of the prefixes, but no Ollama
+// at any.
 func LacksOllama(prefixes []string) bool {
 	found := false
 	for _, prefix := range prefixes {
@@ -50,12 +50,12 @@ func Agents(home string) string { return filepath.Join(home, "Library", "LaunchA
 type Candidate struct {
 	Label string
 	Plist string // the plist's path
-	// Daemon is set for a service of the whole machine, started with sudo.
+	// Daemon: a service of the whole machine, started with sudo.
 	Daemon bool
 }
 
-// Candidates lists the places in the order in which Homebrew itself looks: the
-// canonical label first, the user's own service before the machine's.
+// Candidates lists the places in the order in which Homebrew looks: the canonical label
+// first, and the user's own service before the machine's.
 func Candidates(home, daemons string) []Candidate {
 	var all []Candidate
 	for _, label := range Labels() {

@@ -18,7 +18,7 @@ import (
 // Listener is one listening TCP socket.
 type Listener struct {
 	PID     int
-	Command string // not cut short; "" where it is not known
+	Command string // full length; "" if unknown
 	User    string // "" where it is not known
 	Family  string // "IPv4" or "IPv6"
 	// Address is the name of the socket as lsof writes it: "*:11434",
@@ -33,7 +33,7 @@ func (l Listener) Host() string {
 	return host
 }
 
-// Port is the port of the address, or 0 if it is no number.
+// Port is the port of the address, or 0 if it is not a number.
 func (l Listener) Port() int {
 	_, port, _ := net.SplitHostPort(l.Address)
 	n, err := strconv.ParseUint(port, 10, 16)
@@ -46,8 +46,8 @@ func (l Listener) Port() int {
 // Wildcard reports whether the socket takes connections on every interface.
 func (l Listener) Wildcard() bool { return l.Host() == "*" }
 
-// patience is how long lsof may take before netstat is asked in its place. Where no
-// share is away it is done in tens of milliseconds.
+// patience is how long lsof may take before netstat is asked instead. If no share is
+// away, it takes tens of milliseconds.
 const patience = 2 * time.Second
 
 // Listeners asks lsof who listens on the TCP ports, or on any without ports. Where lsof
@@ -59,7 +59,7 @@ const patience = 2 * time.Second
 // no answer does not mean that a port is free.
 func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Listener, error) {
 	found, err := ask(ctx, run, ports, "-b")
-	if err == nil && len(found) == 0 && runtime.GOOS == "linux" { // whose lsof sees no socket with -b
+	if err == nil && len(found) == 0 && runtime.GOOS == "linux" { // whose lsof finds no sockets with -b
 		found, err = ask(ctx, run, ports)
 	}
 	if err == nil || ctx.Err() != nil {
@@ -70,13 +70,14 @@ func Listeners(ctx context.Context, run launchctl.Runner, ports ...int) ([]Liste
 	case other == nil:
 		return found, nil
 	case ctx.Err() == nil:
-		err = fmt.Errorf("%w; %v", err, other) // netstat's as text: lsof is the one to go by
+		err = fmt.Errorf("%w; %v", err, other) // netstat's only as text: lsof's error is the one that matters
 	}
 	return nil, err
 }
 
-// ask asks lsof. Without -b Apple's looks at every mounted file system, whatever it was
-// asked for, and waits for a share that is away.
+// ask asks lsof. Without -b, Apple's looks at every mounted file system, whatever the
+// question, and waits for a share that is away. The address family is left open on
+// purpose (-i, not -i4): a socket for both families counts as IPv6.
 //
 // The address family is left open on purpose (-i, not -i4): a socket for both
 // families counts as IPv6.
@@ -107,10 +108,10 @@ func tcpPorts(ports []int) string {
 	return "-iTCP:" + strings.Join(words, ",")
 }
 
-// foundLess reports whether lsof failed only in that it did not find all it
-// was asked for. It exits 1 without a word when it found nothing, and also
-// when it found something for one port and nothing for another; a usage error
-// has the same exit status and a text on standard error.
+// foundLess reports whether lsof failed only because it did not find everything it was
+// asked for. It exits 1 without a word if it found nothing, or found something for one
+// port and nothing for another; a usage error has the same exit status, but a text on
+// standard error.
 func foundLess(out []byte, err error) bool {
 	var exit *launchctl.ExitError
 	return errors.As(err, &exit) && exit.Code == 1 && (len(out) > 0 || exit.Stderr == "")
@@ -136,8 +137,8 @@ func Parse(out []byte) ([]Listener, error) {
 	return r.found, nil
 }
 
-// reader collects fields: those of a process come first and are good for
-// all its files, those of a file end with the next file or process.
+// reader collects fields: those of a process come first and hold for all its files,
+// those of a file end with the next file or process.
 type reader struct {
 	found         []Listener
 	pid           int
@@ -146,7 +147,7 @@ type reader struct {
 	err           error // the last reason not to trust the answer
 }
 
-// field takes one field.
+// field reads one field.
 func (r *reader) field(id byte, value string) {
 	switch id {
 	case 'p':
@@ -179,7 +180,7 @@ func (r *reader) endFile() {
 	switch {
 	case address == "", strings.Contains(address, "->"):
 	case file['P'] != "" && file['P'] != "TCP", file['T'] != "" && file['T'] != "LISTEN":
-	case r.pid < 0: // as in the beginning, or by lsof's word
+	case r.pid < 0: // as at first, or as lsof says
 		r.err = fmt.Errorf("%w: a socket without a process", launchctl.ErrFormat)
 	default:
 		r.found = append(r.found, Listener{r.pid, r.command, r.user, file['t'], address})

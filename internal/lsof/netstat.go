@@ -12,7 +12,7 @@ import (
 )
 
 // askNetstat asks the second source, which looks at no file system. It lists all
-// sockets, those of other users too.
+// sockets, including those of other users.
 func askNetstat(ctx context.Context, run launchctl.Runner, ports []int) ([]Listener, error) {
 	out, err := run.Run(ctx, "netstat", "-anv", "-p", "tcp")
 	var listeners []Listener
@@ -27,8 +27,8 @@ func askNetstat(ctx context.Context, run launchctl.Runner, ports []int) ([]Liste
 	}), nil
 }
 
-// listening is a line of netstat about a TCP socket that listens: its family, its
-// address, and what stands behind the state.
+// listening matches netstat's line for a listening TCP socket: its family, its address,
+// and what follows the state.
 var listening = regexp.MustCompile(`^tcp(4|6|46)\s+\d+\s+\d+\s+(\S+)\s+\S+\s+LISTEN\s+(.*)`)
 
 // ParseNetstat reads the answer of macOS's `netstat -anv -p tcp`, and keeps what
@@ -66,7 +66,7 @@ func ParseNetstat(out []byte) ([]Listener, error) {
 	return all, nil
 }
 
-// processColumn finds the process among the columns behind the state; -1 for none.
+// processColumn finds the process among the columns after the state; -1 for none.
 func processColumn(heads []string) (column int, named bool) {
 	if i := slices.Index(heads, "process:pid"); i >= 0 {
 		return i, true
@@ -76,7 +76,7 @@ func processColumn(heads []string) (column int, named bool) {
 
 var process = regexp.MustCompile(`^(.*):(\d+)(\s|$)`)
 
-// processIn takes the process from what stands behind the state.
+// processIn takes the process from what follows the state.
 func processIn(text string, column int, named bool) (command string, pid int, ok bool) {
 	for range column {
 		_, text, _ = strings.Cut(strings.TrimLeft(text, " "), " ")
@@ -93,7 +93,7 @@ func processIn(text string, column int, named bool) (command string, pid int, ok
 	return found[1], pid, err == nil
 }
 
-// dotted rewrites an address with a dot before its port as lsof writes it.
+// dotted rewrites an address with a dot before its port in lsof's form.
 func dotted(address string) (string, bool) {
 	i := strings.LastIndex(address, ".")
 	if i < 0 {

@@ -1,5 +1,5 @@
-// Package masked shows what a service has logged, and what its files hold, without the
-// values that may be secrets.
+// Package masked shows what a service logged, and what its files hold, without values
+// that may be secret.
 package masked
 
 import (
@@ -21,14 +21,14 @@ const (
 	logBytes = 8 << 10
 )
 
-// Log is the file to which a service writes its errors. It is appended to over many runs.
+// Log is the file to which a service writes its errors. Many runs append to it.
 type Log struct {
 	Path    string   // "" for none
 	Secrets []string // that are not to be shown
-	from    int64    // what stands before is an old story
+	from    int64    // older lines do not matter
 }
 
-// FromHere is the log from its present end on.
+// FromHere is the log from its current end on.
 func (l Log) FromHere() Log {
 	if info, err := os.Stat(l.Path); err == nil && info.Mode().IsRegular() {
 		l.from = info.Size()
@@ -36,8 +36,8 @@ func (l Log) FromHere() Log {
 	return l
 }
 
-// Secrets are the values of environments, and of programs' arguments, that are not to be
-// shown; the longest first, since one may begin as another does.
+// Secrets are the values from environments and programs' arguments that must not be
+// shown; the longest first, since one may begin another.
 func Secrets(environments []map[string]string, arguments []string) []string {
 	var all []string
 	for _, env := range environments {
@@ -54,8 +54,8 @@ func Secrets(environments []map[string]string, arguments []string) []string {
 	return slices.Compact(all)
 }
 
-// secretsIn are the lines of a value, and the parts of what stands before the @ of
-// a URL in it: its reader may show these alone.
+// secretsIn are the lines of a value, and the parts before the @ of a URL in it: a
+// program may print these separately.
 func secretsIn(value string) []string {
 	var all []string
 	for line := range strings.Lines(value) {
@@ -91,7 +91,7 @@ func secretsInArgument(arg string) []string {
 	return all
 }
 
-// userinfo is what stands before the host of a URL.
+// userinfo is what comes before the host of a URL.
 var userinfo = regexp.MustCompile(`://([^/@\s]+)@`)
 
 // serverConfig is where Ollama logs its whole environment, which can hold
@@ -100,18 +100,17 @@ var serverConfig = regexp.MustCompile(`env="?map\[.*`)
 
 const notShown = "(not shown)"
 
-// shortSecret is how long a value has to be to be taken for a secret; a shorter
-// one, like "1", stands in every other line.
+// shortSecret is the length below which a value is not taken for a secret; a short one,
+// like "1", is in every other line.
 const (
 	shortSecret   = 6
-	shortPassword = 4 // of what is a password by its place
+	shortPassword = 4 // unless its place says that it is a password
 )
 
 // Tail is the last lines.
 func (l Log) Tail() []string { return lastLines(l.text()) }
 
-// Complaint is the last line that tells of an error, "" for
-// none.
+// Complaint is the last line about an error, or "".
 func (l Log) Complaint() string {
 	for _, line := range slices.Backward(strings.Split(l.text(), "\n")) {
 		if errorLine.MatchString(line) {
@@ -142,7 +141,7 @@ func (l Log) text() string {
 	defer f.Close()
 	start := l.from
 	if info.Size() < start {
-		start = 0 // it was rotated
+		start = 0 // the log was rotated
 	}
 	cut := info.Size()-logBytes > start
 	start = max(start, info.Size()-logBytes)
@@ -150,14 +149,14 @@ func (l Log) text() string {
 	if err != nil {
 		return ""
 	}
-	if cut { // in the middle of a line: what the rest of it is, nobody can tell
+	if cut { // in the middle of a line, whose beginning is unknown
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
 	return l.masked(string(text))
 }
 
-// masked is text without what may be a secret: whatever the service's environment
-// holds, which Ollama logs at every start.
+// masked is text without what may be secret: the service's environment, which Ollama
+// logs at every start.
 func (l Log) masked(text string) string {
 	text = serverConfig.ReplaceAllString(text, "env="+notShown)
 	for _, secret := range l.Secrets {
@@ -174,13 +173,13 @@ func lastLines(text string) []string {
 	return lines[max(0, len(lines)-logLines):]
 }
 
-// errorLine is how Ollama, Go's runtime and macOS's loader begin to complain.
+// errorLine matches how Ollama, Go's runtime and macOS's loader report an error.
 var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
 
 const longestLine = 300
 
-// LastError is the last line that tells of an error. It is "" if Ollama has started well
-// since, or if there is none near the log's end.
+// LastError is the last line about an error. It is "" if Ollama has started well since,
+// or if there is none near the log's end.
 func (l Log) LastError() string {
 	for _, line := range slices.Backward(strings.Split(l.text(), "\n")) {
 		switch {
@@ -193,7 +192,7 @@ func (l Log) LastError() string {
 	return ""
 }
 
-// Value is a value as it may be shown: a short one as it is, of another the number of
+// Value is a value as it may be shown: a short one in full, of a long one the number of
 // its lines.
 func Value(value string) string {
 	if len(strings.TrimSpace(value)) < shortSecret {

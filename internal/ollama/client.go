@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer, its headers included: what
-// holds the port may not be Ollama.
+// maxAnswer bounds what is read of an answer, headers included: the port's owner may
+// not be Ollama.
 const maxAnswer = 64 << 10
 
-// ErrNotOllama says that something answered on the port, but not as Ollama.
+// ErrNotOllama: something answered on the port, but not as Ollama does.
 var ErrNotOllama = errors.New("the answer is not Ollama's")
 
 // Version asks the server at address ("127.0.0.1:11434") for /api/version. It
@@ -35,8 +35,7 @@ func Version(ctx context.Context, address string, patience time.Duration) (versi
 	return version, nil
 }
 
-// ParseVersion reads the answer to GET /api/version. What is none is an
-// ErrNotOllama.
+// ParseVersion reads the answer to GET /api/version. Anything else is an ErrNotOllama.
 func ParseVersion(body []byte) (string, error) {
 	var answer struct {
 		Version string `json:"version"`
@@ -84,8 +83,8 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	return body, err
 }
 
-// exchange leaves HTTP to net/http, but not to its Transport: that logs to stderr
-// what a server says unasked, as SSH and SMTP do, and dials on when ctx has ended.
+// exchange leaves HTTP to net/http, but not to its Transport: that logs to stderr what
+// a server says unasked, as SSH and SMTP do, and keeps dialling after ctx has ended.
 func exchange(conn net.Conn, address string) ([]byte, error) {
 	asked := &url.URL{Scheme: "http", Host: address, Path: "/api/version"}
 	req := &http.Request{URL: asked, Close: true}
@@ -103,6 +102,6 @@ func exchange(conn net.Conn, address string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%w: HTTP status %d", ErrNotOllama, resp.StatusCode)
 	}
-	body, _ := io.ReadAll(resp.Body) // one that is cut short is judged as it is
+	body, _ := io.ReadAll(resp.Body) // a truncated answer is judged as it is
 	return body, nil
 }

@@ -72,7 +72,7 @@ func resolve(name string) string {
 	return name
 }
 
-// inetNumber has less than strconv takes for a number of any base.
+// inetNumber accepts less than strconv does for a number of any base.
 var inetNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)
 
 // parseIPv4 reads one to four numbers, of which the last fills what the others leave,
@@ -100,7 +100,7 @@ func parseIPv4(s string) (ip netip.Addr, ok bool) {
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(address)))), true
 }
 
-// trim drops the blanks and quotes that Ollama drops around a value.
+// trim strips the blanks and quotes that Ollama strips.
 func trim(value string) string {
 	return strings.TrimSpace(strings.Trim(strings.TrimSpace(value), `"'`))
 }
@@ -132,7 +132,7 @@ func nameWithoutPort(hostport string) string {
 	return hostport
 }
 
-// Traps of OLLAMA_HOST, told apart by CheckHost.
+// The traps of OLLAMA_HOST that CheckHost tells apart.
 var (
 	ErrEmpty      = errors.New("is empty: Ollama would stay on 127.0.0.1")
 	errList       = errors.New("is a list: Ollama listens on one address only")
@@ -145,9 +145,8 @@ var (
 	ErrCharacters = errors.New("has characters that do not belong into an address")
 )
 
-// CheckHost reads a value that somebody wants to write, and refuses what
-// ParseHost would take in a way that they cannot have meant. Its error wraps
-// one of the traps above.
+// CheckHost reads a value that someone wants to write, and refuses what ParseHost would
+// read in a way that nobody can mean. Its error wraps one of the traps above.
 func CheckHost(value string) (Host, error) {
 	h, err := checkHost(value)
 	if err != nil {
@@ -219,8 +218,8 @@ func (h Host) Loopback() bool {
 	return h.Name == "localhost" || h.ip().IsLoopback()
 }
 
-// Elsewhere reports whether this address is not one of the machine's. Of a
-// name nobody can tell but Ollama.
+// Elsewhere reports whether the address is not one of the machine's. Only Ollama can
+// tell that about a name.
 func (h Host) Elsewhere(addresses []netip.Addr) bool {
 	ip := h.ip()
 	return ip.IsValid() && !h.Wildcard() && !h.Loopback() && !slices.Contains(addresses, ip)
