@@ -15,7 +15,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// byApp restarts Ollama.app, whose switch can only be flipped in between.
+// byApp restarts Ollama.app, whose switch can be flipped only while it is stopped.
 type byApp struct{}
 
 // reload stops the app, flips the switch, and starts the app.
@@ -57,11 +57,11 @@ func (byApp) restore(ctx context.Context, t *transaction) error {
 	return err
 }
 
-// turns is how often the app is stopped when it starts again by itself.
+// turns is how often the app is stopped if it starts again by itself.
 const turns = 3
 
-// turnSwitch stops the app and sets the switch. An app that has started again
-// meanwhile may have read or written it: then all of it is done once more.
+// turnSwitch stops the app and sets the switch. An app that started again meanwhile may
+// have read or written it; then everything is done once more.
 func (t *transaction) turnSwitch(ctx context.Context, to func(backup.Change) []byte) error {
 	for range turns {
 		if err := t.stopApp(ctx); err != nil {
@@ -81,7 +81,7 @@ func (t *transaction) turnSwitch(ctx context.Context, to func(backup.Change) []b
 	return errors.New("restarting Ollama.app: it starts again by itself")
 }
 
-// stopApp ends the app in order, and waits until it and its servers are gone.
+// stopApp ends the app in an orderly way, and waits until it and its servers are gone.
 func (t *transaction) stopApp(ctx context.Context) error {
 	processes, err := t.machine.Launchd.Processes(ctx)
 	if err != nil {
@@ -139,7 +139,7 @@ func (t *transaction) openApp(ctx context.Context) error {
 	}
 }
 
-// steps are what somebody would type.
+// steps are the commands to type by hand.
 func (byApp) steps(p Plan) []string {
 	var steps []string
 	if p.State.Service.Loaded {

@@ -14,24 +14,24 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Outcome is what was done.
+// Outcome is the result of a change.
 type Outcome struct {
 	State      service.State // as it is now
 	Changed    bool
-	Backup     string // ID of the backup that holds what was there before
+	Backup     string // ID of the backup with what was there before
 	RolledBack bool   // everything was undone after a failure
-	Tried      bool   // something was changed, or was about to be
-	// Opened is the mode that the plist had before it was made readable for
-	// others, which launchd wanted; 0 where it was not.
+	Tried      bool   // something was changed, or about to be
+	// Opened is the plist's mode before it was made readable for others, as launchd
+	// wanted; 0 if it was not.
 	Opened fs.FileMode
 }
 
-// How the time is shared out.
+// How the time is divided.
 const (
-	undoShare = 3               // one part in so many is kept for taking things back
-	undoFloor = 5 * time.Second // and no less than that, or half of what there is
-	leastTime = 2 * time.Second // without which a service is not stopped at all
-	lastLook  = 3 * time.Second // for a look at what is left after a failure
+	undoShare = 3               // one part in this many is kept for putting things back
+	undoFloor = 5 * time.Second // and at least this, or half of what there is
+	leastTime = 2 * time.Second // below which a service is not stopped at all
+	lastLook  = 3 * time.Second // for a look at the state after a failure
 )
 
 // apply carries the plan out, proves the socket, and takes everything back when
@@ -52,7 +52,7 @@ func (m machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	if len(p.Edits) > 0 {
 		r := p.receipt()
 		r.Disabled = disabled
-		for _, e := range p.Edits { // what rollback would not believe is not done
+		for _, e := range p.Edits { // do nothing that rollback would not believe
 			if err := m.believable(r, e.Saved()); err != nil {
 				return out, service.Fail("backup-failed", e.File.Path, "this could not be taken back: %w; nothing was changed", err)
 			}
@@ -72,14 +72,14 @@ func (m machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	if err == nil {
 		out.State, out.Changed = state, true
 		if out.Backup != "" {
-			m.Store.Finish(out.Backup) // without it a later rollback starts a stopped service once more
+			m.Store.Finish(out.Backup) // without it, a later rollback starts a stopped service once more
 		}
 		return out, nil
 	}
 	log, complaint := mark.Tail(), mark.Complaint()
 	undoErr := t.undo(ctx)
 	if undoErr == nil && out.Backup != "" {
-		m.Store.Remove(out.Backup) // of nothing: all is as it was
+		m.Store.Remove(out.Backup) // of nothing: everything is as before
 		out.Backup = ""
 	}
 	out.State = m.lookAgain(p)
@@ -90,8 +90,8 @@ func (m machine) apply(ctx context.Context, p Plan) (Outcome, error) {
 	return out, t.explain(ctx, out.State, err, undoErr, log)
 }
 
-// disabled reports whether launchd was told not to load the job: before it is loaded
-// again, that is lifted. Where launchd does not tell, it is taken to be as usual.
+// disabled reports whether launchd was told not to load the job; that is lifted before
+// loading it. If launchd does not say, it counts as no.
 func (m machine) disabled(ctx context.Context, p Plan) bool {
 	if p.target().Label == "" {
 		return false
@@ -121,7 +121,7 @@ func (p Plan) enoughTime(ctx context.Context) error {
 	return nil
 }
 
-// EnoughTime is the shortest --timeout with which the plan is carried out.
+// EnoughTime is the shortest --timeout that is enough for the plan.
 func (p Plan) EnoughTime() time.Duration {
 	return max(30*time.Second, undoShare*p.State.Job.ExitTimeout)
 }
@@ -136,7 +136,7 @@ func keepTimeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-max(left/undoShare, min(undoFloor, left/2))))
 }
 
-// timeToUndo goes on when ctx was cancelled.
+// timeToUndo continues after ctx was cancelled.
 func timeToUndo(ctx context.Context) (context.Context, context.CancelFunc) {
 	end := time.Now().Add(undoFloor)
 	if deadline, ok := ctx.Deadline(); ok && deadline.After(end) {
@@ -158,9 +158,8 @@ func (p Plan) receipt() backup.Receipt {
 	return r
 }
 
-// fileDecides is set when the job listens where its plist alone makes
-// it listen: launchd holds the value that the file has, and no other comes from
-// `launchctl setenv`.
+// fileDecides: the plist alone decides where the job listens. launchd holds the file's
+// value, and none comes from `launchctl setenv`.
 func fileDecides(s service.State) bool {
 	value := s.Plist().Value
 	return service.Equivalent(value, s.Job.Value()) && (value != nil || s.Job.Inherited() == nil)
@@ -188,7 +187,7 @@ func (p Plan) before() (g service.Goal, ok bool) {
 	return g, true
 }
 
-// transaction is a plan on its way, and knows how far it got.
+// transaction is a plan being carried out, and knows how far it got.
 type transaction struct {
 	machine machine
 	plan    Plan
@@ -201,7 +200,7 @@ type transaction struct {
 	enabled  bool // that was lifted
 }
 
-// progress notes a step, and passes it on.
+// progress records a step, and passes it on.
 func (t *transaction) progress(step launchctl.Step) {
 	switch step {
 	case launchctl.StepRefused:
@@ -236,7 +235,7 @@ func (t *transaction) do(ctx context.Context) (service.State, error) {
 	if err != nil && !errors.Is(err, launchctl.ErrNotStarted) {
 		return s, err
 	}
-	notStarted := err // which the proof decides about
+	notStarted := err // the proof decides about that
 	s.Service.Loaded, s.Service.Target, s.Service.Label = true, target, target.Label
 	if t.plan.Stop {
 		return t.left(ctx, s)
@@ -269,7 +268,7 @@ func (t *transaction) left(ctx context.Context, s service.State) (service.State,
 	return s, t.disable(ctx, t.plan.Disable)
 }
 
-// unload ends a service that did not run before a fix has started it.
+// unload ends a service that did not run before the fix.
 func (t *transaction) unload(ctx context.Context, s service.State) (service.State, error) {
 	if err := restarterOf(s.Service).unload(ctx, t); err != nil {
 		return s, err
@@ -280,7 +279,7 @@ func (t *transaction) unload(ctx context.Context, s service.State) (service.Stat
 	return s, t.disable(ctx, t.plan.Disable)
 }
 
-// disable tells launchd again not to load the job, if it was told so before.
+// disable tells launchd again not to load the job, if it had been told so.
 func (t *transaction) disable(ctx context.Context, was bool) error {
 	if !was {
 		return nil
@@ -295,7 +294,7 @@ func (t *transaction) write() error {
 	for _, e := range t.plan.Edits {
 		err := e.Apply()
 		if !errors.Is(err, backup.ErrChanged) {
-			t.written++ // even if it failed: the rename may have been done by then
+			t.written++ // even if it failed: the rename may have happened
 		}
 		if err != nil {
 			return &writeError{e, err}
@@ -304,7 +303,7 @@ func (t *transaction) write() error {
 	return nil
 }
 
-// writeError is an edit that could not be made.
+// writeError is a failed edit.
 type writeError struct {
 	edit backup.Change
 	err  error
@@ -315,8 +314,8 @@ func (e *writeError) Error() string {
 }
 func (e *writeError) Unwrap() error { return e.err }
 
-// undo puts the files back, and makes launchd hold what it held before if it was
-// told anything.
+// undo puts the files back, and makes launchd hold what it held before, if it was told
+// anything.
 func (t *transaction) undo(ctx context.Context) error {
 	ctx, cancel := timeToUndo(ctx)
 	defer cancel()
@@ -337,7 +336,7 @@ func (t *transaction) undo(ctx context.Context) error {
 	return errors.Join(filesErr, err, t.disable(ctx, t.disabled))
 }
 
-// putBack restores the files in the opposite order.
+// putBack restores the files in reverse order.
 func (t *transaction) putBack() error {
 	if !t.plan.State.Service.Kind.WritesFiles() {
 		return nil
@@ -351,7 +350,7 @@ func (t *transaction) putBack() error {
 	return errors.Join(errs...)
 }
 
-// lookAgain finds out what is there after a failure.
+// lookAgain observes the state after a failure.
 func (m machine) lookAgain(p Plan) service.State {
 	ctx, cancel := context.WithTimeout(context.Background(), lastLook)
 	defer cancel()
@@ -369,7 +368,7 @@ func (m machine) lookAgain(p Plan) service.State {
 	return s
 }
 
-// explain turns what went wrong into what the user has to know.
+// explain turns the failure into what the user has to know.
 func (t *transaction) explain(ctx context.Context, now service.State, err, undoErr error, log []string) *service.Error {
 	var write *writeError
 	interrupted := errors.Is(ctx.Err(), context.Canceled)
@@ -394,7 +393,7 @@ func (t *transaction) explain(ctx context.Context, now service.State, err, undoE
 	return e
 }
 
-// restored says that all is as it was, as far as launchd lets it.
+// restored says that everything is as before, as far as launchd allows.
 func (t *transaction) restored(now service.State) string {
 	text := "the previous state is restored"
 	if t.opened != 0 {
@@ -419,7 +418,7 @@ func afterUndo(s service.State) string {
 		return "the service is loaded, but does not answer"
 	case s.Socket.Err != nil || s.Hidden():
 		return "the service is loaded, and who answers on its port is not known"
-	case len(s.Own()) == 0: // something else has answered
+	case len(s.Own()) == 0: // something else answered
 		return "the service is loaded, but another process answers in its place"
 	}
 	return "the service is up"

@@ -15,13 +15,13 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// Diff is the edits as a unified diff. It shows the value of OLLAMA_HOST, and of
-// other keys only with values, as patch(1) needs it: diffs end up in logs.
+// Diff is the edits as a unified diff. It always shows the value of OLLAMA_HOST, but
+// other values, which patch(1) needs, only if asked: diffs end up in logs.
 func (p Plan) Diff(values bool) string {
 	var all strings.Builder
 	for _, e := range p.Edits {
 		if e.Layer == service.SettingLayer {
-			continue // what stands for the bytes is no file to patch
+			continue // what stands in for the bytes cannot be patched
 		}
 		if bytes.HasPrefix(e.File.Data, []byte("bplist")) { // no lines, and values that nothing sets apart
 			fmt.Fprintf(&all, "Binary files %s and %s differ\n", e.File.Path, nameOf(e.File.Path, e.After == nil))
@@ -38,7 +38,7 @@ func (p Plan) Diff(values bool) string {
 	return all.String()
 }
 
-// nameOf is how a diff names a file that is not there.
+// nameOf is the name of a missing file in a diff.
 func nameOf(path string, absent bool) string {
 	if absent {
 		return os.DevNull
@@ -48,7 +48,7 @@ func nameOf(path string, absent bool) string {
 
 var hunk = regexp.MustCompile(`^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@`)
 
-// maskDiff puts the lines of masked files in place of those of the files.
+// maskDiff replaces the lines of the files with their masked lines.
 func maskDiff(text string, before, after []string) string {
 	var b strings.Builder
 	var old, new int
@@ -83,7 +83,7 @@ var (
 	nameIsOurs   = regexp.MustCompile(`^\s*` + ollama.Variable + `\s*=`)
 )
 
-// maskFile is a file's lines without values that may be secrets.
+// maskFile returns a file's lines without values that may be secret.
 func maskFile(e backup.Change, data []byte) []string {
 	text := string(data)
 	if e.Layer == service.EnvFileLayer {

@@ -11,20 +11,20 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// Want is what fix is asked for.
+// Want is what fix should do.
 type Want struct {
 	Subject service.Subject
 	Goal    service.Goal
-	Restart bool // whether a running service may be restarted
+	Restart bool // whether it may restart a running service
 	DryRun  bool
 	// Ready is told the plan before it is carried out, or was found by a dry run.
 	Ready func(Plan)
-	// Refuse says why a plan must not be carried out, nil if it may.
+	// Refuse says why a plan must not be carried out; nil allows it.
 	Refuse func(Plan) error
 }
 
-// Fix makes the layers agree on the goal, unless they do already or it is a dry
-// run. ctx must have a deadline.
+// Fix makes the layers agree on the goal, unless they already do or it is a dry run.
+// ctx must have a deadline.
 func Fix(ctx context.Context, mac service.Machine, w Want) (Plan, Outcome, error) {
 	m := machine{mac}
 	p, err := m.planFix(ctx, w)
@@ -40,7 +40,7 @@ func Fix(ctx context.Context, mac service.Machine, w Want) (Plan, Outcome, error
 	}
 	defer unlock()
 	m.sweep(p.State)
-	if err != nil || !m.still(ctx, p) { // another run may have been at work until a moment ago
+	if err != nil || !m.still(ctx, p) { // another run may have just finished
 		if p, err = m.planFix(ctx, w); err != nil {
 			return p, Outcome{State: p.State}, err
 		}
@@ -76,7 +76,7 @@ func (m machine) still(ctx context.Context, p Plan) bool {
 	return job.Loaded == s.Service.Loaded && (!job.Loaded || job.PID == s.Job.PID && service.Equivalent(job.Value(), s.Job.Value()))
 }
 
-// lockedFile is the one that stands for the whole service: all runs lock where it is.
+// lockedFile stands for the whole service: all runs lock its folder.
 func lockedFile(s service.State) string {
 	if len(s.Settings) == 0 {
 		return ""
@@ -85,7 +85,7 @@ func lockedFile(s service.State) string {
 	return cmp.Or(f.Real, f.Path)
 }
 
-// litter lists what runs that were killed have left.
+// litter lists what killed runs left behind.
 func (m machine) litter(s service.State) []string {
 	var paths []string
 	for _, one := range s.Settings {
@@ -96,22 +96,22 @@ func (m machine) litter(s service.State) []string {
 	return m.Store.Litter(paths...)
 }
 
-// sweep removes that, also where nothing is about to be written. The caller holds
-// the lock.
+// sweep removes litter, even if nothing is about to be written. The caller holds the
+// lock.
 func (m machine) sweep(s service.State) {
 	for _, path := range m.litter(s) {
-		os.RemoveAll(path) // what cannot be removed does no harm
+		os.RemoveAll(path) // leftovers do no harm
 	}
 }
 
-// fleeting reports whether a plan failed for what another run, which is restarting
-// the service at this moment, may be the cause of.
+// fleeting reports whether a plan failed for a reason that another run, restarting the
+// service at this moment, may have caused.
 func fleeting(err error) bool {
 	return service.Is(err, "port-held") || service.Is(err, "launchctl-failed") || service.Is(err, "lsof-failed")
 }
 
-// lock waits until no other run is changing anything: none that keeps its backups
-// in the same place, and none that is at work on the same file.
+// lock waits until no other run is changing anything: neither one that keeps its
+// backups in the same place, nor one that works on the same file.
 func (m machine) lock(ctx context.Context, path string) (unlock func(), err error) {
 	first, err := m.Store.Lock(ctx, m.Waiting)
 	if err != nil || path == "" {

@@ -18,9 +18,9 @@ import (
 // byLaunchd restarts a service that launchd runs.
 type byLaunchd struct{}
 
-// renew gives a plist that launchd goes on refusing what is known to have kept
-// launchd from reading one: a mode without the others' read permission, and, where we
-// have not written the file, an old file's extended attributes. It keeps the bytes.
+// renew corrects what is known to keep launchd from reading a plist: a mode that others
+// cannot read, and, if we have not written the file, extended attributes. It keeps the
+// bytes.
 func (t *transaction) renew() {
 	i := slices.IndexFunc(t.plan.Edits, func(e backup.Change) bool { return e.Layer == service.PlistLayer })
 	f, err := backup.Read(t.plan.State.Service.Plist)
@@ -29,17 +29,17 @@ func (t *transaction) renew() {
 	}
 	mode := f.Mode | readableByOthers
 	if f.Replace(f.Data, mode) != nil {
-		return // launchd says again why it does not take the file
+		return // launchd gives its reason again
 	}
 	if mode != f.Mode {
 		t.opened = f.Mode
 	}
 	if i >= 0 && t.written > i {
-		t.plan.Edits[i].Mode = mode // as it is to be found when it is taken back
+		t.plan.Edits[i].Mode = mode // for Revert to recognise
 	}
 }
 
-// readableByOthers is what a Mac's launchd was seen to want of a plist's mode.
+// readableByOthers are the permissions that launchd wants on a plist, as seen on a Mac.
 const readableByOthers = 0o044
 
 // reload makes launchd hold what the plist says now.
@@ -57,8 +57,8 @@ func (t *transaction) label() string {
 	return cmp.Or(t.plan.State.Plist().Agent.Label, t.plan.State.Service.Label)
 }
 
-// restore makes launchd hold what it held before: what the old file says, or
-// nothing in any domain that the job may have got into.
+// restore makes launchd hold what it held before: what the old file says, or nothing in
+// any domain that the job may be in.
 func (byLaunchd) restore(ctx context.Context, t *transaction) error {
 	s, launchd := t.plan.State.Service, t.machine.Launchd
 	if s.Loaded {

@@ -9,34 +9,33 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Plan is what has to be done to get from a state to a goal. It is a value: a
-// dry run prints it, or it is carried out.
+// Plan is what to do to get from a state to a goal. It is a value: a dry run prints it,
+// anything else carries it out.
 type Plan struct {
 	Command string // "fix" or "rollback"
 	Goal    service.Goal
 	State   service.State
-	Edits   []backup.Change // in the order in which they are written
-	// Reload is set when launchd has to read the plist again.
+	Edits   []backup.Change // in the order of writing
+	// Reload: launchd has to read the plist again.
 	Reload bool
-	// Unload is set when a rollback leads back to a service that was not loaded.
+	// Unload: a rollback goes back to a service that was not loaded.
 	Unload bool
-	// Stop is set when a rollback leads back to one that was loaded and stopped.
+	// Stop: it goes back to one that was loaded and stopped.
 	Stop bool
-	// Disable is set when a rollback leads back to one that launchd was told not to
-	// load.
+	// Disable: a rollback goes back to a service that launchd was told not to load.
 	Disable bool
-	// Held is set when launchd ought to, and was told by a flag not to, or could not
-	// load the service again.
+	// Held: launchd should read the plist, but a flag forbids it, or it could not load
+	// the service again.
 	Held bool
-	// Undoes is the oldest backup that a rollback goes back to, "" where no fix is left
-	// to be taken back, and TakesBack are the fixes that it takes back.
+	// Undoes is the oldest backup that a rollback goes back to, "" if no fix is left to
+	// take back; TakesBack are the fixes that it takes back.
 	Undoes    string
 	TakesBack []string
-	// Unset is set when a rollback takes the setting out of files that are not as
-	// the fix left them, in place of restoring them byte for byte.
+	// Unset: a rollback takes the setting out of files that were changed since the fix,
+	// instead of restoring them byte for byte.
 	Unset bool
-	// Unproved is set when a rollback leads back to a service that did not answer:
-	// it is loaded again, and whether it answers is not what decides.
+	// Unproved: a rollback goes back to a service that did not answer. It is loaded
+	// again, and need not answer.
 	Unproved bool
 }
 
@@ -83,8 +82,8 @@ func edit(s service.State, one service.Setting, g service.Goal) (*backup.Change,
 	return s.Service.Kind.Set(one, g.Lasting)
 }
 
-// Steps lists what the diff does not show, as commands: modes, and what launchd
-// will be told.
+// Steps lists, as commands, what the diff does not show: modes, and what launchd will
+// be told.
 func (p Plan) Steps() []string {
 	if !p.Changes() {
 		return nil
@@ -98,7 +97,7 @@ func (p Plan) Steps() []string {
 	return append(steps, restarterOf(p.State.Service).steps(p)...)
 }
 
-// target is the job, or where it will be first tried to load it.
+// target is the job, or where to try first to load it.
 func (p Plan) target() launchctl.Target {
 	s := p.State.Service
 	if s.Loaded {

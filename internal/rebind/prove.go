@@ -15,16 +15,16 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// Waiting for the service starts fine, because it is mostly back within
-// milliseconds, and backs off to what costs nothing. To ask Ollama costs next to
-// nothing; to ask launchd is a process each time.
+// Waiting for the service starts with short pauses, because it is usually back within
+// milliseconds, and slows down. Asking Ollama costs almost nothing; asking launchd is a
+// process each time.
 const (
 	firstPause   = 5 * time.Millisecond
 	longestPause = 250 * time.Millisecond
 	askLaunchd   = 250 * time.Millisecond
 )
 
-// errHopeless marks a failure that more waiting would not cure.
+// errHopeless marks a failure that waiting would not cure.
 var errHopeless = errors.New("launchd did not take the setting over")
 
 // errExits marks a service that has ended twice in the same way.
@@ -40,7 +40,7 @@ func (m machine) prove(ctx context.Context, s service.State, g service.Goal, pat
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		before := p.asked
 		now, err := p.look(ctx, s)
-		if ctx.Err() == nil { // a look that was cut short has nothing to say
+		if ctx.Err() == nil { // a look that was cut short says nothing
 			s = now
 			if reason == nil || now.Socket.APIErr == nil || p.asked != before { // launchd knows better why
 				reason = err
@@ -62,13 +62,13 @@ func (m machine) prove(ctx context.Context, s service.State, g service.Goal, pat
 type proof struct {
 	machine
 	goal  service.Goal
-	asked time.Time      // when launchd was asked last
-	ends  map[int]string // how the runs ended, by their number, as far as was seen
+	asked time.Time      // when launchd was last asked
+	ends  map[int]string // how the runs ended, by number, as far as was seen
 }
 
 // endedTwice reports whether the service has ended twice in the same way since it was
-// loaded; launchd counts its runs afresh then. A run between two looks is taken to have
-// ended like the next one.
+// loaded, when launchd starts counting. A run between two looks is taken to have ended
+// like the next.
 func (p proof) endedTwice(j service.Job) bool {
 	if j.PID == 0 && j.Runs > 0 {
 		p.ends[j.Runs] = j.LastExit
@@ -113,7 +113,7 @@ func (p *proof) look(ctx context.Context, s service.State) (service.State, error
 	wg.Wait()
 	s.Socket.APIVersion = version
 	p.Relate(ctx, &s)
-	// Somebody has answered: where lsof shows nobody, it is another user's process.
+	// Something answered: if lsof shows nothing, it is another user's process.
 	s.Socket.Unseen = s.Socket.Err == nil && len(s.Own())+len(s.Foreign(g.Host.Port)) == 0
 	for _, l := range []service.Layer{s.JudgeProcess(g), s.JudgeSocket(g)} {
 		if l.State != service.OK {
@@ -145,12 +145,11 @@ func shortfall(s service.State, g service.Goal, l service.Layer) error {
 	return fmt.Errorf("%s: %s", l.Name, l.Detail)
 }
 
-// answersOutside makes sure that a wildcard listener answers on the machine's other
-// addresses too, all at once. One that refuses is a failure. Those that are silent, or
-// to which there is no way, are returned: the machine's own packets may be led into a
-// tunnel, or held back by a filter, and that says nothing about the socket. What the
-// firewall does to strangers this cannot tell, it lets the machine's own connections
-// pass.
+// answersOutside checks that a wildcard listener also answers on the machine's other
+// addresses, all at once. One that refuses is a failure. Those that are silent, or have
+// no route, are returned: the machine's own packets may go into a tunnel, or be held
+// back by a filter, which says nothing about the socket. What the firewall does to
+// strangers this cannot show: it lets the machine's own connections pass.
 func (m machine) answersOutside(ctx context.Context, g service.Goal) (silent []netip.Addr, err error) {
 	if !g.Host.Wildcard() {
 		return nil, nil

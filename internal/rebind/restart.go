@@ -16,16 +16,16 @@ import (
 // machine is the Mac that is changed.
 type machine struct{ service.Machine }
 
-// restarter is who can make a service read its settings again: launchd, or an app
-// that supervises Ollama itself.
+// restarter makes a service read its settings again: by launchd, or by an app that
+// supervises Ollama itself.
 type restarter interface {
 	// reload makes the service read its settings, or starts it.
 	reload(ctx context.Context, t *transaction) (launchctl.Target, error)
-	// unload ends a service that a fix has started.
+	// unload ends a service that a fix started.
 	unload(ctx context.Context, t *transaction) error
-	// steps are the commands that reload and unload come to.
+	// steps are reload and unload as commands.
 	steps(p Plan) []string
-	// restore brings the service back to how the plan found it, settings apart.
+	// restore returns the service to how the plan found it, settings excepted.
 	restore(ctx context.Context, t *transaction) error
 }
 

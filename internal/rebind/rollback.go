@@ -15,17 +15,17 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// Back is what rollback is asked for.
+// Back is what rollback should do.
 type Back struct {
-	To string // how the ID of the backup to go back to begins; "" for what was there first
+	To string // the beginning of the ID of the backup to go back to; "" for the first fix
 	// Service is the name of a kind, or the label, of the service that is meant; "" for
 	// the one that was fixed last.
 	Service string
-	Force   bool // whether a file that is not as we left it is replaced all the same
+	Force   bool // whether to replace a file that was changed since
 	DryRun  bool
-	// Past are the fixes that a dry run has shown to be taken back already.
+	// Past are fixes that a dry run has already taken back.
 	Past map[string]bool
-	// Refuse says why a plan must not be carried out, nil if it may.
+	// Refuse says why a plan must not be carried out; nil allows it.
 	Refuse func(Plan) error
 }
 
@@ -37,9 +37,9 @@ func Rollback(ctx context.Context, mac service.Machine, w Back) (Plan, Outcome, 
 	first, err := m.originals(w)
 	if err != nil {
 		if _, none := m.Observe(ctx, service.Subject{}, service.Goal{Host: ollama.Default}); service.Is(none, "no-launchctl") {
-			err = none // there is no Mac here on which anything could have been changed
+			err = none // this is no Mac, so nothing can have been changed
 		}
-		return Plan{}, Outcome{}, err // before a folder is made for the lock
+		return Plan{}, Outcome{}, err // before making a folder for the lock
 	}
 	if w.DryRun || first.ID == "" {
 		p, err := m.planRollback(ctx, first, w)
@@ -70,27 +70,27 @@ func Rollback(ctx context.Context, mac service.Machine, w Back) (Plan, Outcome, 
 	return p, out, nil
 }
 
-// settle notes that the fixes are taken back, and drops what is not needed any more.
+// settle marks the fixes as taken back, and drops what is no longer needed.
 func (m machine) settle(f first, p Plan, out Outcome) {
-	away := errors.Is(p.State.Plist().Err, fs.ErrNotExist) // and may come back as the fix has left it
+	away := errors.Is(p.State.Plist().Err, fs.ErrNotExist) // and may come back as the fix left it
 	if out.Changed || !away {
 		for _, r := range f.fixes {
 			m.Store.Void(r.ID)
 		}
 	}
 	m.prune()
-	for _, o := range f.files { // a fix that was killed may have made no more than them
+	for _, o := range f.files { // a killed fix may have made nothing else
 		backup.DropFolders(o.Path, o.Folders)
 	}
 }
 
-// original is a file as it was before the first fix, and as we left it last.
+// original is a file before the first fix, and as we left it last.
 type original struct {
 	backup.Saved
 	data []byte
 	last string // the hash of what we wrote last
-	// mixed is set when the file was edited between two fixes, with our setting in
-	// it: no backup holds that edit alone.
+	// mixed: the file was edited between two fixes, with our setting in it. No backup
+	// holds that edit by itself.
 	mixed bool
 }
 
@@ -101,7 +101,7 @@ type first struct {
 	hosts          []string         // that the fixes have set
 	fixes          []backup.Receipt // that are taken back, oldest first
 	files          []original
-	taken          bool // a rollback has taken it back before
+	taken          bool // a rollback took it back before
 }
 
 // originals collects what was there before the fixes of the service that was fixed
@@ -131,7 +131,7 @@ func (m machine) originals(w Back) (first, error) {
 	return f, nil
 }
 
-// nothingLeft is for fixes that are all taken back: there is nothing to do, and that
+// nothingLeft is for fixes that were all taken back: there is nothing to do, and that
 // is no error.
 func nothingLeft(all []backup.Receipt, none error) (first, error) {
 	undone := service.TakenBack(all)
@@ -143,7 +143,7 @@ func nothingLeft(all []backup.Receipt, none error) (first, error) {
 	return first{}, none
 }
 
-// originalsOf is a plain copy of what one backup holds.
+// originalsOf returns what one backup holds.
 func (m machine) originalsOf(to string, all []backup.Receipt) (first, error) {
 	id, err := m.Store.Find(to)
 	if err != nil {
@@ -190,7 +190,7 @@ func (f first) plist() (original, bool) {
 // collect adds a later fix of the same service.
 func (m machine) collect(f *first, r backup.Receipt) error {
 	for _, saved := range r.Files {
-		saved.Path = backup.Clean(saved.Path) // earlier versions kept it as the environment had it
+		saved.Path = backup.Clean(saved.Path) // earlier versions kept it as in the environment
 		if err := m.believable(r, saved); err != nil {
 			return service.Fail("backup-damaged", "", "backup %q: %w: %w", r.ID, backup.ErrDamaged, err)
 		}
@@ -206,8 +206,8 @@ func (m machine) collect(f *first, r backup.Receipt) error {
 	return nil
 }
 
-// joined takes in what a later fix found. A file that was as we left it, or as it was
-// before, has the same original still; one that has lost our setting has a new one.
+// joined adds what a later fix found. A file that was as we left it, or as it was
+// before, keeps its original; one that lost our setting has a new one.
 func (f first) joined(later original) []original {
 	i := f.index(later.Path)
 	if i < 0 {
@@ -230,8 +230,8 @@ func (f first) ours(one service.Setting) bool {
 	return one.Value != nil && slices.ContainsFunc(f.hosts, func(host string) bool { return service.Equivalent(one.Value, &host) })
 }
 
-// believable is the rule for what a receipt says: it tells what gets overwritten or
-// removed, and somebody may have edited it. A fix is judged by it before it writes.
+// believable is the rule for what a receipt may say: it decides what gets overwritten
+// or removed, and could have been edited. A fix is judged by it before it writes.
 func (m machine) believable(r backup.Receipt, f backup.Saved) error {
 	if !m.MayHold(r, f) {
 		return fmt.Errorf("%q is no place for the %s", f.Path, f.Layer)
@@ -241,14 +241,14 @@ func (m machine) believable(r backup.Receipt, f backup.Saved) error {
 			return fmt.Errorf("%q is not in the folder %q", f.Path, dir)
 		}
 	}
-	// It takes a plist only where there is one that launchd would load.
+	// A plist has to be where launchd would load it.
 	if f.Layer == service.PlistLayer && r.Command == "fix" && (f.Created() || f.Mode&service.WritableByOthers != 0) {
 		return fmt.Errorf("%q had the mode %04o", f.Path, f.Mode)
 	}
 	return nil
 }
 
-// noBackup is why nobody knows what there is to go back to, nil if there is nothing.
+// noBackup says why it is unknown what to go back to, nil if there is nothing.
 func (m machine) noBackup(backups int, damaged error) error {
 	switch {
 	case damaged != nil:
@@ -259,7 +259,7 @@ func (m machine) noBackup(backups int, damaged error) error {
 	return nil
 }
 
-// planRollback looks at the service, and says what has to be done.
+// planRollback looks at the service, and plans the rollback.
 func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error) {
 	if f.ID == "" {
 		return m.planNothing(ctx, w.Service)
@@ -270,7 +270,7 @@ func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	}
 	for _, o := range f.files {
 		if o.Layer == service.EnvFileLayer {
-			m.EnvFile = o.Path // the shell of that time may have had another XDG_CONFIG_HOME
+			m.EnvFile = o.Path // XDG_CONFIG_HOME may have been different then
 		}
 	}
 	s, err := m.observeFor(ctx, f, g)
@@ -313,7 +313,7 @@ func (m machine) planNothing(ctx context.Context, name string) (Plan, error) {
 	return p, nil
 }
 
-// goal is what the layers have to agree on after the rollback.
+// goal is what the layers should agree on after the rollback.
 func (f first) goal() (service.Goal, error) {
 	g := service.Goal{Persist: true}
 	for _, o := range f.files {
@@ -339,11 +339,11 @@ func (o original) then() backup.File {
 	return backup.File{Path: o.Path, Data: o.data, Mode: o.Mode, Absent: o.Created()}
 }
 
-// completed is the goal where only one of the files was ever changed: the other
-// stays as it is.
+// completed is the goal if only one of the files was ever changed: the other stays as
+// it is.
 func (f first) completed(g service.Goal, s service.State) service.Goal {
 	if inherited := s.Job.Inherited(); g.Value == nil && inherited != nil {
-		g.Host = ollama.ParseHost(*inherited) // which decides where the file says nothing
+		g.Host = ollama.ParseHost(*inherited) // it decides if the file says nothing
 	}
 	has := func(layer string) bool {
 		return slices.ContainsFunc(f.files, func(o original) bool { return o.Layer == layer })
@@ -357,8 +357,8 @@ func (f first) completed(g service.Goal, s service.State) service.Goal {
 	return g
 }
 
-// observeFor looks at the service that the fixes were about. It may have got
-// another label since, and with it another file; or be gone.
+// observeFor looks at the service of the fixes. It may have a new label since, and with
+// it another file; or be gone.
 func (m machine) observeFor(ctx context.Context, f first, g service.Goal) (service.State, error) {
 	plist, _ := f.plist()
 	named := service.Subject{Plist: plist.Path, Label: f.Label}
@@ -381,7 +381,7 @@ func (m machine) observeFor(ctx context.Context, f first, g service.Goal) (servi
 func (f first) edits(p *Plan, force bool) error {
 	files := slices.Clone(f.files)
 	if plist, ok := f.plist(); ok && f.index(p.State.Service.Plist) < 0 && !p.State.Ran() {
-		plist.Path, plist.last = p.State.Service.Plist, "" // a file that the service has got since
+		plist.Path, plist.last = p.State.Service.Plist, "" // a file that the service got since
 		files = append(files, plist)
 	}
 	slices.SortStableFunc(files, func(a, b original) int { return cmp.Compare(a.Layer, b.Layer) })
@@ -400,8 +400,9 @@ func (f first) edits(p *Plan, force bool) error {
 	return nil
 }
 
-// edit is the rule of rollback: put the original back where the file is as we left
-// it; else take our one variable out, where the rest is not ours; else refuse.
+// edit is the rule of rollback: restore the original if the file is as we left it;
+// otherwise take our one variable out, if someone else changed the rest; otherwise
+// refuse.
 func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
 	now, err := f.now(p.State, o)
 	if err != nil {
@@ -421,7 +422,7 @@ func (f first) edit(p *Plan, o original, force bool) (*backup.Change, error) {
 	return f.unset(p, o, now)
 }
 
-// now is the file as it is, or what stands for it.
+// now is the file as it is, or what stands in for it.
 func (f first) now(s service.State, o original) (backup.File, error) {
 	if f.kind.WritesFiles() {
 		return backup.ReadAbsent(o.Path)
@@ -441,7 +442,7 @@ func (o original) restore(now backup.File) *backup.Change {
 	return c
 }
 
-// unset brings our one variable to what it was in a file that is not ours.
+// unset returns our one variable to its old value in a file that someone else changed.
 func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, error) {
 	one, was := f.kind.Parse(o.Layer, now), f.kind.Parse(o.Layer, o.then()).Value
 	switch {
@@ -457,8 +458,8 @@ func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, erro
 	return f.kind.Set(one, was)
 }
 
-// off reports whether the service was not loaded before the first of the fixes, and
-// one of them has started it.
+// off reports whether the service was not loaded before the first fix, and a fix
+// started it.
 func (f first) off() bool {
 	return f.Domain == "" && slices.ContainsFunc(f.fixes, func(r backup.Receipt) bool { return r.Started })
 }
@@ -492,11 +493,11 @@ func (f first) reload(p Plan) bool {
 func (f first) fixedOn() time.Time { return f.fixes[len(f.fixes)-1].Created }
 
 // spareBackups is how many backups are kept that no rollback needs any more: those of
-// fixes that are taken back, and those that rollbacks have made.
+// fixes that were taken back, and those that rollbacks made.
 const spareBackups = 20
 
-// prune removes older ones, the oldest first. The backup of a fix that is in effect
-// stays, however old it is. The caller holds the lock.
+// prune removes the oldest of them. The backup of a fix in effect stays, however old it
+// is. The caller holds the lock.
 func (m machine) prune() {
 	all, _ := m.Store.List()
 	undone := service.TakenBack(all)
