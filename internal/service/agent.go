@@ -13,8 +13,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// Agent is the kind of a launchd job that is not Homebrew's: somebody has written
-// it, or a tool has.
+// Agent is the kind of a launchd job that is not Homebrew's: written by hand, or by a
+// tool.
 const Agent = "agent"
 
 type agent struct{ byLaunchd }
@@ -24,14 +24,14 @@ func (agent) Name() string { return Agent }
 // manyAgents are more than launchd is asked about one by one.
 const manyAgents = 8
 
-// find goes by the plists that launchd loads by itself.
+// find goes by the plists that launchd loads on its own.
 func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
 	if harder {
 		return nil, nil
 	}
 	var services []Service
 	for _, path := range m.propertyLists() {
-		one := readPlist(path) // what cannot be understood is not ours
+		one := readPlist(path) // what we cannot understand is not ours
 		if !homebrew.IsLabel(one.Agent.Label) && commandOf(one.Agent).serves() {
 			services = append(services, Service{Label: one.Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons})
 		}
@@ -55,7 +55,7 @@ func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, err
 	return each, nil
 }
 
-// Broken are the property lists that were skipped because they could not be understood.
+// Broken are the plists that were skipped because they could not be understood.
 func (m Machine) Broken() []string {
 	return slices.DeleteFunc(m.propertyLists(), func(path string) bool { return readPlist(path).Err == nil })
 }
@@ -64,7 +64,7 @@ func (agent) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (can
 	return m.adopted(ctx, s, func(label string) bool { return !homebrew.IsLabel(label) })
 }
 
-// likely are those of many that launchd says have a process.
+// likely are those that, by launchd's list, have a process.
 func (m Machine) likely(ctx context.Context, services []Service) []Service {
 	if len(services) <= manyAgents {
 		return services
@@ -80,11 +80,11 @@ func (m Machine) likely(ctx context.Context, services []Service) []Service {
 	return slices.DeleteFunc(slices.Clone(services), func(s Service) bool { return !up[s.Label] })
 }
 
-// propertyLists are the files that launchd loads by itself, but for Apple's.
+// propertyLists are the files that launchd loads on its own, except Apple's.
 func (m Machine) propertyLists() []string {
 	var all []string
 	for _, dir := range []string{m.agents(), m.allAgents(), m.Daemons} {
-		files, _ := os.ReadDir(dir) // a folder that is not there has none
+		files, _ := os.ReadDir(dir) // a missing folder has none
 		for _, f := range files {
 			if filepath.Ext(f.Name()) == ".plist" {
 				all = append(all, filepath.Join(dir, f.Name()))
@@ -114,8 +114,8 @@ const (
 	MacPorts    Keeper = "MacPorts"
 )
 
-// keeperOf goes by the labels that the tools give, and by where Nix keeps all that
-// it writes.
+// keeperOf goes by the labels that the tools use, and by where Nix keeps what it
+// writes.
 func keeperOf(one Setting) Keeper {
 	label := one.Agent.Label
 	switch {
@@ -142,24 +142,23 @@ func (agent) judge(one Setting, g Goal) (LayerState, string) {
 
 func (agent) Set(one Setting, value *string) (*backup.Change, error) {
 	if one.Override != nil {
-		return nil, nil // nobody would read it
+		return nil, nil // nothing would read it
 	}
 	return setPlist(one, value)
 }
 
 func (agent) Owns(r backup.Receipt, s Service) bool { return r.Label == s.Label }
 
-// notOllama reports whether it is plain that a job runs something else: none of
-// its arguments names Ollama, or it only sets a variable.
+// notOllama reports whether a job plainly runs something else: none of its arguments
+// names Ollama, or it only sets a variable.
 func notOllama(one Setting) bool {
 	c := commandOf(one.Agent)
 	text := strings.ToLower(c.whole())
 	return text != "" && !c.serves() && (strings.Contains(text, "setenv") || !strings.Contains(text, "ollama"))
 }
 
-// SetsAgain is the first plist whose command sets OLLAMA_HOST by launchctl
-// setenv, as people do it at login, "" for none. Without one, such a value lasts until
-// the next reboot.
+// SetsAgain is the first plist whose command sets OLLAMA_HOST with launchctl setenv, as
+// people do at login, or "". Without one, such a value lasts until the next reboot.
 func (m Machine) SetsAgain() string {
 	for _, path := range m.propertyLists() {
 		if setenvHost.MatchString(commandOf(readPlist(path).Agent).whole()) {

@@ -26,7 +26,7 @@ const App = "app"
 // SettingLayer is the layer of the app's switch.
 const SettingLayer = "setting"
 
-// AppPort is the port that the app's switch knows. Tests move it.
+// AppPort is the only port that the app's switch uses. Tests move it.
 var AppPort = ollama.DefaultPort
 
 type app struct{}
@@ -38,7 +38,7 @@ const (
 	serverProgram = "/Contents/Resources/ollama"
 )
 
-// find takes the app that runs, or else the first that is there: all have one database.
+// find takes the running app, or the first one installed: all share one database.
 func (app) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
 	if harder {
 		return nil, nil
@@ -55,10 +55,10 @@ func (app) find(ctx context.Context, m Machine, harder bool) ([]candidate, error
 	return []candidate{{s, job}}, nil
 }
 
-// AppBundle is the app in one of the folders for it, "" if there is none.
+// AppBundle is the app in one of the folders for applications, or "".
 func (m Machine) AppBundle() string {
 	for _, folder := range []string{m.Applications, filepath.Join(m.Home, "Applications")} {
-		all, _ := filepath.Glob(filepath.Join(folder, "Ollama*.app")) // fails for a bad pattern only
+		all, _ := filepath.Glob(filepath.Join(folder, "Ollama*.app")) // fails only for a bad pattern
 		for _, bundle := range all {
 			if IsThere(bundle + mainProgram) {
 				return bundle
@@ -68,8 +68,8 @@ func (m Machine) AppBundle() string {
 	return ""
 }
 
-// fixedBundle is the app of the last fix: a run that was killed may have left it
-// stopped, wherever it is.
+// fixedBundle is the app of the last fix: a killed run may have left it stopped,
+// wherever it is.
 func (m Machine) fixedBundle() string {
 	receipts, _ := m.Store.List()
 	for _, r := range receipts {
@@ -86,8 +86,8 @@ func (m Machine) appSupport() string {
 
 func (m Machine) appDatabase() string { return filepath.Join(m.appSupport(), "db.sqlite") }
 
-// appJob is the app's main process, and the environment of its server. Where it does
-// not run, the bundle stays as it is.
+// appJob is the app's main process, and the environment of its server. If it does not
+// run, the bundle stays as it is.
 func (m Machine) appJob(ctx context.Context, bundle string) (Job, string) {
 	processes, err := m.Launchd.Processes(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (m Machine) appJob(ctx context.Context, bundle string) (Job, string) {
 	return job, strings.TrimSuffix(job.Program, mainProgram)
 }
 
-// AppProcesses are those of this user's apps, the oldest first.
+// AppProcesses are this user's app processes, oldest first.
 func (m Machine) AppProcesses(all map[int]launchctl.Process) []launchctl.Process {
 	var main []launchctl.Process
 	for _, p := range all {
@@ -120,8 +120,8 @@ func (m Machine) AppProcesses(all map[int]launchctl.Process) []launchctl.Process
 	return main
 }
 
-// hostIn is OLLAMA_HOST in the environment of a process, and nothing else of it; nil
-// where there is no such process.
+// hostIn is OLLAMA_HOST in the environment of a process, and nothing else of it; nil if
+// there is no such process.
 func (m Machine) hostIn(ctx context.Context, pid int) map[string]string {
 	out, err := m.Launchd.Runner.Run(ctx, "ps", "eww", "-o", "command=", "-p", fmt.Sprint(pid))
 	if err != nil {
@@ -166,7 +166,7 @@ func LoginItem(uid int) launchctl.Target {
 	return launchctl.Target{Domain: launchctl.GUI(uid), Label: "com.ollama.ollama"}
 }
 
-// useOfSwitch says what keeps the switch from being flipped by anybody but a person.
+// useOfSwitch says why only a person could flip the switch, if so.
 func (m Machine) useOfSwitch(ctx context.Context) Use {
 	waiting, _ := filepath.Glob(filepath.Join(m.Home, "Library", "Caches", "ollama", "updates", "*", "*.zip"))
 	if len(waiting) > 0 {
@@ -179,7 +179,7 @@ func (m Machine) useOfSwitch(ctx context.Context) Use {
 	return Heeded
 }
 
-// The switch's values, which stand in for the bytes of a file in receipts and diffs.
+// The switch's values; they stand in for a file's bytes in receipts and diffs.
 const SwitchOn, SwitchOff = "on\n", "off\n"
 
 func (app) Parse(layer string, f backup.File) Setting {
@@ -208,7 +208,7 @@ func (app) judge(one Setting, g Goal) (LayerState, string) {
 	return OK, ""
 }
 
-// judgeProcess goes by what the server has in its environment.
+// judgeProcess goes by the server's environment.
 func (app) judgeProcess(s State, g Goal) Layer {
 	l := Layer{Name: ProcessLayer, Value: s.Job.Value()}
 	switch {
@@ -301,7 +301,7 @@ func (m Machine) updateSwitch(ctx context.Context, value, end string) error {
 	return nil
 }
 
-// owns goes by the layer: there is one such database.
+// owns goes by the layer: there is only one such database.
 func (app) Owns(r backup.Receipt, _ Service) bool {
 	return slices.ContainsFunc(r.Files, func(f backup.Saved) bool { return f.Layer == SettingLayer })
 }

@@ -23,8 +23,8 @@ type brew struct{ byLaunchd }
 
 func (brew) Name() string { return Brew }
 
-// find takes the job that is loaded, or else the first file that is there. `brew
-// services run` loads a job without a file in the known places.
+// find takes the loaded job, or the first file that exists. `brew services run` loads a
+// job without a file in the known places.
 func (brew) find(ctx context.Context, m Machine, harder bool) ([]candidate, error) {
 	services := slices.DeleteFunc(m.brewServices(), func(s Service) bool { return IsThere(s.Plist) == harder })
 	all := m.ask(ctx, services)
@@ -52,7 +52,7 @@ func (m Machine) brewServices() []Service {
 
 func (brew) left(m Machine) Service { return m.brewServices()[0] }
 
-// firstFile takes the first plist that there is, where no job is loaded.
+// firstFile takes the first plist that exists, if no job is loaded.
 func firstFile(services []Service, all []sighting, unclear error) ([]candidate, error) {
 	for _, s := range services {
 		_, err := os.Lstat(s.Plist)
@@ -70,11 +70,11 @@ func firstFile(services []Service, all []sighting, unclear error) ([]candidate, 
 	return nil, nil
 }
 
-// ErrNotInstalled says that there is a Homebrew, and no Ollama of its.
+// ErrNotInstalled: there is a Homebrew, but it has no Ollama.
 var ErrNotInstalled = errors.New("ollama is not installed with Homebrew")
 
-// EnvFileLayer is the layer of Homebrew's env file: its own override for the
-// service, which it merges into the plist whenever it writes that.
+// EnvFileLayer is the layer of Homebrew's env file: its own override for the service,
+// merged into the plist each time it is written.
 const EnvFileLayer = "env-file"
 
 func (brew) settings(_ context.Context, m Machine, s State) []Setting {
@@ -93,7 +93,7 @@ func temporary(path string) bool {
 	return slices.Contains([]string{"/private/tmp", "/tmp", filepath.Clean(os.TempDir())}, filepath.Dir(path))
 }
 
-// errNoEnvFile says that Homebrew would look in another place in every folder.
+// errNoEnvFile: Homebrew would look in a different place in every folder.
 var errNoEnvFile = errors.New("HOME, XDG_CONFIG_HOME and HOMEBREW_XDG_CONFIG_HOME give no full path for it")
 
 func readEnvFile(path string) Setting {
@@ -113,7 +113,7 @@ func parseEnvFile(f backup.File) Setting {
 	if f.Absent {
 		return one
 	}
-	// Of a file that cannot be read, nothing reaches the service.
+	// Nothing of an unreadable file reaches the service.
 	one.Agent.EnvironmentVariables, one.Err = homebrew.ParseEnv(f.Data)
 	one.Value = lookup(one.Agent.EnvironmentVariables)
 	return one
@@ -140,8 +140,7 @@ func useOfEnvFile(m Machine, s Service, program string) Use {
 	return Heeded
 }
 
-// installation is the Homebrew that the program belongs to, or else the first that
-// is here.
+// installation is the Homebrew that the program belongs to, or the first one here.
 func (m Machine) installation(program string) homebrew.Installation {
 	prefixes := m.Prefixes
 	if prefix := homebrew.PrefixOf(program); prefix != "" {
@@ -156,8 +155,8 @@ func (m Machine) installation(program string) homebrew.Installation {
 }
 
 // WritableByOthers are the permissions with which Homebrew skips the env file
-// (Homebrew/brew Library/Homebrew/service.rb), and launchd refuses a property
-// list (launchctl(1)).
+// (Homebrew/brew Library/Homebrew/service.rb), and launchd refuses a plist
+// (launchctl(1)).
 const WritableByOthers = 0o022
 
 func (brew) judge(one Setting, g Goal) (LayerState, string) {
@@ -218,8 +217,7 @@ func setEnvLine(one Setting, value *string) ([]byte, error) {
 	return homebrew.SetEnvLine(one.File.Data, ollama.Variable, *value)
 }
 
-// owns takes all of Homebrew's labels for one service: it may have given it
-// another one since.
+// owns treats all of Homebrew's labels as one service: it may have a new one since.
 func (brew) Owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }
 
 func (brew) mayHold(m Machine, r backup.Receipt, f backup.Saved) bool {

@@ -14,13 +14,13 @@ import (
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
-// What a launchd job runs, as far as its plist and a script can tell.
+// What a launchd job runs, as far as its plist and scripts tell.
 
-// runsOllama is a command line with `ollama serve` in it, whatever stands before:
-// a path, env, or a shell's -c.
+// runsOllama matches a command line with `ollama serve` in it, whatever comes before: a
+// path, env, or a shell's -c.
 var runsOllama = regexp.MustCompile("(?:^|[\\s/\"'=;&|({`])ollama[\"'})]*\\s+(?:serve|start)\\b")
 
-// Line is a line of a file that a person has to look at.
+// Line is a line of a file that a person should look at.
 type Line struct {
 	Path   string
 	Number int    // from 1
@@ -29,7 +29,7 @@ type Line struct {
 
 func (l Line) String() string { return fmt.Sprintf("line %d of %s", l.Number, l.Path) }
 
-// command is what a plist has launchd run.
+// command is what a plist makes launchd run.
 type command struct {
 	text    string // the command line
 	scripts []script
@@ -56,10 +56,10 @@ func commandOf(a plistfix.Agent) command {
 	return c
 }
 
-// largestScript is the size in bytes above which a file is taken for no script.
+// largestScript is the size in bytes of the largest file that may be a script.
 const largestScript = 256 << 10
 
-// readScript is nil for what is no text file.
+// readScript is nil for anything but a text file.
 func readScript(path string) []byte {
 	info, err := os.Stat(path)
 	if !filepath.IsAbs(path) || err != nil || !info.Mode().IsRegular() || info.Size() > largestScript {
@@ -72,7 +72,7 @@ func readScript(path string) []byte {
 	return data
 }
 
-// whole is the command line, and the scripts below it.
+// whole is the command line, followed by the scripts.
 func (c command) whole() string {
 	text := c.text
 	for _, script := range c.scripts {
@@ -96,8 +96,8 @@ func (c command) serves() bool {
 
 var assignment = regexp.MustCompile(`(?m)^\s*(?:export\s+)?(\w+)=["']?([^"'\s]*ollama)["']?\s*$`)
 
-// expanded is a script without comments, and with the path of Ollama in the place
-// of the variable that holds it.
+// expanded is a script without comments, with Ollama's path in place of the variable
+// that holds it.
 func expanded(script []byte) string {
 	var lines []string
 	for line := range strings.Lines(string(script)) {
@@ -117,16 +117,15 @@ var (
 	hostFlag = regexp.MustCompile("ollama[\"'})]*\\s+(?:serve|start)\\s+(?:\\S+\\s+)*?--host\\b[=\\s]*([^\\s\"';&|)<]*)")
 )
 
-// sets is the line in which the command gives Ollama its address itself, whatever
-// launchd has in its environment; nil if there is none.
+// sets is the line in which the command sets Ollama's address itself, whatever its
+// environment from launchd; or nil.
 func (c command) sets(list backup.File) *Line { return c.line(list, setsHost, ollama.Variable+"=") }
 
-// hostFlag is the line with a --host that Ollama does not have; nil if there is
-// none.
+// hostFlag is the line with a --host, which Ollama does not have; or nil.
 func (c command) hostFlag(list backup.File) *Line { return c.line(list, hostFlag, "--host") }
 
-// line looks for the pattern in the arguments, which the plist has in the
-// line with the mark, and in the scripts.
+// line searches the arguments, which are on the plist's line with the mark, and the
+// scripts.
 func (c command) line(list backup.File, pattern *regexp.Regexp, mark string) *Line {
 	if found := pattern.FindStringSubmatch(c.text); found != nil && !keeps(found[1]) {
 		return &Line{list.Path, lineOf(list.Data, mark), found[1]}
@@ -144,10 +143,10 @@ func (c command) line(list backup.File, pattern *regexp.Regexp, mark string) *Li
 	return nil
 }
 
-// keeps reports whether a value takes over what the environment has.
+// keeps reports whether a value passes on what the environment has.
 func keeps(value string) bool { return strings.Contains(value, ollama.Variable) }
 
-// lineOf is the line with the text, 1 where it does not stand as it is.
+// lineOf is the line with the text, 1 if it is not found as it is.
 func lineOf(data []byte, text string) int {
 	before, _, found := bytes.Cut(data, []byte(text))
 	if !found {

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-// Ending is how a command that could not do its work has ended.
+// Ending is how a command that failed has ended.
 type Ending int
 
 // The endings.
@@ -22,14 +22,14 @@ const (
 	Interrupted
 )
 
-// Error is an error with what scripts and advice go by.
+// Error is an error with what scripts and package advice need.
 type Error struct {
 	Ending Ending
 	ID     string // kebab-case, for scripts
-	Path   string // of the file that it is about, if it is about one
+	Path   string // of the file in question, if there is one
 	// Hint is a command to paste. This package leaves it to package advice.
 	Hint string
-	// Log holds the last lines that the service wrote, when they may explain it.
+	// Log holds the service's last lines of log, if they may explain the error.
 	Log []string
 	Err error
 }
@@ -55,8 +55,7 @@ func CutShort(ctx context.Context) *Error {
 	return &Error{Ending: Interrupted, ID: "interrupted", Err: errors.New("interrupted; nothing was changed")}
 }
 
-// Bare drops the operation and path that a file error carries, where the
-// message names them already.
+// Bare strips operation and path from a file error whose message already names them.
 func Bare(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -16,19 +16,19 @@ import (
 // Subject says which service is meant. The zero value is the one that is here.
 type Subject struct {
 	Plist string // the plist's path
-	Label string // of the job, where the plist does not tell
-	Name  string // the name of its kind, or its label
-	// Fixed is a receipt of the one that is meant.
+	Label string // of the job, if the plist does not say
+	Name  string // its kind, or its label
+	// Fixed is a receipt of the one meant.
 	Fixed *backup.Receipt
 }
 
-// candidate is an Ollama that is here.
+// candidate is an Ollama on this Mac.
 type candidate struct {
 	Service
 	job Job
 }
 
-// port is where it listens, or would listen.
+// port is where it listens, or would.
 func (c candidate) port() int {
 	if c.job.Loaded {
 		return c.job.port()
@@ -36,18 +36,17 @@ func (c candidate) port() int {
 	return HostOf(readPlist(c.Plist).Value).Port
 }
 
-// SeveralServices is the ID of the error that it is not plain which service is
-// meant.
+// SeveralServices is the ID of the error that it is unclear which service is meant.
 const SeveralServices = "several-services"
 
-// Several are services of which nobody knows which one is meant.
+// Several are services, any of which could be meant.
 type Several []Service
 
 func (s Several) Error() string { return "there are several services for Ollama" }
 
 // find looks for the service that is meant. Without a name that is the one whose
-// process listens on the port; or else the only one that runs or is loaded; or
-// else the only one that is there.
+// process listens on the port, otherwise the only one that runs or is loaded, otherwise
+// the only one there is.
 func (m Machine) find(ctx context.Context, subject Subject, port int) (s State, err error) {
 	var all []candidate
 	var wg sync.WaitGroup
@@ -89,7 +88,7 @@ func (m Machine) nothingHere(subject Subject) error {
 	return e
 }
 
-// candidates are all that are here. The error is that of the kind that was looked for
+// candidates lists all of them. The error is that of the kind that was looked for
 // first.
 func (m Machine) candidates(ctx context.Context, subject Subject) ([]candidate, error) {
 	all, err := m.ofKinds(ctx, false)
@@ -110,7 +109,7 @@ func (m Machine) candidates(ctx context.Context, subject Subject) ([]candidate, 
 	return merged(all), err
 }
 
-// fixedByName is the plist of the last fix, which may lie where nobody looks.
+// fixedByName is the plist of the last fix, which may be in an unusual place.
 func (m Machine) fixedByName() Subject {
 	fixes := m.standing()
 	if len(fixes) == 0 {
@@ -125,7 +124,7 @@ func (m Machine) fixedByName() Subject {
 	return Subject{}
 }
 
-// labelled is a job of which no file in the known places tells.
+// labelled is a job without a file in the known places.
 func (m Machine) labelled(ctx context.Context, label string) []candidate {
 	for _, seen := range m.ask(ctx, []Service{{Label: label, Kind: agent{}}, {Label: label, Kind: agent{}, Daemon: true}}) {
 		if seen.loaded() {
@@ -135,7 +134,7 @@ func (m Machine) labelled(ctx context.Context, label string) []candidate {
 	return nil
 }
 
-// runs reports whether launchd holds it, or whether nobody knows.
+// runs reports whether launchd holds it, or could not be asked.
 func (c candidate) runs() bool { return c.job.Loaded || c.job.Err != nil }
 
 func (m Machine) ofKinds(ctx context.Context, harder bool) ([]candidate, error) {
@@ -160,7 +159,7 @@ func (m Machine) ofKinds(ctx context.Context, harder bool) ([]candidate, error) 
 	return all, nil
 }
 
-// means reports whether the subject may be this one.
+// means reports whether it may be the subject.
 func (s Subject) means(c candidate) bool {
 	switch {
 	case s.Plist != "":
@@ -173,8 +172,8 @@ func (s Subject) means(c candidate) bool {
 	return true
 }
 
-// merged has one of those that launchd loaded from one file: a second file of the
-// same label is in its shadow.
+// merged keeps one of those that launchd loaded from the same file; a second file with
+// the label is shadowed.
 func merged(all []candidate) []candidate {
 	var each []candidate
 	for _, c := range all {
@@ -186,7 +185,8 @@ func merged(all []candidate) []candidate {
 	return each
 }
 
-// choose takes one of those that are meant. What it finds besides it adds to all.
+// choose picks one of those that may be meant, and adds any others that it finds to
+// all.
 func (m Machine) choose(ctx context.Context, all []candidate, subject Subject, s *State) (*candidate, []candidate, error) {
 	best, all := m.listening(ctx, all, subject, s)
 	if best != nil {
@@ -215,7 +215,7 @@ func (m Machine) choose(ctx context.Context, all []candidate, subject Subject, s
 	return nil, all, nil
 }
 
-// fixedLast is the one that was fixed last, where none of them is loaded.
+// fixedLast is the one fixed last, if none is loaded.
 func (m Machine) fixedLast(all []candidate) []candidate {
 	if slices.ContainsFunc(all, candidate.runs) {
 		return all
@@ -229,7 +229,7 @@ func (m Machine) fixedLast(all []candidate) []candidate {
 	return all
 }
 
-// rivals are those that are loaded as well and want the same port.
+// rivals are others that are loaded and want the same port.
 func rivals(best candidate, all []candidate) []Service {
 	var others []Service
 	for _, c := range all {
@@ -240,8 +240,8 @@ func rivals(best candidate, all []candidate) []Service {
 	return others
 }
 
-// listening is the one that has the port: the listener is its process, or was
-// started by it.
+// listening is the one that has the port: the listener is its process, or a child of
+// it.
 func (m Machine) listening(ctx context.Context, all []candidate, subject Subject, s *State) (*candidate, []candidate) {
 	if len(s.Socket.Listeners) == 0 {
 		return nil, all
@@ -250,7 +250,7 @@ func (m Machine) listening(ctx context.Context, all []candidate, subject Subject
 	has := func(c candidate) bool { return c.job.PID != 0 && s.startedBy(listener.PID, c.job.PID) }
 	i := slices.IndexFunc(all, has)
 	if i < 0 {
-		s.processes, _ = m.Launchd.Processes(ctx) // without it, only a job's own process counts
+		s.processes, _ = m.Launchd.Processes(ctx) // without this, only a job's own process counts
 		i = slices.IndexFunc(all, has)
 	}
 	for _, k := range kinds {

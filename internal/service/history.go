@@ -18,9 +18,9 @@ func (m Machine) Backups() ([]backup.Receipt, error) {
 	return all, nil
 }
 
-// TakenBack are the IDs of the fixes that are taken back. Rollbacks of earlier
-// versions did not mark them, but said in their own receipt how far back they
-// went, and a fix could take over the one before.
+// TakenBack are the IDs of fixes that were taken back. Earlier versions did not mark
+// them: their rollbacks say in their own receipts how far back they went, and a fix
+// could replace the one before.
 func TakenBack(newestFirst []backup.Receipt) map[string]bool {
 	ids := map[string]bool{}
 	var rollbacks []backup.Receipt
@@ -42,8 +42,8 @@ func TakenBack(newestFirst []backup.Receipt) map[string]bool {
 // Named reports whether a receipt speaks of the service with the name that --service has.
 func Named(r backup.Receipt, name string) bool { return r.Label == name || KindOf(r).Name() == name }
 
-// standing are the fixes of the service that was fixed last, newest first, that
-// are not taken back; and why one could not be read.
+// standing are the fixes of the service fixed last that were not taken back, newest
+// first; and why one could not be read.
 func Standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged error) {
 	undone := TakenBack(newestFirst)
 	for _, r := range newestFirst {
@@ -58,15 +58,14 @@ func Standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged err
 	return fixes, damaged
 }
 
-// standing are those of this Mac, none where the backups cannot be read.
+// standing are those of this Mac, none if the backups cannot be read.
 func (m Machine) standing() []backup.Receipt {
 	all, _ := m.Store.List()
 	fixes, _ := Standing(all)
 	return fixes
 }
 
-// LastFix is the newest fix of the service that is not taken back, nil if there is
-// none.
+// LastFix is the newest fix of the service that was not taken back, or nil.
 func (m Machine) LastFix(s Service) (*backup.Receipt, error) {
 	all, err := m.Backups()
 	if err != nil {
@@ -79,8 +78,8 @@ func (m Machine) LastFix(s Service) (*backup.Receipt, error) {
 	return nil, nil
 }
 
-// Remains is what can be said where Observe has found no service, if there was a
-// fix: `brew services stop` deletes the plist, for one.
+// Remains is what can be said if there was a fix, but Observe found no service: `brew
+// services stop` deletes the plist, for one.
 func (m Machine) Remains(g Goal) (State, bool) {
 	fixes := m.standing()
 	if len(fixes) == 0 {
@@ -97,22 +96,21 @@ func (m Machine) Remains(g Goal) (State, bool) {
 	return s, true
 }
 
-// LeftToTakeBack reports whether another rollback would find fixes, those of past
-// excepted.
+// LeftToTakeBack reports whether another rollback would find fixes, apart from past.
 func (m Machine) LeftToTakeBack(past map[string]bool) bool {
 	all, err := m.Store.List()
 	fixes, _ := Standing(slices.DeleteFunc(all, func(r backup.Receipt) bool { return past[r.ID] }))
 	return err == nil && len(fixes) > 0
 }
 
-// InEffect are the fixes that are not taken back, and the one of them that rollback
-// goes back to, by their IDs.
+// InEffect are the fixes that were not taken back, and the one that rollback goes back
+// to, by ID.
 type InEffect struct {
 	All  map[string]bool
 	Next string
 }
 
-// History is all backups, newest first, and which of them are in effect.
+// History is all backups, newest first, and which are in effect.
 func (m Machine) History() ([]backup.Receipt, InEffect, error) {
 	all, err := m.Backups()
 	in := InEffect{All: map[string]bool{}}
@@ -126,11 +124,11 @@ func (m Machine) History() ([]backup.Receipt, InEffect, error) {
 	return all, in, err
 }
 
-// errNotAsked stands where nobody asked Ollama.
+// errNotAsked: Ollama was not asked.
 var errNotAsked = errors.New("there is no service to ask")
 
-// RemainsOf is the state of a service of which there is nothing left but, maybe, its
-// lasting setting.
+// RemainsOf is the state of a service of which nothing is left but, perhaps, its lasting
+// setting.
 func (m Machine) RemainsOf(ctx context.Context, k Kind, g Goal) State {
 	s := State{Service: k.left(m), Socket: Socket{Port: g.Host.Port, APIErr: errNotAsked}}
 	s.Service.Kind = k

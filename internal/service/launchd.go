@@ -19,7 +19,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/plistfix"
 )
 
-// What the kinds that launchd runs have in common.
+// What the kinds that launchd runs share.
 
 // sighting is launchd's answer about one service in one domain.
 type sighting struct {
@@ -31,13 +31,13 @@ type sighting struct {
 
 func (s sighting) loaded() bool { return s.err == nil }
 
-// absent is set when launchd says for certain that the job is not there.
+// absent: launchd says for certain that the job is not there.
 func (s sighting) absent() bool {
 	return errors.Is(s.err, launchctl.ErrNotLoaded) || errors.Is(s.err, launchctl.ErrNoDomain)
 }
 
 // steadiness is 0 for a job that does not run, 1 for one that launchd has just
-// started again, and 2 for one that stays up.
+// restarted, and 2 for one that stays up.
 func (s sighting) steadiness() int {
 	switch {
 	case s.job.PID == 0:
@@ -48,8 +48,8 @@ func (s sighting) steadiness() int {
 	return 2
 }
 
-// candidate is the service of a sighting, under the file from which launchd loaded
-// it: that may be another one than where it is looked for.
+// candidate is the service of a sighting, with the file from which launchd loaded it:
+// not always the one where it was looked for.
 func (s sighting) candidate() candidate {
 	c := candidate{Service: s.Service, job: Job{Job: s.job, Loaded: true}}
 	c.Loaded, c.Target = true, s.target
@@ -59,8 +59,8 @@ func (s sighting) candidate() candidate {
 	return c
 }
 
-// named looks for the job of one plist. A list that cannot be understood
-// has no label; that is reported when it is read for its own sake.
+// named looks for the job of one plist. A plist that cannot be understood has no label;
+// that is reported when it is read as the service's.
 func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error) {
 	path, err := filepath.Abs(backup.Clean(subject.Plist))
 	if err != nil {
@@ -83,7 +83,7 @@ func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error
 	return []candidate{{s, Job{Job: f.best.job, Loaded: true}}}, nil
 }
 
-// ask looks for all of them at once, and for each in one domain after the other
+// ask looks for all of them in parallel, and for each in one domain after the other
 // until it is found.
 func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
 	found := make([][]sighting, len(candidates))
@@ -94,7 +94,7 @@ func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
 				s := sighting{Service: c, target: launchctl.Target{Domain: d, Label: c.Label}}
 				s.job, s.err = m.print(ctx, s.target)
 				found[i] = append(found[i], s)
-				if s.loaded() || !s.absent() { // one that does not answer is not asked twice
+				if s.loaded() || !s.absent() { // one that did not answer is not asked again
 					return
 				}
 			}
@@ -108,16 +108,16 @@ func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
 	return all
 }
 
-// found is what is left of all sightings.
+// found is the result of all sightings.
 type found struct {
-	best  *sighting // the job that is meant
-	rival *sighting // another one that is loaded as well
-	// unclear is why launchd did not answer some question.
+	best  *sighting // the job meant
+	rival *sighting // another one that is loaded
+	// unclear says why launchd did not answer a question.
 	unclear error
 }
 
-// sift takes the job that is loaded, a running one before one that is merely
-// loaded, as Homebrew does. Of two that want one port, one does not stay up.
+// sift picks the loaded job, a running one first, as Homebrew does. If two want the
+// same port, one does not stay up.
 func sift(all []sighting) (found, error) {
 	var f found
 	for i := range all {
@@ -141,8 +141,8 @@ func sift(all []sighting) (found, error) {
 	return f, nil
 }
 
-// domainsOf are the domains that launchd has for a service: nobody may be logged
-// in at the screen.
+// domainsOf are the domains that launchd has for a service: perhaps nobody is logged in
+// at the screen.
 func domainsOf(plist string, all []sighting) []launchctl.Domain {
 	var domains []launchctl.Domain
 	for _, s := range all {
@@ -166,7 +166,7 @@ func (f found) service() Service {
 	return s
 }
 
-// print asks launchd for one job. Whatever else is there twice, our variable must not be.
+// print asks launchd for one job, and refuses an answer with our variable in it twice.
 func (m Machine) print(ctx context.Context, t launchctl.Target) (launchctl.Job, error) {
 	job, err := m.Launchd.Print(ctx, t)
 	if err == nil && slices.Contains(job.Doubled, ollama.Variable) {
@@ -241,15 +241,14 @@ func setValue(doc []byte, value *string) ([]byte, error) {
 	return plistfix.SetEnv(doc, ollama.Variable, *value)
 }
 
-// AtLogin reports whether launchd loads the plist by itself. It does not for
-// a job that was loaded from elsewhere, as `brew services run` loads the file in the
-// keg.
+// AtLogin reports whether launchd loads the plist at login. It does not for a job
+// loaded from elsewhere, as by `brew services run` from the keg.
 func (s State) AtLogin(m Machine) bool {
 	dir := Resolved(filepath.Dir(s.Service.Plist))
 	return dir == Resolved(m.agents()) || dir == Resolved(m.allAgents()) || dir == Resolved(m.Daemons)
 }
 
-// allAgents is the folder of everybody's LaunchAgents, beside that of the daemons.
+// allAgents is the folder of LaunchAgents for all users, next to that of the daemons.
 func (m Machine) allAgents() string { return filepath.Join(filepath.Dir(m.Daemons), "LaunchAgents") }
 
 // agents is the user's folder of LaunchAgents.
@@ -260,8 +259,8 @@ func (s State) OtherPlist() bool {
 	return s.Service.Loaded && !samePath(s.Job.Path, s.Service.Plist)
 }
 
-// samePath compares paths as launchd may have resolved them. A path that
-// launchd did not tell is taken for the same.
+// samePath compares paths that launchd may have resolved. An unknown path counts as the
+// same.
 func samePath(a, b string) bool { return a == "" || Resolved(a) == Resolved(b) }
 
 func Resolved(path string) string {
@@ -276,7 +275,7 @@ func IsThere(path string) bool {
 	return err == nil
 }
 
-// byLaunchd is what kinds share whose service launchd runs.
+// byLaunchd is what the kinds that launchd runs have in common.
 type byLaunchd struct{}
 
 func (byLaunchd) Job(ctx context.Context, m Machine, s Service) Job {
@@ -297,14 +296,14 @@ func (byLaunchd) WritesFiles() bool { return true }
 
 func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }
 
-// adopted is the job of a listener, of which no file in the known places tells.
+// adopted is the job of a listener, if it has no file in the known places.
 func (m Machine) adopted(ctx context.Context, s *State, ours func(label string) bool) (candidate, bool) {
 	if s.labels == nil {
-		s.labels, _ = m.Launchd.Running(ctx) // of another domain nobody can tell
+		s.labels, _ = m.Launchd.Running(ctx) // other domains cannot be listed
 	}
 	listener := s.Socket.Listeners[0].PID
 	for pid, label := range s.labels {
-		// A terminal is a job of launchd's, and what runs in it is not its service.
+		// A terminal is a launchd job, but what runs in it is not its service.
 		if !ours(label) || strings.HasPrefix(label, "application.") || !s.startedBy(listener, pid) {
 			continue
 		}

@@ -16,14 +16,14 @@ const (
 	SocketLayer = "socket"
 )
 
-// LayerState is how a layer stands to the goal.
+// LayerState is how a layer compares with the goal.
 type LayerState string
 
 // The states of a layer.
 const (
 	OK          LayerState = "ok"
 	Differs     LayerState = "differs"
-	Missing     LayerState = "missing"     // the layer itself is not there
+	Missing     LayerState = "missing"     // the layer does not exist
 	Unsupported LayerState = "unsupported" // nobody reads it
 	Skipped     LayerState = "skipped"     // left out
 	Unknown     LayerState = "unknown"     // could not be read
@@ -38,7 +38,7 @@ type Layer struct {
 	Detail string
 }
 
-// Layers judges the state against the goal, from the top down. Without a service there
+// Layers compares the state with the goal, from the top down. Without a service there
 // are none.
 func (s State) Layers(g Goal) []Layer {
 	if s.Service.Kind == nil {
@@ -59,7 +59,7 @@ func (s State) Judge(one Setting, g Goal) Layer {
 	return l
 }
 
-// JudgeLasting judges the lasting setting; where there is none, it is Skipped.
+// JudgeLasting judges the lasting setting; if there is none, it is Skipped.
 func (s State) JudgeLasting(g Goal) Layer {
 	one := s.Lasting()
 	if one.Layer == "" {
@@ -144,8 +144,8 @@ func joinDetails(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "; ")
 }
 
-// JudgeSocket asks for all of it: the job's own process listens where the goal
-// says, nobody else holds the port, and Ollama answers.
+// JudgeSocket wants everything: the job's own process listens where the goal says,
+// nothing else has the port, and Ollama answers.
 func (s State) JudgeSocket(g Goal) Layer {
 	l := Layer{Name: SocketLayer}
 	own, foreign := s.Own(), s.Foreign(g.Host.Port)
@@ -183,8 +183,8 @@ func Who(l lsof.Listener) string {
 // Listens reports whether one of the listeners has the address.
 func Listens(all []lsof.Listener, h ollama.Host) bool {
 	return slices.ContainsFunc(all, func(l lsof.Listener) bool {
-		// A wildcard socket of either family will do: lsof shows the one that
-		// Ollama opens as IPv6, and it takes IPv4 as well.
+		// A wildcard socket of either family is enough: lsof shows the one that Ollama
+		// opens as IPv6, and it accepts IPv4 as well.
 		return h.Wildcard() && l.Wildcard() && l.Port() == h.Port || l.Address == h.Socket()
 	})
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
-// APIPatience is how long one question to Ollama may take. It answers from
-// memory, and connecting to this very machine takes no time.
+// APIPatience is how long one question to Ollama may take. It answers from memory, and
+// connecting to this machine takes no time.
 const APIPatience = time.Second
 
-// Observe reads every layer of the subject. A layer that cannot be read is part
-// of the answer; an error means that there is nothing to look at. The state then
-// has the socket alone.
+// Observe reads every layer of the subject. A layer that cannot be read is part of the
+// answer; an error means that there is no service to look at. Then the state has only
+// the socket.
 func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, error) {
 	s, found := m.find(ctx, subject, g.Host.Port)
 	if ctx.Err() != nil {
@@ -38,19 +38,19 @@ func (m Machine) Observe(ctx context.Context, subject Subject, g Goal) (State, e
 	if s.Socket.Unseen || len(s.Foreign(g.Host.Port)) > 0 {
 		m.lookTwice(ctx, &s, g)
 	}
-	if s.Job.Err == nil { // without its environment, nobody knows what is a secret in there
+	if s.Job.Err == nil { // without its environment, its secrets are unknown
 		s.LogError = s.Log().LastError()
 	}
 	if s.Job.Inherited() != nil && s.Job.Value() == nil {
 		s.SetsAgain = m.SetsAgain()
 	}
 	if ctx.Err() != nil {
-		return State{}, CutShort(ctx) // the last looks were, and have nothing to say
+		return State{}, CutShort(ctx) // the last looks were cut short, and say nothing
 	}
 	return s, nil
 }
 
-// Read takes in what the files say.
+// Read reads the files.
 func (s *State) Read(ctx context.Context, m Machine) {
 	s.Settings = s.Service.Kind.settings(ctx, m, *s)
 	if m.Secret != nil {
@@ -72,7 +72,7 @@ func (m Machine) lookAtPorts(ctx context.Context, s *State, g Goal) {
 	}
 }
 
-// Relate asks ps who has started the listeners, where that is not plain.
+// Relate asks ps who started the listeners, if that is unclear.
 func (m Machine) Relate(ctx context.Context, s *State) {
 	for _, l := range s.Socket.Listeners {
 		if s.Job.PID != 0 && !s.startedBy(l.PID, s.Job.PID) {
@@ -82,8 +82,8 @@ func (m Machine) Relate(ctx context.Context, s *State) {
 	}
 }
 
-// lookTwice makes sure that a stranger on the port is one: the service may have
-// been started between the question to launchd and the one to lsof.
+// lookTwice checks that a stranger on the port really is one: the service may have been
+// started between the questions to launchd and to lsof.
 func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 	if s.Service.Loaded {
 		s.Job = s.Service.Kind.Job(ctx, m, s.Service)
@@ -92,14 +92,13 @@ func (m Machine) lookTwice(ctx context.Context, s *State, g Goal) {
 	s.askOllama(ctx, g)
 }
 
-// askOllama finds out whether it answers, and whether anybody does on the wanted
-// port.
+// askOllama finds out whether it answers, and whether anything does on the wanted port.
 func (s *State) askOllama(ctx context.Context, g Goal) {
 	s.Socket.APIVersion, s.Socket.APIErr = ollama.Version(ctx, s.dial(g), APIPatience)
 	s.Socket.Unseen = s.unseen(ctx, g)
 }
 
-// unseen tries the wanted port where lsof has nobody to show.
+// unseen tries the wanted port if lsof shows nothing there.
 func (s State) unseen(ctx context.Context, g Goal) bool {
 	for _, l := range s.Socket.Listeners {
 		if l.Port() == g.Host.Port {
@@ -107,13 +106,13 @@ func (s State) unseen(ctx context.Context, g Goal) bool {
 		}
 	}
 	err := s.Socket.APIErr
-	if g.Host.Dial() != s.dial(g) { // else that was the question already
+	if g.Host.Dial() != s.dial(g) { // otherwise that was the question already
 		_, err = ollama.Version(ctx, g.Host.Dial(), APIPatience)
 	}
 	return !NobodyThere(err)
 }
 
-// NobodyThere reports whether connecting failed in a way that shows that no process
+// NobodyThere reports whether connecting failed in a way that proves that no process
 // has the address.
 func NobodyThere(err error) bool {
 	for _, e := range []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
@@ -124,7 +123,7 @@ func NobodyThere(err error) bool {
 	return false
 }
 
-// Program is what the service runs, "" where that is not known.
+// Program is what the service runs, or "" if unknown.
 func (s State) Program() string { return program(s.Plist(), s.Job) }
 
 func program(plist Setting, job Job) string {
@@ -134,7 +133,7 @@ func program(plist Setting, job Job) string {
 	return job.Program
 }
 
-// missing is set when there is certainly no file at a full path.
+// missing reports whether there is certainly no file at a full path.
 func missing(path string) bool {
 	_, err := os.Stat(path)
 	return filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist)
@@ -145,8 +144,8 @@ func (m Machine) Listeners(ctx context.Context, ports ...int) Socket {
 	return Socket{Port: ports[0], Listeners: all, Err: err}
 }
 
-// Port is the port on which the job listens by its environment, or the wanted one
-// where there is no job.
+// Port is the port on which the job listens by its environment, or the wanted one if
+// there is no job.
 func (s State) Port() int {
 	own := func(l lsof.Listener) bool { return s.owns(l) && l.Port() == s.Socket.Port }
 	if !s.Job.Loaded || slices.ContainsFunc(s.Socket.Listeners, own) {
@@ -170,8 +169,8 @@ func HostOf(value *string) ollama.Host {
 	return ollama.ParseHost(*value)
 }
 
-// dial is where Ollama should answer: where its own process listens, or else
-// where it is wanted.
+// dial is where Ollama should answer: where its own process listens, otherwise where it
+// should.
 func (s State) dial(g Goal) string {
 	for _, l := range s.Own() {
 		if h, err := ollama.FromSocket(l.Address); err == nil {
@@ -195,39 +194,39 @@ func (s State) Foreign(port int) []lsof.Listener {
 	})
 }
 
-// owns reports whether a listener is the service's process, or was started by it: a
-// script may wait for the Ollama that it has started.
+// owns reports whether a listener is the service's process, or a child of it: a script
+// may wait for the Ollama that it started.
 func (s State) owns(l lsof.Listener) bool {
 	return s.Job.PID != 0 && s.startedBy(l.PID, s.Job.PID)
 }
 
-// Held reports whether somebody else has the port.
+// Held reports whether another process has the port.
 func (s State) Held(port int) bool {
 	return len(s.Foreign(port)) > 0 || s.Socket.Unseen && !s.Hidden()
 }
 
-// Hidden reports whether the port is held by a process that lsof does not show,
-// which is root's own service as far as can be seen without being root.
+// Hidden reports whether the port belongs to a process that lsof does not show: root's
+// own service, as far as others can tell.
 func (s State) Hidden() bool {
 	return s.Socket.Unseen && s.Service.Daemon && s.Job.PID != 0 && s.Port() == s.Socket.Port
 }
 
-// Looping reports whether launchd starts the job again and again: after a failure,
-// or more often than a person who starts it by hand would.
+// Looping reports whether launchd starts the job again and again: after a failure, or
+// more often than a person would by hand.
 func (j Job) Looping() bool {
 	return j.Runs > 2 || !j.EndedWell() && (j.PID == 0 || j.Runs > 1)
 }
 
-// StaleSignature reports whether launchd refuses to start the job's program because it is
-// not the one whose signature it has noted. A file that is missing ends a job with 78 as
-// well, so the number alone does not tell.
+// StaleSignature reports whether launchd refuses to start the program because its
+// signature is not the one on record. A missing file also ends a job with 78, so the
+// number is not enough.
 func (j Job) StaleSignature() bool {
 	refused := strings.HasPrefix(j.LastExit, "78") || j.JobState == "spawn failed"
 	return j.PID == 0 && (strings.Contains(j.LastExit, "CODESIGNING") ||
 		refused && slices.Contains(j.Properties, "needs LWCR update"))
 }
 
-// HeldBack is why launchd does not start the job unasked, "" if it does.
+// HeldBack says why launchd does not start the job on its own, "" if it does.
 func (j Job) HeldBack() string {
 	if j.PID != 0 {
 		return ""
@@ -243,8 +242,7 @@ func (j Job) Stopped() bool {
 	return j.Idle() && j.EndedWell() && j.Pended == "" && !slices.Contains(j.Properties, "keepalive")
 }
 
-// EndedWell reports whether the run before ended as it was asked to, if there was
-// one.
+// EndedWell reports whether the previous run, if any, ended as asked.
 func (j Job) EndedWell() bool {
 	return slices.Contains([]string{"", "0", "(never exited)", "Terminated: 15", "signal 15"}, j.LastExit)
 }

@@ -38,13 +38,13 @@ type Machine struct {
 	UID      int // the effective user
 	// Addresses lists the machine's addresses.
 	Addresses func() []netip.Addr
-	// Waiting is told, once, the process ID of another run (0 if unknown) that
-	// has to end first.
+	// Waiting is told once the process ID of another run (0 if unknown) that has to end
+	// first.
 	Waiting func(pid int)
-	// Progress is told what launchd is told; nil for nobody.
+	// Progress is told each step of launchd's; may be nil.
 	Progress func(launchctl.Step)
-	// Secret is told the environments that were read, whose values are nobody's
-	// business; nil for nobody.
+	// Secret is told the environments that were read, whose values must not be shown;
+	// may be nil.
 	Secret func(environment map[string]string)
 }
 
@@ -76,22 +76,21 @@ func Equivalent(a, b *string) bool {
 
 // Service is one Ollama that launchd runs or could run, as it was found.
 type Service struct {
-	Kind   Kind // nil where none was found
+	Kind   Kind // nil if none was found
 	Label  string
 	Plist  string // the path of its plist
 	Bundle string // the path of Ollama.app, where it is that
 	Daemon bool   // a service of the whole machine, which root starts
-	// Loaded is set when launchd holds the job, at Target, or when the app runs.
+	// Loaded: launchd holds the job, at Target, or the app runs.
 	Loaded bool
 	Target launchctl.Target
 	// Rival is a second job for Ollama that is loaded as well.
 	Rival *Rival
-	// Domains are where the job can be loaded, best first, as far as launchd
-	// has them; empty where nobody has asked.
+	// Domains are where the job can be loaded, best first; empty if nobody asked.
 	Domains []launchctl.Domain
-	// Others are loaded as well and want the same port.
+	// Others are loaded, too, and want the same port.
 	Others []Service
-	// Chosen says how the user has named it, if so.
+	// Chosen says how the user named it, if at all.
 	Chosen Chosen
 }
 
@@ -105,7 +104,7 @@ const (
 	ByName    Chosen = "service"
 )
 
-// KindName is the name of the service's kind, "" where none was found.
+// KindName is the name of the service's kind, "" if none was found.
 func (s Service) KindName() string {
 	if s.Kind == nil {
 		return ""
@@ -116,29 +115,26 @@ func (s Service) KindName() string {
 // Rival is a second job for Ollama.
 type Rival struct {
 	launchctl.Target
-	// Plist is the plist from which launchd would load it again at the next
-	// login, "" if there is none.
+	// Plist is the file from which launchd would load it at the next login, or "".
 	Plist string
 }
 
-// State is what was read of the layers.
+// State is what was read from the layers.
 type State struct {
 	Service  Service
 	Settings []Setting // the layers that are files, the lasting one first
 	Job      Job
 	Socket   Socket
-	// NoProgram is set when the program that the service runs is not there, as
-	// after `brew uninstall`.
+	// NoProgram: the service's program is not there, as after `brew uninstall`.
 	NoProgram bool
-	// LogError is the last line of the service's log that tells of an error, "" for
-	// none. It is a hint and no proof: the log goes on over many runs.
+	// LogError is the last line about an error in the service's log, or "". It is a
+	// hint, not a proof: the log covers many runs.
 	LogError string
-	// SetsAgain is the agent that sets again at each login what the job inherits, ""
-	// for none.
+	// SetsAgain is the agent that sets the inherited value again at each login, or "".
 	SetsAgain string
-	// NotOllama is set when it is plain that the service runs another program.
+	// NotOllama: the service plainly runs another program.
 	NotOllama bool
-	// What ps and launchctl list say; nil where nobody has asked.
+	// What ps and launchctl list say; nil if nobody asked.
 	processes map[int]launchctl.Process
 	labels    map[int]string
 }
@@ -147,18 +143,18 @@ type State struct {
 type Setting struct {
 	Layer string
 	File  backup.File
-	// Value is OLLAMA_HOST as the reader of the file takes it, nil if not set.
+	// Value is OLLAMA_HOST as the file's reader takes it, nil if not set.
 	Value *string
-	// Text shows the value, where that is not what it says of OLLAMA_HOST.
+	// Text is the value to show, if that is not the value of OLLAMA_HOST.
 	Text *string
-	// Agent is what the file says besides; of an env file, its environment alone.
+	// Agent is what else the file says; for an env file, only its environment.
 	Agent plistfix.Agent
-	// Use says whether its reader heeds it.
+	// Use says whether the file has any effect.
 	Use Use
-	// Override is where the service's own command sets the variable, whatever the
-	// file says; nil if it does not.
+	// Override is where the service's own command sets the variable, whatever the file
+	// says; or nil.
 	Override *Line
-	// HostFlag is where the command has a --host, which Ollama does not know.
+	// HostFlag is where the command has a --host, which Ollama does not have.
 	HostFlag *Line
 	// Keeper is the tool that writes the file.
 	Keeper Keeper
@@ -172,11 +168,11 @@ type Use string
 // The uses of a setting.
 const (
 	Heeded     Use = ""
-	Unasked    Use = "unasked"      // nobody was found who could be asked whether they read it
+	Unasked    Use = "unasked"      // no Homebrew was found to ask whether it reads it
 	NotForRoot Use = "not-for-root" // ignored for services that root starts
-	TooOld     Use = "too-old"      // the tool that would read it is too old for it
-	// NoFile is a plist that was deleted when it had been loaded, as
-	// `brew services run` does since Homebrew 7.
+	TooOld     Use = "too-old"      // the tool is too old to read it
+	// NoFile: the plist was deleted after loading, as `brew services run` does since
+	// Homebrew 7.
 	NoFile Use = "no-file"
 
 	UpdateWaits Use = "update-waits" // the app would be replaced at its next start
@@ -191,8 +187,7 @@ func (s State) Plist() Setting { return s.Setting(PlistLayer) }
 // Homebrew can load that again.
 func (s State) Ran() bool { return s.Plist().Use == NoFile }
 
-// Lasting is the setting from which a tool writes the plist, the zero
-// Setting where nobody does.
+// Lasting is the setting from which a tool writes the plist, or the zero Setting.
 func (s State) Lasting() Setting {
 	if len(s.Settings) > 0 && s.Settings[0].Layer != PlistLayer {
 		return s.Settings[0]
@@ -213,7 +208,7 @@ func (s State) Setting(layer string) Setting {
 type Job struct {
 	launchctl.Job
 	Loaded bool
-	// Err says why launchd did not tell.
+	// Err says why launchd did not answer.
 	Err error
 }
 
@@ -221,8 +216,8 @@ type Job struct {
 // plist, nil if it is not set there.
 func (j Job) Value() *string { return lookup(j.Environment) }
 
-// Inherited is OLLAMA_HOST as `launchctl setenv` gives it to the job, nil if it
-// does not. A value from the plist goes before it.
+// Inherited is OLLAMA_HOST as the job gets it from `launchctl setenv`, or nil. A value
+// from the plist overrides it.
 func (j Job) Inherited() *string { return lookup(j.InheritedEnvironment) }
 
 func lookup(env map[string]string) *string {
@@ -236,24 +231,24 @@ func lookup(env map[string]string) *string {
 type Socket struct {
 	Port      int
 	Listeners []lsof.Listener
-	// Err says why lsof did not tell.
+	// Err says why lsof did not answer.
 	Err error
-	// APIVersion is what Ollama calls itself, empty if it did not answer.
+	// APIVersion is the version that Ollama reports, empty if it did not answer.
 	APIVersion string
-	// APIErr says why it did not.
+	// APIErr says why it did not answer.
 	APIErr error
-	// Silent are the machine's addresses from which the proof got no answer.
+	// Silent are addresses of the machine that did not answer the proof.
 	Silent []netip.Addr
-	// Unseen is set when something answers on the port that lsof does not list:
-	// without root it shows the caller's own processes only.
+	// Unseen: something answers on the port that lsof does not list. Without root it
+	// shows only the caller's own processes.
 	Unseen bool
 }
 
 // LogPath is where the service writes its errors, "" if nowhere.
 func (s State) LogPath() string { return cmp.Or(s.Plist().Agent.StandardErrorPath, s.Job.StderrPath) }
 
-// Log is what the service has logged, without the values that it may have in its
-// environment and in its arguments, wherever they come from.
+// Log is what the service has logged, without values from its environment and
+// arguments, wherever they come from.
 func (s State) Log() masked.Log {
 	environments := []map[string]string{s.Job.Environment, s.Job.InheritedEnvironment}
 	var arguments []string

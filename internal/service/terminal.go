@@ -8,11 +8,11 @@ import (
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
-// Terminal is the kind of an `ollama serve` that somebody has typed. Only they can
-// start it again, so nothing of it is changed.
+// Terminal is the kind of an `ollama serve` in a shell. Only a person can start it
+// again, so nothing about it is changed.
 const Terminal = "terminal"
 
-// ProcessLayer is what runs where launchd does not run it.
+// ProcessLayer is what runs if launchd does not run it.
 const ProcessLayer = "process"
 
 type terminal struct{}
@@ -21,12 +21,12 @@ func (terminal) Name() string { return Terminal }
 
 func (terminal) find(context.Context, Machine, bool) ([]candidate, error) { return nil, nil }
 
-// adopt takes a process that is nobody's, where there is no service: one beside it is
-// what somebody may want to fix.
+// adopt takes a process that belongs to no service, if there is none: a service beside
+// it may be what the user wants to fix.
 func (terminal) adopt(_ context.Context, _ Machine, s *State, found []candidate) (candidate, bool) {
 	l := s.Socket.Listeners[0]
 	job := launchctl.Job{PID: l.PID, Program: s.processes[l.PID].Program}
-	if host, err := ollama.FromSocket(l.Address); err == nil { // what else it has in its environment is nobody's business
+	if host, err := ollama.FromSocket(l.Address); err == nil { // the rest of its environment is private
 		job.Environment = map[string]string{ollama.Variable: host.String()}
 	}
 	return candidate{job: Job{Job: job, Loaded: true}}, len(found) == 0
