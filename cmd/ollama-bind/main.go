@@ -141,9 +141,16 @@ func (p program) machine() (service.Machine, error) {
 		EnvFile:      envFile(home),
 		Prefixes:     homebrew.Prefixes(os.Getenv),
 		UID:          os.Geteuid(),
+		Sudo:         sudoUser(),
 		Addresses:    doctor.Addresses,
 		Secret:       p.tell.log.hide,
 	}, nil
+}
+
+// sudoUser is who typed sudo, 0 for nobody.
+func sudoUser() int {
+	uid, _ := strconv.Atoi(os.Getenv("SUDO_UID"))
+	return max(0, uid)
 }
 
 // envFile is the cleaned path of Homebrew's env file, or "".

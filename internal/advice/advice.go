@@ -43,11 +43,9 @@ type Facts struct {
 	Goal service.Goal
 	// Asked: --host was given. Otherwise a service keeps a port of its own.
 	Asked     bool
-	UID       int
+	UID, Sudo int    // the effective user, and the one who typed sudo
 	System    string // the operating system, as runtime.GOOS has it
 	Addresses []netip.Addr
-	// Daemons is the folder of launch daemons.
-	Daemons string
 	// AtLogin: the service starts when the user logs in.
 	AtLogin bool
 	// Store is where backups are kept; StoreErr says why none can be.
@@ -64,7 +62,7 @@ type Facts struct {
 
 // New collects the facts of an observation.
 func New(m service.Machine, s service.State, err error, g service.Goal, asked bool, system string) Facts {
-	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, System: system, Addresses: m.Addresses(), Daemons: m.Daemons,
+	f := Facts{State: s, Err: err, Goal: g, Asked: asked, UID: m.UID, Sudo: m.Sudo, System: system, Addresses: m.Addresses(),
 		Store: m.Store, StoreErr: m.Store.Usable()}
 	if f.Found() {
 		f.AtLogin = s.AtLogin(m)
@@ -234,7 +232,7 @@ func called(s service.Service) string {
 
 // sudo is the prefix of commands that only root may run.
 func sudo(s service.State) string {
-	return shell.Sudo(s.Service.Daemon || s.Service.Target.Domain == "system")
+	return shell.Sudo(s.Service.Daemon || s.Service.Shared || s.Service.Target.Domain == "system")
 }
 
 // RestartCommand has the tool that writes the plist restart the service.

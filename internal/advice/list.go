@@ -150,6 +150,14 @@ var list = []item{
 		when: func(f Facts) bool { return foreignFile(f, f.State.Plist()) && f.UID != 0 && rootsOwn(f) },
 		say:  func(f Facts) string { return belongs(f, f.State.Plist()) },
 		next: func(f Facts) string { return "sudo " + command(f.verb(), f.Goal, f.State.Service) }},
+	{id: "whose-agent", level: Fail, check: "owner-is-job", blocks: anyRestart,
+		when: func(f Facts) bool { return f.Found() && f.State.Service.Shared && f.UID == 0 && f.Sudo == 0 },
+		say: func(f Facts) string {
+			return f.State.Service.Plist + " is an agent of all users, and launchd runs it for each who is logged in: this is root, and nobody has typed sudo who could be meant"
+		},
+		next: func(f Facts) string {
+			return "SUDO_UID=$(stat -f %u /dev/console) " + command(f.verb(), f.Goal, f.State.Service)
+		}},
 	{id: "plist-writable", level: Fail, check: "plist-permissions", blocks: anyFix,
 		when: func(f Facts) bool { return f.Found() && f.State.Plist().File.Mode&service.WritableByOthers != 0 },
 		say: func(f Facts) string {
@@ -447,11 +455,11 @@ func foreignFile(f Facts, one service.Setting) bool {
 	return f.Found() && one.File.Data != nil && one.File.UID != f.UID
 }
 
-// rootsOwn reports whether the plist is a daemon's, which has to be
-// root's.
+// rootsOwn reports whether the plist is that of a daemon or of all users, which has to
+// be root's.
 func rootsOwn(f Facts) bool {
-	file := f.State.Plist().File
-	return file.UID == 0 && filepath.Dir(f.State.Service.Plist) == f.Daemons
+	s := f.State.Service
+	return f.State.Plist().File.UID == 0 && (s.Daemon || s.Shared)
 }
 
 func belongs(f Facts, one service.Setting) string {

@@ -106,7 +106,7 @@ func (s typing) Run(ctx context.Context, name string, args ...string) ([]byte, e
 
 // bound are facts by which nothing is wrong.
 func bound() *Facts {
-	f := &Facts{Goal: service.GoalFor(ollama.Host{Port: 11434}, true), UID: 501, System: "darwin", Daemons: daemons, AtLogin: true}
+	f := &Facts{Goal: service.GoalFor(ollama.Host{Port: 11434}, true), UID: 501, System: "darwin", AtLogin: true}
 	one := brew
 	one.Plist, one.Loaded, one.Target = plistPath, true, launchctl.Target{Domain: "gui/501", Label: brew.Label}
 	f.State = service.State{
@@ -285,8 +285,10 @@ var firsts = []struct {
 	{"needs-root", hidden, "runs as root (pid 6574)", "sudo ollama-bind status", ""},
 	{"not-owner", func(f *Facts) { f.State.Settings[1].File.UID = 502 }, "belongs to user 502, and this runs as user 501", "sudo chown 501 '/Users/a b/", all},
 	{"not-owner", func(f *Facts) {
-		f.State.Settings[1].File.UID, f.State.Service.Plist, f.State.Job.Path = 0, daemons+"/x.plist", daemons+"/x.plist"
+		f.State.Settings[1].File.UID, f.State.Service.Shared = 0, true
 	}, "belongs to user 0", "sudo ollama-bind fix", all},
+	{"whose-agent", func(f *Facts) { f.State.Settings[1].File.UID, f.State.Service.Shared, f.UID = 0, true, 0 },
+		"nobody has typed sudo", "SUDO_UID=$(stat -f %u /dev/console) ollama-bind fix", restarts},
 	{"plist-writable", func(f *Facts) { f.State.Settings[1].File.Mode = 0o664 }, "by others (mode 0664)", "chmod go-w '/Users/a b/", fixes},
 	{"foreign-label", func(f *Facts) { f.State.Settings[1].Agent.Label = "x" }, `the label "x", which is not`, "ollama-bind fix --plist '/Users/a b/", fixes},
 	{"label-mismatch", func(f *Facts) { f.State.Settings[1].Agent.Label = "homebrew.mxcl.ollama" }, "launchd loaded it as", "brew services restart ollama", fixes},
@@ -339,6 +341,10 @@ var firsts = []struct {
 	{"plist-differs", func(f *Facts) { setAll(f, "127.0.0.1:11434") }, "comes back with that", "ollama-bind fix", ""},
 	{"disabled", func(f *Facts) { f.Disabled = true }, "disabled", "launchctl enable gui/501/sh.brew.ollama", ""},
 	{"not-lasting", noEnvFile, "without the setting: fix puts it into", "ollama-bind fix", ""},
+	{"app-schema", of(byApp, func(f *Facts) {
+		on := "0.0.0.0"
+		f.State.Settings[0].Value, f.State.Settings[0].Use = &on, service.Newer
+	}), "than is known (19)", "open -a '/x y/Ollama.app'", ""},
 	{"value-suspicious", func(f *Facts) { setEnvFile(f, "OLLAMA_HOST="+value+"\nOLLAMA_HOSTS=x\n") }, "remove OLLAMA_HOSTS from " + envPath + ", line 2", "cat -v '/Users/a b/", ""},
 }
 
@@ -397,7 +403,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 	isCommand(t, name, a.Hint)
 }
 
-var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|unset|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
+var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|SUDO_UID=\S+ -f %u /dev/console\) ollama-bind|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|unset|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
 
 // isCommand makes sure that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {

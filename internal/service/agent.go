@@ -33,7 +33,7 @@ func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, err
 	for _, path := range m.propertyLists() {
 		one := readPlist(path) // what we cannot understand is not ours
 		if !homebrew.IsLabel(one.Agent.Label) && commandOf(one.Agent).serves() {
-			services = append(services, Service{Label: one.Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons})
+			services = append(services, m.serviceOf(one.Agent.Label, path))
 		}
 	}
 	all := m.ask(ctx, m.likely(ctx, services))
@@ -170,9 +170,9 @@ func (m Machine) SetsAgain() string {
 
 var setenvHost = regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`)
 
-// ServesAll reports whether there is a service of the whole machine.
+// ServesAll reports whether there is a service whose file is root's.
 func (m Machine) ServesAll() bool {
 	return slices.ContainsFunc(m.propertyLists(), func(path string) bool {
-		return filepath.Dir(path) == m.Daemons && commandOf(readPlist(path).Agent).serves()
+		return filepath.Dir(path) != m.agents() && commandOf(readPlist(path).Agent).serves()
 	})
 }

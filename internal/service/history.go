@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
@@ -89,7 +88,8 @@ func (m Machine) Remains(g Goal) (State, bool) {
 	s := m.RemainsOf(context.Background(), KindOf(last), g)
 	for _, f := range last.Files {
 		if f.Layer == PlistLayer {
-			s.Service.Label, s.Service.Plist, s.Service.Daemon = last.Label, f.Path, filepath.Dir(f.Path) == m.Daemons
+			s.Service = m.serviceOf(last.Label, f.Path)
+			s.Service.Kind = KindOf(last)
 		}
 	}
 	s.Read(context.Background(), m)

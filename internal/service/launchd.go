@@ -66,7 +66,8 @@ func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error
 	if err != nil {
 		return nil, err
 	}
-	s := Service{Kind: agent{}, Label: readPlist(path).Agent.Label, Plist: path, Daemon: filepath.Dir(path) == m.Daemons, Chosen: ByPlist}
+	s := m.serviceOf(readPlist(path).Agent.Label, path)
+	s.Kind, s.Chosen = agent{}, ByPlist
 	if s.Label = cmp.Or(s.Label, subject.Label); homebrew.IsLabel(s.Label) {
 		s.Kind = brew{}
 	}
@@ -83,6 +84,21 @@ func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error
 	return []candidate{{s, Job{Job: f.best.job, Loaded: true}}}, nil
 }
 
+// serviceOf goes by the folder of the file.
+func (m Machine) serviceOf(label, plist string) Service {
+	dir := filepath.Dir(plist)
+	return Service{Label: label, Plist: plist, Daemon: dir == m.Daemons, Shared: dir == m.allAgents()}
+}
+
+// userOf is the user for whom launchd loads the service: root has no agents, but for the
+// one who has typed sudo.
+func (m Machine) userOf(s Service) int {
+	if m.UID == 0 && s.Shared {
+		return m.Sudo
+	}
+	return m.UID
+}
+
 // ask looks for all of them in parallel, and for each in one domain after the other
 // until it is found.
 func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
@@ -90,7 +106,7 @@ func (m Machine) ask(ctx context.Context, candidates []Service) []sighting {
 	var wg sync.WaitGroup
 	for i, c := range candidates {
 		wg.Go(func() {
-			for _, d := range launchctl.DomainsFor(m.UID, c.Daemon) {
+			for _, d := range launchctl.DomainsFor(m.userOf(c), c.Daemon) {
 				s := sighting{Service: c, target: launchctl.Target{Domain: d, Label: c.Label}}
 				s.job, s.err = m.print(ctx, s.target)
 				found[i] = append(found[i], s)

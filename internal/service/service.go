@@ -36,6 +36,8 @@ type Machine struct {
 	// Prefixes are where Homebrew may be.
 	Prefixes []string
 	UID      int // the effective user
+	// Sudo is the user who has typed sudo, 0 where nobody has.
+	Sudo int
 	// Addresses lists the machine's addresses.
 	Addresses func() []netip.Addr
 	// Waiting is told once the process ID of another run (0 if unknown) that has to end
@@ -81,6 +83,9 @@ type Service struct {
 	Plist  string // the path of its plist
 	Bundle string // the path of Ollama.app, where it is that
 	Daemon bool   // a service of the whole machine, which root starts
+	// Shared is set for an agent of all users: the file is root's, and launchd loads it
+	// for each user at login.
+	Shared bool
 	// Loaded: launchd holds the job, at Target, or the app runs.
 	Loaded bool
 	Target launchctl.Target
