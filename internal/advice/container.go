@@ -158,6 +158,9 @@ func rebindNeeded(u container.ClientURL, s container.Server, local Local) (messa
 		return message + notItsOwn(u), hint
 	}
 	message += fmt.Sprintf("; and the container's URL is not %s but %s", u.RightURL, u.URL)
+	if u.Problem.ID != "" {
+		message += ": " + URLProblem(u.Problem)
+	}
 	if c := Change(u); c.Applies {
 		hint += " && " + c.Command
 	}

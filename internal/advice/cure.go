@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/container/clients"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
@@ -36,7 +38,15 @@ func Change(u container.ClientURL) Cure {
 	case !named:
 		return Cure{Command: probe(u, u.RightURL)}
 	}
-	pairs := []pair{{u.Source, newValue(u)}}
+	value, known := newValue(u)
+	if !known {
+		place := start(u, nil, "").Place
+		if u.Container.Origin.Swarm != "" {
+			place = u.Container.Runtime.Tool + " service update"
+		}
+		return Cure{Place: place + ", in the value of " + u.Source, Lines: []string{u.RightURL}, Command: probe(u, u.RightURL)}
+	}
+	pairs := []pair{{u.Source, value}}
 	// A proxy that caught the wrong one may catch the right one, too.
 	if right, err := url.Parse(u.RightURL); err == nil {
 		if _, proxy := u.Container.Proxy(right); proxy != "" {
@@ -46,14 +56,17 @@ func Change(u container.ClientURL) Cure {
 	return setEnv(u, pairs)
 }
 
-// newValue is the variable's value with the right URL in it. The rest of a list, or of
-// a longer text, stays.
-func newValue(u container.ClientURL) string {
-	old := u.Container.Env[u.Source]
-	if u.Value == "" || strings.Count(old, u.Value) != 1 || strings.Contains(old, "@") || strings.TrimSpace(old) == u.Value {
-		return u.RightURL
+// newValue is the variable's value with the right URL in it: of a list, the rest stays.
+// A longer text, or a login, may hold what is to be shown nowhere, so it is not known.
+func newValue(u container.ClientURL) (value string, known bool) {
+	old := strings.TrimSpace(u.Container.Env[u.Source])
+	if u.Value == "" || old == "" || old == u.Value {
+		return u.RightURL, true
 	}
-	return strings.Replace(old, u.Value, u.RightURL, 1)
+	parts := strings.FieldsFunc(old, func(r rune) bool { return strings.ContainsRune(";, ", r) })
+	other := func(part string) bool { return !clients.IsAddress(part) }
+	known = strings.Count(old, u.Value) == 1 && !strings.Contains(old, "@") && !slices.ContainsFunc(parts, other)
+	return strings.Replace(old, u.Value, u.RightURL, 1), known
 }
 
 // noProxy keeps the proxy away from the host to ask, and from what NO_PROXY has

@@ -92,9 +92,7 @@ func platform(s Seen) Finding {
 	case !errors.Is(s.getenvErr, launchctl.ErrNoTool):
 		return passed("launchd is here")
 	case s.System == "linux":
-		return skipped(none, "this is Linux, where systemd usually runs Ollama: fix cannot change it",
-			"if the address has to change, put into the editor that opens:",
-			"[Service]", fmt.Sprintf("Environment=%q", "OLLAMA_HOST="+s.Goal.Host.String()))
+		return skipped(none, "this is Linux, where systemd usually runs Ollama: fix cannot change it")
 	case s.System == "windows":
 		return skipped(none, "this is Windows: Ollama takes OLLAMA_HOST from your user account, and fix cannot change it",
 			"if the address has to change, set it, quit Ollama in the task bar, and start it again")
