@@ -208,7 +208,9 @@ func (m *measurement) fetch(ctx context.Context, requests []fetch.Request) ([]An
 	}
 	if c.Name != "" && m.Image == "" {
 		answers, tool, err := fetch.Fetch(ctx, inside(m.Runner, c), requests, m.Patience)
-		if _, failed := errors.AsType[*launchctl.ExitError](err); err == nil || !failed && !errors.Is(err, fetch.ErrNoFetcher) {
+		_, failed := errors.AsType[*launchctl.ExitError](err)
+		failed = failed || errors.Is(err, fetch.ErrNotUnderstood) || errors.Is(err, fetch.ErrNoFetcher)
+		if !failed {
 			return answers, via{tool: tool}, err
 		}
 		if state := m.stateNow(ctx); state != nil {

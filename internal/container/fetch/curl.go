@@ -56,7 +56,7 @@ func readCurl(out []byte, exit int, stderr, marker string) (Answer, error) {
 		failure, detail = curlFailure(exit, stderr)
 	}
 	if failure == "" && status == 0 {
-		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, ending(exit, stderr))
+		return Answer{}, fmt.Errorf("%w: %s", ErrNotUnderstood, ending(exit, stderr))
 	}
 	return settle(status, failure, body, address, detail), nil
 }

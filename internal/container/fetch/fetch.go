@@ -22,11 +22,12 @@ import (
 // ErrNoFetcher: the container has nothing to make a request with.
 var ErrNoFetcher = errors.New("the container has none of python3, node, curl and wget")
 
+// ErrNotUnderstood: a tool printed something unexpected.
+var ErrNotUnderstood = errors.New("answer not understood")
+
 var (
 	errNoProgram = errors.New("the program is not in the container")
-	// errNotUnderstood: a tool printed something unexpected.
-	errNotUnderstood = errors.New("answer not understood")
-	errNoEnd         = fmt.Errorf("%w: it has no end", errNotUnderstood)
+	errNoEnd     = fmt.Errorf("%w: it has no end", ErrNotUnderstood)
 )
 
 const (
@@ -123,7 +124,7 @@ func Fetch(ctx context.Context, in Executor, requests []Request, patience time.D
 		}
 		failed := fmt.Errorf("fetching with %s: %w", f.name, err)
 		var exit *launchctl.ExitError
-		if ctx.Err() != nil || !errors.As(err, &exit) && !errors.Is(err, errNotUnderstood) {
+		if ctx.Err() != nil || !errors.As(err, &exit) && !errors.Is(err, ErrNotUnderstood) {
 			return nil, "", failed // no other tool would do better
 		}
 		if broken == ErrNoFetcher {

@@ -28,21 +28,21 @@ type programOutput struct {
 func readOutputs(out []byte, marker string, n int) ([]Answer, error) {
 	_, list, found := afterMarker(out, marker)
 	if !found {
-		return nil, fmt.Errorf("%w: it has no result in it", errNotUnderstood)
+		return nil, fmt.Errorf("%w: it has no result in it", ErrNotUnderstood)
 	}
 	var outputs []programOutput
 	if err := json.Unmarshal([]byte(list), &outputs); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNotUnderstood, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotUnderstood, err)
 	}
 	if len(outputs) != n {
-		return nil, fmt.Errorf("%w: %d results for %d requests", errNotUnderstood, len(outputs), n)
+		return nil, fmt.Errorf("%w: %d results for %d requests", ErrNotUnderstood, len(outputs), n)
 	}
 	answers := make([]Answer, n)
 	for i, o := range outputs {
 		failed := slices.Contains([]Result{DNS, Refused, Timeout, Empty}, o.Failure)
 		answered := o.Failure == "" && o.Status != 0
 		if o.Status != 0 && (o.Status < 100 || o.Status > 999) || !failed && !answered {
-			return nil, fmt.Errorf("%w: neither a status nor a failure", errNotUnderstood)
+			return nil, fmt.Errorf("%w: neither a status nor a failure", ErrNotUnderstood)
 		}
 		answers[i] = settle(o.Status, o.Failure, string(o.Body), o.Address, o.Detail)
 	}

@@ -148,7 +148,7 @@ func TestReadWgetErrors(t *testing.T) {
 		"TLS it cannot do":     "\n" + mark + " shown\nConnecting to h (1.2.3.4:443)\nwget: can't execute 'ssl_client': No such file or directory\n\nexit 1\n",
 		"something unheard of": "\n" + mark + " shown\nwget: the moon is full\n\nexit 1\n",
 	} {
-		if got, err := readOne([]byte(out), mark); !errors.Is(err, errNotUnderstood) {
+		if got, err := readOne([]byte(out), mark); !errors.Is(err, ErrNotUnderstood) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestReadOutputsErrors(t *testing.T) {
 		"\n" + mark + `[{"failure":"ok"}]`, "\n" + mark + `[{"failure":"http-200"}]`, "\n" + mark + `[{"status":200,"body":"*"}]`,
 		"\n" + mark + `[{"failure":"empty","status":-1}]`, "\n" + mark + `[{"status":200},{"status":200}]`,
 	} {
-		if got, err := readOutputs([]byte(out), mark, 1); !errors.Is(err, errNotUnderstood) {
+		if got, err := readOutputs([]byte(out), mark, 1); !errors.Is(err, ErrNotUnderstood) {
 			t.Errorf("%q: %+v, %v", out, got, err)
 		}
 	}

@@ -81,7 +81,7 @@ func readOne(out []byte, marker string) (Answer, error) {
 	if !found {
 		return Answer{}, errNoEnd
 	}
-	return Answer{}, errNotUnderstood
+	return Answer{}, ErrNotUnderstood
 }
 
 // stopped is the exit status of a tool that ran out of time: SIGTERM ended it.
@@ -113,7 +113,7 @@ func readWget(body, shown string, exit int, words string) (Answer, error) {
 		failure = DNS // its name servers do not answer
 	}
 	if failure == "" && status == 0 {
-		return Answer{}, fmt.Errorf("%w: %s", errNotUnderstood, text.Printable(words, text.MaxDetail))
+		return Answer{}, fmt.Errorf("%w: %s", ErrNotUnderstood, text.Printable(words, text.MaxDetail))
 	}
 	why := wgetWhy.FindString(words)
 	if exit == stopped {
