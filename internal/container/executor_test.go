@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ollama-bind/ollama-bind/internal/container/fetch"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 )
 
@@ -52,6 +53,20 @@ func TestInside(t *testing.T) {
 	got := e.asked[0]
 	if want := []string{"abc", "curl", "-s"}; !slices.Equal(got[len(got)-3:], want) {
 		t.Errorf("asked %q, want it to end in %q", got, want)
+	}
+}
+
+// TestBrokenInside: a container whose shell breaks off, as where it may start no more
+// programs, is asked through a temporary one.
+func TestBrokenInside(t *testing.T) {
+	e := &engine{answers: map[string]func(context.Context) ([]byte, error){
+		"exec": says("half an answ", nil), "images": says("busybox:1\n", nil),
+	}}
+	m := measurement{Probe: Probe{Runner: e}, container: Container{Runtime: docker, Name: "web", ID: "abc", Running: true}}
+	request, _ := fetch.NewRequest("http://h", "")
+	_, via, _ := m.fetch(t.Context(), []fetch.Request{request})
+	if via.image != "busybox:1" || !slices.Contains(e.verbs(), "create") {
+		t.Errorf("asked through %q: %q", via.image, e.verbs())
 	}
 }
 
