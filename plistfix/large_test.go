@@ -37,7 +37,7 @@ func TestLarge(t *testing.T) {
 			if string(mustUnset(t, set)) != doc {
 				t.Error("UnsetEnv does not restore the document")
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})

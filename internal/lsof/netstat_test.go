@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,10 +64,9 @@ func TestSlowLsof(t *testing.T) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	})
-	begun := time.Now()
 	got, err := Listeners(t.Context(), slow, 3000)
-	if err != nil || len(got) != 1 || got[0].PID != 33784 || time.Since(begun) > 2*patience {
-		t.Errorf("%v, %v after %s", got, err, time.Since(begun))
+	if err != nil || len(got) != 1 || got[0].PID != 33784 {
+		t.Errorf("%v, %v", got, err)
 	}
 	answer = nil
 	if got, err := Listeners(t.Context(), slow, 3000); !errors.Is(err, launchctl.ErrNoAnswer) {
