@@ -3,19 +3,19 @@
 #
 #	bound, unbound       as they say
 #	drifted              bound once, and not as it was left, or not to last
-#	no service           there is no Ollama from Homebrew
-#	nobody logged in     there is nobody whose service could be asked about
+#	no service           there is no Ollama service
+#	nobody logged in     so there is no user's service to ask about
 #	not installed        there is no ollama-bind
 #	error                run ollama-bind status there to see which
 #
-# Ids in the JSON stand in quotes, and a quote within a text has a backslash: so to look
-# for "intact" is to read it, and neither jq nor plutil is needed.
+# In the JSON, ids are in quotes, and a quote within text has a backslash. So searching for
+# "intact" is enough, without jq or plutil.
 
 # The same in all scripts, from here
 program=${OLLAMA_BIND:-/usr/local/bin/ollama-bind}
 
-# The service belongs to the user who is logged in at the screen, and this is run by root.
-# launchctl asuser leads into their session, sudo makes it theirs. Unverified on a Mac.
+# The service belongs to the user who is logged in at the screen, and root runs this.
+# launchctl asuser enters their session, sudo becomes them. Unverified on a Mac.
 user=$(stat -f %Su /dev/console)
 somebody() {
 	case $user in
