@@ -64,7 +64,7 @@ func (p program) status(c *cli.Context) error {
 	}
 	r.Warnings = append(r.Warnings, standing(f)...)
 	var historyErr error
-	if f.Fix, historyErr = m.LastFix(f.State.Service); historyErr != nil {
+	if f.Fix, f.Back, historyErr = m.LastFix(f.State.Service); historyErr != nil {
 		r.Warnings = append(r.Warnings, warning{"backups-unreadable", historyErr.Error()})
 	} else {
 		d := drift(advice.Since(f))

@@ -54,6 +54,8 @@ type Facts struct {
 	// Fix is the last one that was not taken back; nil if there is none, or it is
 	// unknown.
 	Fix *backup.Receipt
+	// Back is the rollback of it that was killed; nil if none was.
+	Back *backup.Receipt
 	// Disabled: launchd was told not to start the service at login.
 	Disabled bool
 	// Command is the one being run, "" for one that only looks.

@@ -192,7 +192,14 @@ func TestSince(t *testing.T) {
 			f.Fix.Done, f.Fix.Files = false, []backup.Saved{{Layer: service.PlistLayer, Before: backup.Sum(f.State.Plist().File.Data)}}
 		}), "fix-unfinished", "did not get to its end", "ollama-bind fix"},
 		"killed in the outage": {of(unload, func(f *Facts) { f.Fix.Done = false }), "fix-unfinished", "did not get to its end", restart},
-		"written by Homebrew":  {generated, "plist-", "", "ollama-bind fix"},
+		"taken back half way": {of(noEnvFile, func(f *Facts) {
+			f.Back = &backup.Receipt{Files: []backup.Saved{{Layer: service.EnvFileLayer}}}
+		}), "rollback-unfinished", "`ollama-bind rollback` goes on", ""},
+		"edited after that": {func(f *Facts) {
+			setEnvFile(f, "A=1\n")
+			f.Back = &backup.Receipt{Files: []backup.Saved{{Layer: service.EnvFileLayer}}}
+		}, "env-file-edited", "edited since", ""},
+		"written by Homebrew": {generated, "plist-", "", "ollama-bind fix"},
 	} {
 		f := bound()
 		f.Fix = &backup.Receipt{Done: true, Host: value, Created: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Files: []backup.Saved{{Layer: service.EnvFileLayer}}}

@@ -48,6 +48,9 @@ func since(f Facts) Drift {
 		drifts = []Drift{appDrift(s, fixed)}
 	}
 	for _, d := range drifts {
+		if d.ID != "" && f.Back != nil && leftBy(s, *f.Back, d.Layer) {
+			return Drift{ID: "rollback-unfinished", Layer: d.Layer, Message: "the last rollback did not get to its end: `" + RollbackCommand(s) + "` goes on with it"}
+		}
 		if d.ID != "" && unfinished(s, *last, d.Layer) {
 			return Drift{ID: "fix-unfinished", Layer: d.Layer, Message: "the last fix did not get to its end"}
 		}
@@ -75,6 +78,13 @@ func unfinished(s service.State, last backup.Receipt, layer string) bool {
 	sum := backup.Sum(s.Settings[len(s.Settings)-1].File.Data)
 	asBefore := slices.ContainsFunc(last.Files, func(f backup.Saved) bool { return f.Layer == layer && f.Before == sum })
 	return !last.Done && (layer == service.JobLayer || layer == service.ProcessLayer || layer == decides(s) && asBefore)
+}
+
+// leftBy reports whether a layer is as a rollback that was killed has left it.
+func leftBy(s service.State, back backup.Receipt, layer string) bool {
+	now := backup.Change{File: s.Setting(layer).File}.Saved().Before
+	wrote := slices.ContainsFunc(back.Files, func(f backup.Saved) bool { return f.Layer == layer && f.After == now })
+	return wrote || layer == service.JobLayer || layer == service.ProcessLayer
 }
 
 // decides is the layer from which the next start takes the setting.

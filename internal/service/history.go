@@ -64,17 +64,22 @@ func (m Machine) standing() []backup.Receipt {
 	return fixes
 }
 
-// LastFix is the newest fix of the service that was not taken back, or nil.
-func (m Machine) LastFix(s Service) (*backup.Receipt, error) {
+// LastFix is the newest fix of the service that was not taken back, or nil; and the
+// rollback of it that was killed, if one was.
+func (m Machine) LastFix(s Service) (fix, back *backup.Receipt, err error) {
 	all, err := m.Backups()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all = slices.DeleteFunc(all, func(r backup.Receipt) bool { return !KindOf(r).Owns(r, s) || KindOf(r) != s.Kind })
-	if fixes, _ := Standing(all); len(fixes) > 0 {
-		return &fixes[0], nil
+	fixes, _ := Standing(all)
+	if len(fixes) == 0 {
+		return nil, nil, nil
 	}
-	return nil, nil
+	if newest := all[0]; newest.Command == "rollback" && !newest.Done {
+		back = &newest
+	}
+	return &fixes[0], back, nil
 }
 
 // Remains is what can be said if there was a fix, but Observe found no service: `brew
