@@ -1,6 +1,6 @@
-// Package contrib holds what brings ollama-bind to many Macs: an Ansible role, scripts
-// for Munki and Jamf. There is no Go in it but these tests, which run all of it on Macs
-// in folders.
+// Package contrib brings ollama-bind to many Macs: an Ansible role, and scripts for
+// Munki and Jamf. Its only Go code is these tests, which run all of it on Macs in
+// folders.
 package contrib
 
 import (

@@ -21,7 +21,7 @@ var standIns = map[string]string{
 	"sudo":      `[ "$1 $2 $3" = "-u $CONSOLE -H" ] || exit 64; echo "sudo $2" >>"$CALLS"; shift 3; exec "$@"`,
 }
 
-// managed is a Mac that is managed.
+// managed is a Mac under management.
 type managed struct {
 	*testing.T
 	mac *sandbox.Mac
@@ -242,7 +242,7 @@ func TestScriptsFail(t *testing.T) {
 	m.exits(2, postInstall)
 }
 
-// Each script is deployed alone, so what they share is in each of them.
+// Each script is deployed by itself, so each has a copy of what they share.
 func TestScriptsShare(t *testing.T) {
 	var first string
 	for _, script := range []string{installCheck, postInstall, uninstall, extensionAttribute} {

@@ -20,8 +20,8 @@ var adviceEvery = flag.Int("advice-every", 0, "TestAdvice: follow the advice fro
 
 // TestAdvice: in every state that a story sets up, doctor starts with what status
 // advises, and following that leads out; see cmdAdvised. A state is what a story has
-// made before it first runs the program, before each time that it is not bound, and
-// at the end. That takes a while, so make advice does it, and not make test.
+// made before it first runs the program, before each run that finds it not bound, and
+// at the end. It takes a while, so make advice runs it, and make test does not.
 func TestAdvice(t *testing.T) {
 	if *adviceEvery == 0 {
 		t.Skip("make advice runs it")
@@ -102,8 +102,8 @@ type advised struct {
 // most is how many steps lead out of any state.
 const most = 4
 
-// cmdAdvised follows the advice of status step by step, until it has none, or only a
-// person can go on. Faults are off by then: nothing cures them.
+// cmdAdvised follows the advice of status step by step, until there is none, or only a
+// person can go on. Faults are off by then: nothing would cure them.
 func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 	theMac(ts).ClearFaults()
 	var steps []string
@@ -127,8 +127,8 @@ func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the advice leads nowhere:\n%s", strings.Join(steps, "\n"))
 }
 
-// settled is the advice that status and doctor agree on, as soon as the service has
-// come up, if it is about to.
+// settled is the advice that status and doctor agree on, once the service has come up,
+// if it is about to.
 func settled(ts *testscript.TestScript) *adviceObject {
 	a := adviceOf(ts, "status")
 	for wait := time.Now().Add(3 * time.Second); a != nil && slices.Contains([]string{"no-answer", "not-running"}, a.ID) && time.Now().Before(wait); {
@@ -150,7 +150,7 @@ func measured(ts *testscript.TestScript) bool {
 	return regexp.MustCompile(`container-reaches-ollama +reachable`).MatchString(ts.ReadFile("stdout"))
 }
 
-// adviceOf also wants that no sentence stands twice in the command's answer.
+// adviceOf also checks that no line is in the command's answer twice.
 func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
 	ask := []string{command, "--host", ts.Getenv("HOST")}
 	_ = ts.Exec(name, append(ask, "--json")...) // 3 where it is not as wanted
@@ -184,5 +184,5 @@ func forAPerson(hint string) bool {
 		strings.HasPrefix(rest, "probe") || strings.HasPrefix(rest, "update") || strings.HasPrefix(rest, "install")
 }
 
-// asRoot leaves sudo out, which the sandbox does not have.
+// asRoot drops sudo, which the sandbox does not have.
 func asRoot(hint string) string { return strings.ReplaceAll(hint, "sudo ", "") }

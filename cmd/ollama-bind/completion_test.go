@@ -14,11 +14,11 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/container"
 )
 
-// The completions are tried in the shells that they are for, which .ci/shells
-// installs. needTool says what happens without one.
+// The completions are tried in their own shells, which .ci/shells installs. needTool
+// says what happens if one is missing.
 
-// tested is a shell, with what starts its driver in testdata, and the file that it is
-// given.
+// tested is a shell, the command that starts its driver in testdata, and the file it
+// reads.
 type tested struct {
 	name, file string
 	driver     []string
@@ -31,8 +31,8 @@ var testedShells = []tested{
 	{"fish", "ollama-bind.fish", []string{"fish", "--no-config", "tab.fish"}},
 }
 
-// sheltered is a folder for a shell to work in. Whatever it runs leaves a file
-// there: what is typed makes one named pwned, and ollama-bind one named ran.
+// sheltered is a folder for a shell to work in. Anything it runs leaves a file there:
+// what is typed would make one named pwned, and ollama-bind one named ran.
 type sheltered struct {
 	*testing.T
 	dir    string
@@ -94,8 +94,8 @@ func (s sheltered) run(args ...string) string {
 	return string(out)
 }
 
-// tab presses TAB behind each line, which is its words: the last is being typed. It
-// returns what was offered there.
+// tab presses TAB after each line, given as its words, the last one being typed, and
+// returns what was offered.
 func (s sheltered) tab(lines [][]string) (all [][]string) {
 	s.Helper()
 	var joined []string
@@ -134,7 +134,7 @@ type offered struct {
 	line, want []string
 }
 
-// places are all where something can be completed.
+// places lists everywhere that something can be completed.
 func places() []offered {
 	typing := func(words ...string) []string { return append([]string{name}, words...) }
 	tree := commandTree()
@@ -179,7 +179,7 @@ func typed(c command) (all []string) {
 	return sorted(all)
 }
 
-// quirks are what the shells split, quote and call in ways of their own.
+// quirks are what each shell splits, quotes and calls in its own way.
 var quirks = map[string][]offered{
 	"bash": {
 		{[]string{name, "url", "--runtime", "=", "d"}, []string{"docker", "docker-desktop"}},
@@ -197,7 +197,7 @@ var quirks = map[string][]offered{
 	"zsh": {
 		{[]string{name, "url", "--runtime=d"}, []string{"docker", "docker-desktop"}},
 		{[]string{name, "fix", "--host=0"}, []string{"0.0.0.0:11434"}},
-		{[]string{name, "fix", "-n", "--dry"}, nil}, // it is there already
+		{[]string{name, "fix", "-n", "--dry"}, nil}, // already installed
 		{[]string{name, "fix", "--plist", `some\ fo`}, []string{`some\ folder`}},
 		{[]string{name, "fix", "--plist", "~/pl"}, []string{"plain.plist"}},
 	},

@@ -18,12 +18,12 @@ import (
 
 var update = flag.Bool("update", false, "write what is generated into the docs and completions")
 
-// What is generated stands between a line that ends with "generated: NAME" and one that
-// ends with "end generated", in comments.
+// Generated text is between a line that ends with "generated: NAME" and one that ends
+// with "end generated", in comments.
 var generated = regexp.MustCompile(`(?s)( generated: ([a-z ]+?)(?: -->)?\n)(.*?)([^\n]* end generated)`)
 
-// TestDocs wants the options in the man page and the completions to be those of the
-// command tree, and the checks those of package doctor. make docs writes them.
+// TestDocs compares the options in the man page and the completions with the command
+// tree, and the checks with package doctor. make docs writes them.
 func TestDocs(t *testing.T) {
 	for _, file := range []string{
 		"docs/ollama-bind.1",
@@ -72,7 +72,8 @@ func generate(t *testing.T, part string) string {
 	return text.String()
 }
 
-// command is one of the program's, and the first, without a name, the program itself.
+// command is one of the program's commands; the first, without a name, is the program
+// itself.
 type command struct {
 	Name, Usage string
 	Args        []string // the words that it takes
@@ -83,8 +84,8 @@ type command struct {
 // choice is an option, and what there is to complete it with.
 type choice struct {
 	option
-	Again bool     // it can be given several times
-	Words []string // what it can be given, where that is known
+	Again bool     // it can be repeated
+	Words []string // its values, if known
 }
 
 func commandTree() []command {
@@ -121,7 +122,8 @@ func optionsOf(flags []cli.Flag, words map[string][]string) (all []choice) {
 	return all
 }
 
-// mdoc is a description for the man page: a line a sentence, and what is indented as it is.
+// mdoc turns a description into mdoc: one sentence per line, and indented lines as they
+// are.
 func mdoc(text string) string {
 	var b strings.Builder
 	for _, part := range strings.Split(text, "\n\n") {

@@ -14,9 +14,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 )
 
-// These tests hold what is written by hand against the program.
+// These tests compare what is written by hand with the program.
 
-// agree complains about what is in one list alone.
+// agree complains about what is in only one of the lists.
 func agree(t *testing.T, what string, has, want []string) {
 	t.Helper()
 	if has, want := sorted(has), sorted(want); !slices.Equal(has, want) {
@@ -24,7 +24,7 @@ func agree(t *testing.T, what string, has, want []string) {
 	}
 }
 
-// sorted has each once.
+// sorted lists each word once.
 func sorted(words []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(words)))
 }
@@ -35,7 +35,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	agree(t, "the man page", items(t, "EXIT STATUS", `^(\d+)$`), codes)
 }
 
-// TestFilesAreDocumented is about what the program reads and writes on a Mac.
+// TestFilesAreDocumented is about the files that the program reads and writes on a Mac.
 func TestFilesAreDocumented(t *testing.T) {
 	const state = "~/Library/Application Support/ollama-bind"
 	envFile := homebrew.EnvFile("/", func(string) string { return "" })
@@ -46,8 +46,8 @@ func TestFilesAreDocumented(t *testing.T) {
 	agree(t, "the man page", items(t, "FILES", `Pa (.+)`), files)
 }
 
-// TestVariablesAreDocumented finds what is read in plain sight, and of what is
-// documented what is nowhere in the program.
+// TestVariablesAreDocumented finds variables that the program plainly reads, and
+// documented ones that it does not.
 func TestVariablesAreDocumented(t *testing.T) {
 	documented := append(items(t, "ENVIRONMENT", `Ev ([A-Za-z_]+)`), items(t, "ENVIRONMENT", `, Ev ([A-Za-z_]+)`)...)
 	var source strings.Builder
@@ -69,7 +69,7 @@ func TestVariablesAreDocumented(t *testing.T) {
 	}
 }
 
-// items are what a pattern finds in the heads of a list in the man page.
+// items are the matches of a pattern in the heads of a list in the man page.
 func items(t *testing.T, section, pattern string) (all []string) {
 	t.Helper()
 	text := part(t, readDoc(t, "docs/ollama-bind.1"), "\n.Sh "+section+"\n", "\n.Sh ")
@@ -79,7 +79,7 @@ func items(t *testing.T, section, pattern string) (all []string) {
 	return all
 }
 
-// TestReadme is about a page that says what there is, and is short.
+// TestReadme wants a short page that has every command.
 func TestReadme(t *testing.T) {
 	page := readDoc(t, "README.md")
 	if n := len(strings.Fields(page)); n >= 1000 {
@@ -118,7 +118,7 @@ func TestDocsAreShort(t *testing.T) {
 	}
 }
 
-// TestLinks wants the headings that pages refer to.
+// TestLinks wants each heading that a page links to.
 func TestLinks(t *testing.T) {
 	pages, err := filepath.Glob(root("docs/*.md"))
 	if err != nil {
@@ -182,7 +182,7 @@ func readDoc(t *testing.T, file string) string {
 	return string(data)
 }
 
-// part is what stands between two marks, or to the end.
+// part is the text between two marks, or to the end.
 func part(t *testing.T, text, from, to string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(text, from)
@@ -193,7 +193,7 @@ func part(t *testing.T, text, from, to string) string {
 	return first
 }
 
-// firstGroups is what the first group of a pattern matches.
+// firstGroups is what a pattern's first group matches.
 func firstGroups(pattern, text string) (all []string) {
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		all = append(all, match[1])
@@ -201,8 +201,8 @@ func firstGroups(pattern, text string) (all []string) {
 	return all
 }
 
-// needTool skips a test where a program is missing, but fails it with
-// REQUIRE_SHELLS, as where changes are checked.
+// needTool skips a test if a program is missing, but fails it with REQUIRE_SHELLS, as
+// in CI.
 func needTool(t *testing.T, tool string) {
 	t.Helper()
 	if _, err := exec.LookPath(tool); err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// TestHelp walks all commands: their help fits on 80 columns, their examples are command
-// lines that they take, and they end with no exit code that their help does not name.
+// TestHelp walks all commands: their help fits on 80 columns, their examples are valid
+// command lines, and stories see no exit code that their help lacks.
 func TestHelp(t *testing.T) {
 	app := program{tell: newTeller(io.Discard, io.Discard)}.app()
 	app.Setup()
@@ -48,7 +48,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// checkExample wants the command and its flags to be there.
+// checkExample wants the command and its flags to exist.
 func checkExample(t *testing.T, app *cli.App, line string) {
 	t.Helper()
 	_, line, _ = strings.Cut(line, name+" ")

@@ -21,7 +21,7 @@ import (
 //
 //	job FILE    runs the steps of a GitHub workflow as GitHub would
 func TestOnboarding(t *testing.T) {
-	if os.Getenv("REQUIRE_SHELLS") != "" { // elsewhere a story is skipped where its tool is missing
+	if os.Getenv("REQUIRE_SHELLS") != "" { // a story is skipped if its tool is missing
 		for _, tool := range []string{"make", "jq", "ruby"} {
 			needTool(t, tool)
 		}
@@ -38,8 +38,8 @@ func TestOnboarding(t *testing.T) {
 			if err := setup(env); err != nil {
 				return err
 			}
-			// Behind the tools that refuse, so that none of the machine's own is met that
-			// the sandbox stands in for.
+			// After the tools that refuse, so that a tool the sandbox stands in for is
+			// never the machine's own.
 			env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+os.Getenv("PATH"))
 			return writeRecipes(env.WorkDir, recipes)
 		},
@@ -105,7 +105,7 @@ func writeRecipes(dir string, recipes map[string]string) error {
 	return nil
 }
 
-// jobStep is one of a workflow's.
+// jobStep is a step of a workflow.
 type jobStep struct {
 	run       string
 	onFailure bool
@@ -125,7 +125,7 @@ func cmdJob(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// readSteps knows as much YAML as the page has.
+// readSteps knows as much YAML as the page uses.
 func readSteps(workflow string) []jobStep {
 	var steps []jobStep
 	lines := strings.Split(workflow, "\n")

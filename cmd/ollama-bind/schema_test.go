@@ -16,17 +16,16 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// published is where the schemas are published, which is what they call each other by.
+// published is where the schemas are published, and how they refer to each other.
 const published = "https://github.com/ollama-bind/ollama-bind/raw/main/docs/schema/"
 
-// The schemas that are of no command.
+// The schemas that belong to no command.
 const (
 	commonSchema = "common"
 	errorSchema  = "error"
 )
 
-// schemas are what docs/schema says about the answers of --json, and what the
-// stories have had of them.
+// schemas are those in docs/schema, with the answers that stories have had.
 var schemas = schemaChecker{heard: map[kind]string{}}
 
 type schemaChecker struct {
@@ -38,7 +37,7 @@ type schemaChecker struct {
 	heard map[kind]string // the longest answer of each kind
 }
 
-// kind is what the answers are told apart by.
+// kind is what tells answers apart.
 type kind struct {
 	schema string
 	failed bool // it has an error
@@ -81,10 +80,10 @@ func compileSchemas(folder string) (map[string]*jsonschema.Schema, error) {
 	return all, nil
 }
 
-// unmarshal takes one value, and nothing behind it.
+// unmarshal reads exactly one value.
 func unmarshal(text string) (any, error) { return jsonschema.UnmarshalJSON(strings.NewReader(text)) }
 
-// validate says why a text does not meet a schema.
+// validate says why text does not meet a schema.
 func (s *schemaChecker) validate(schema, text string) error {
 	all, err := s.all()
 	if err != nil {
@@ -97,8 +96,8 @@ func (s *schemaChecker) validate(schema, text string) error {
 	return all[schema].Validate(doc)
 }
 
-// checkJSON holds what the program has printed against its schema, if --json was
-// asked for. It is a part of exits and finish, so every story does it.
+// checkJSON validates the program's output, if --json was asked for. exits and finish
+// call it, so every story does.
 func checkJSON(ts *testscript.TestScript, args []string, exit int, stdout string) {
 	killed := exit < 0
 	if killed || filepath.Base(args[0]) != name || !wantsJSON(args) {
@@ -157,8 +156,8 @@ func (s *schemaChecker) keep(k kind, stdout string) {
 	}
 }
 
-// checkCoverage wants the stories to have had a success and an error of each
-// schema, and each schema to refuse them once they are spoiled.
+// checkCoverage wants stories to have had a success and an error for each schema, and
+// each schema to refuse spoiled copies of them.
 func (s *schemaChecker) checkCoverage(t *testing.T) {
 	all, err := s.all()
 	if err != nil {
@@ -191,11 +190,11 @@ func (s *schemaChecker) checkStrict(t *testing.T, name, answer string) {
 	})
 }
 
-// sometimes are the fields that an answer can be without.
+// sometimes are fields that an answer may lack.
 var sometimes = []string{"steps", "drift", "trouble", "unset", "log", "log_file", "others"}
 
-// spoil spoils a document in one place after the other, and calls try for each: with
-// a field too many, a field too few, a value that it cannot have.
+// spoil spoils a document in one place after another, and calls try for each: with an
+// extra field, a missing field, a value that is not allowed.
 func spoil(v any, place string, try func(how string)) {
 	odd := map[string]any{"surprise": true}
 	switch v := v.(type) {

@@ -14,8 +14,8 @@ import (
 
 func lively(w *bytes.Buffer) teller { return teller{err: stream{Writer: w, lively: true}} }
 
-// TestSpinner: it is the whole time that is shown, not that of the last step, and
-// nothing of it stays.
+// TestSpinner: the spinner shows the total time, not that of the last step, and leaves
+// nothing behind.
 func TestSpinner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -48,8 +48,8 @@ func inOrder(t *testing.T, text string, wanted ...string) {
 	}
 }
 
-// TestNoSpinner: what is done at once shows nothing at all, and nor does what is not
-// for a person at a terminal.
+// TestNoSpinner: quick work shows nothing at all, and neither does output that is not
+// for a terminal.
 func TestNoSpinner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -91,7 +91,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestOtherRun: it is said without a terminal too.
+// TestOtherRun: it is reported without a terminal, too.
 func TestOtherRun(t *testing.T) {
 	var out bytes.Buffer
 	m, done := teller{err: stream{Writer: &out}}.watch(t.Context(), service.Machine{}, false)
@@ -102,12 +102,12 @@ func TestOtherRun(t *testing.T) {
 	}
 }
 
-// stuck is a terminal that was stopped: it takes nothing.
+// stuck is a stopped terminal: it accepts nothing.
 type stuck struct{ free chan struct{} }
 
 func (s stuck) Write(b []byte) (int, error) { <-s.free; return len(b), nil }
 
-// TestSpinnerHoldsNobodyUp: while a terminal is stopped, the service is not.
+// TestSpinnerHoldsNobodyUp: a stopped terminal does not stop the work.
 func TestSpinnerHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		terminal := stuck{make(chan struct{})}

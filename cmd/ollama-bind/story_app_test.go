@@ -16,7 +16,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
 
-// hasApp reports whether this machine can play a Mac with Ollama.app.
+// hasApp reports whether this machine can simulate Ollama.app.
 func hasApp() bool { return runtime.GOOS == "linux" && sandbox.OwnSQLite() != "" }
 
 // cmdApp is what happens to Ollama.app; package sandbox/app tells.
@@ -66,7 +66,7 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("APP_PID", strconv.Itoa(m.AppPID()))
 	case "running":
 		for wait := time.Now().Add(10 * time.Second); neg && m.AppPID() != 0 && time.Now().Before(wait); {
-			time.Sleep(20 * time.Millisecond) // it was told to end, and does so in its time
+			time.Sleep(20 * time.Millisecond) // it was told to end, and takes its time
 		}
 		if (m.AppPID() == 0) != neg {
 			ts.Fatalf("the app's main process is %d", m.AppPID())

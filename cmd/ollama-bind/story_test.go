@@ -84,7 +84,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"forget": func(ts *testscript.TestScript, neg bool, args []string) { theMac(ts).ResetLog() },
 }
 
-// told is what the commands of a story tell each other.
+// told is what a story's commands share.
 type told struct {
 	mac     *sandbox.Mac
 	label   string
@@ -115,8 +115,8 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// refusingTools makes tools that do nothing, for the end of every PATH: where
-// the sandbox has none, the program must not find the machine's own in its place.
+// refusingTools makes tools that do nothing, for the end of every PATH: if the sandbox
+// has none, the program must not find the machine's own.
 func refusingTools(work string) (dir string, err error) {
 	dir = filepath.Join(work, "refusing")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -257,8 +257,7 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// dig finds a value; the layers, checks, targets and so on of a report go by
-// their names.
+// dig finds a value; layers, checks, targets and so on are found by name.
 func dig(doc any, path []string) string {
 	if len(path) == 0 {
 		if text, ok := doc.(string); ok {
@@ -362,7 +361,7 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	tale(ts).release = stop
 }
 
-// stamp is all by which a write would show.
+// stamp is everything by which a write would show.
 type stamp struct {
 	inode   uint64
 	changed time.Time
@@ -405,7 +404,7 @@ func cmdBackups(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdLaunchctl talks to the sandbox's launchd as somebody else would.
+// cmdLaunchctl talks to the sandbox's launchd as another program would.
 func cmdLaunchctl(ts *testscript.TestScript, neg bool, args []string) {
 	_, stderr, code := theMac(ts).Launchctl(args...)
 	if (code != 0) != neg {

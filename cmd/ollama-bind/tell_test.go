@@ -9,8 +9,8 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// TestPrintable is about what comes from files and other programs: none of it
-// may steer the terminal.
+// TestPrintable is about text from files and other programs: none of it may control the
+// terminal.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain, with ünïcödé ✓":   "plain, with ünïcödé ✓",
@@ -27,8 +27,8 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// TestEscaped is the same for JSON, which has its own escapes: no reader sees another
-// text.
+// TestEscaped is the same for JSON, which has its own escapes: every reader sees the
+// same text.
 func TestEscaped(t *testing.T) {
 	for text, want := range map[string]string{
 		`"plain ünïcödé ✓ \n"`:     `"plain ünïcödé ✓ \n"`,
@@ -59,7 +59,7 @@ ollama-bind: hint: chmod u+r '/Users/alice/a.plist'
 	}
 }
 
-// TestTellRows: columns are straight, in colour too, whatever a cell has in it.
+// TestTellRows: columns are straight, with colour too, whatever a cell holds.
 func TestTellRows(t *testing.T) {
 	rows := []row{
 		{markGood, []piece{{plain, "a"}, {detail, "one\ttab"}, {detail, "é"}}},

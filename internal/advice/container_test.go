@@ -8,7 +8,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/container"
 )
 
-// TestContainer holds what is said of each verdict and cause, word by word.
+// TestContainer checks the words for each verdict and cause.
 func TestContainer(t *testing.T) {
 	const variable, local, right = "OLLAMA_BASE_URL", "http://localhost:11434", "http://host.docker.internal:11434"
 	ok, refused := container.Answer{Result: container.OK, Status: 200}, container.Answer{Result: container.Refused}
@@ -210,7 +210,7 @@ func TestContainerName(t *testing.T) {
 	}
 }
 
-// TestChange has what made a container, and how its URL is changed then.
+// TestChange is about what made a container, and how its URL is changed then.
 func TestChange(t *testing.T) {
 	const right = "http://host.docker.internal:11434"
 	compose := container.Origin{Project: "ai", Service: "web", Dir: "/home/me/a b", Files: []string{"/home/me/a b/compose.yaml"}}

@@ -32,7 +32,7 @@ const (
 	secret    = "hunter2-hunter2"
 )
 
-// Homebrew's service, one that was written by hand, and what somebody has typed.
+// Homebrew's service, one written by hand, and an ollama serve in a terminal.
 var brew, agent, terminal, ollamaApp service.Service
 
 func TestMain(m *testing.M) {
@@ -94,7 +94,7 @@ func (nothing) Run(_ context.Context, name string, _ ...string) ([]byte, error) 
 	return nil, nil
 }
 
-// typing is a launchd without jobs beside an ollama.
+// typing is a launchd without jobs, and an ollama in a terminal.
 type typing struct{ nothing }
 
 func (s typing) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
@@ -104,7 +104,7 @@ func (s typing) Run(ctx context.Context, name string, args ...string) ([]byte, e
 	return s.nothing.Run(ctx, name, args...)
 }
 
-// bound are facts by which nothing is wrong.
+// bound are facts in which nothing is wrong.
 func bound() *Facts {
 	f := &Facts{Goal: service.GoalFor(ollama.Host{Port: 11434}, true), UID: 501, System: "darwin", AtLogin: true}
 	one := brew
@@ -231,7 +231,7 @@ func of(changes ...change) change {
 	}
 }
 
-// Which of these plans an item keeps from being carried out.
+// Which of these plans an item blocks.
 const (
 	all      = "idle edit reload rollback restore"
 	fixes    = "idle edit reload"
@@ -256,8 +256,8 @@ func badStore(err error) change {
 
 var gonePlist = &fs.PathError{Op: "open", Path: plistPath, Err: syscall.ENOENT}
 
-// firsts has a state for each item of the list, in its order, in which that is the
-// first to hold.
+// firsts has, for each item of the list in order, a state in which it is the first to
+// hold.
 var firsts = []struct {
 	id     string
 	change change
@@ -405,7 +405,7 @@ func expect(t *testing.T, name string, a Advice, id, text, hint string) {
 
 var programs = regexp.MustCompile(`^(sudo (-u '#\d+' )?)?(ollama-bind|ollama|OLLAMA_HOST=\S+ ollama|SUDO_UID=\S+ -f %u /dev/console\) ollama-bind|brew|launchctl|systemctl|lsof|ls|ps|tail|cat|df|plutil|chmod|chown|open|export|unset|setx|rm|grep|mount|kill|pkill|sleep|home-manager|printf|tee|mkdir|docker|curl) ?`)
 
-// isCommand makes sure that a hint can be pasted: it is one line of programs.
+// isCommand checks that a hint can be pasted: it is one line of programs.
 func isCommand(t *testing.T, name, hint string) {
 	t.Helper()
 	for _, part := range regexp.MustCompile(` (&&|\|\||\|) `).Split(hint, -1) {

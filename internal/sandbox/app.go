@@ -18,7 +18,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// OwnSQLite is the machine's own sqlite3, "" where it has none: then there is no
+// OwnSQLite is the machine's own sqlite3, "" if it has none: then there is no
 // Ollama.app either.
 func OwnSQLite() string {
 	if own, err := exec.LookPath("sqlite3"); err == nil {
@@ -30,7 +30,7 @@ func OwnSQLite() string {
 	return ""
 }
 
-// InstallApp puts a bundle there, or a new one in its place.
+// InstallApp installs a bundle, or replaces it.
 func (m *Mac) InstallApp(bundle, version string) error {
 	self, err := executable("ollama")
 	if err == nil {
@@ -104,8 +104,8 @@ func (m *Mac) findApp(name string) string {
 	return ""
 }
 
-// launch starts an app; one that runs already is only shown. The text for a Mac without
-// anybody at its screen is unverified.
+// launch starts an app; if it already runs, its window is shown. The text for a Mac
+// with nobody at its screen is unverified.
 func (m *Mac) launch(
 	bundle string, fresh bool, env map[string]string, args []string,
 ) standin.Answer {
@@ -144,7 +144,7 @@ func loginItem(bundle string) launchd.Definition {
 		ProgramArguments: []string{program, "background"}, LimitLoadToSessionType: "Aqua"}
 }
 
-// comeBack opens an app again that has ended, where the fault says so.
+// comeBack reopens an app that has ended, if the fault says so.
 func (m *Mac) comeBack(p *launchd.Process, bundle string) {
 	<-p.Done
 	if _, on := m.faults.Arg("app-comes-back"); !on {
@@ -184,7 +184,7 @@ func (m *Mac) EndApp(signal syscall.Signal) error {
 	})
 }
 
-// Expose flips the switch: in the app's window where it runs, else in its database.
+// Expose flips the switch: in the app's window if it runs, otherwise in its database.
 func (m *Mac) Expose(on bool) error {
 	if err := app.SetExpose(OwnSQLite(), m.Home(), on); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -205,10 +205,10 @@ func (m *Mac) tellApp(what syscall.Signal) error {
 // AppDatabase is where the app's settings are.
 func (m *Mac) AppDatabase() string { return app.Database(m.Home()) }
 
-// StageAppUpdate has an update wait for the app's next hidden start.
+// StageAppUpdate makes an update wait for the app's next hidden start.
 func (m *Mac) StageAppUpdate(version string) error { return app.StageUpdate(m.Home(), version) }
 
-// BreakDatabase spoils the app's database; heal ends a lock.
+// BreakDatabase damages the app's database; heal ends a lock.
 func (m *Mac) BreakDatabase(how string) (heal func(), err error) {
 	path := m.AppDatabase()
 	if err := app.CreateDatabase(OwnSQLite(), m.Home()); err != nil {
@@ -263,8 +263,8 @@ func (m *Mac) lockDatabase(path string) (unlock func(), err error) {
 	return p.Kill, err
 }
 
-// Reboot ends every process without asking, and starts what a login starts: the plists
-// of the folders, and the app that was opened last.
+// Reboot kills every process, and starts what a login starts: the plists in the
+// folders, and the app that was opened last.
 func (m *Mac) Reboot() error {
 	m.Shutdown()
 	all, _ := m.Running() // none where nobody can tell

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Interruptible is the context of a program that has a Mac to clean up. It ends with
-// a signal, and when `go run` is gone, which a SIGTERM ends without telling anybody.
+// Interruptible is the context of a program that has a Mac to clean up. It ends on a
+// signal, and when `go run` is gone, which a SIGTERM ends silently.
 func Interruptible() (ctx context.Context, stop context.CancelFunc) {
 	ctx, forget := signal.NotifyContext(
 		context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -30,9 +30,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// What somebody does in the app's window.
+// What a person does in the app's window.
 const (
-	Flipped = syscall.SIGHUP  // the switch, which is in the database already
+	Flipped = syscall.SIGHUP  // the switch, already in the database
 	Clicked = syscall.SIGUSR2 // something else
 )
 
@@ -102,7 +102,7 @@ func begin(args []string) (*app, error) {
 	return a, nil
 }
 
-// endOthers has an app that runs already make room, and does not wait for it.
+// endOthers makes a running app end, and does not wait for it.
 func (a *app) endOthers() {
 	for _, p := range others(func(p ps.Process) bool { return p.Name() == "Ollama" }) {
 		_ = syscall.Kill(p.PID, syscall.SIGUSR1)
@@ -119,7 +119,7 @@ func (a *app) endOrphan() {
 	}
 }
 
-// reap ends every other server, but those of other users.
+// reap ends every other server, except those of other users.
 func (a *app) reap() {
 	for _, p := range others(isServer) {
 		a.say("terminating existing ollama process pid=%d", p.PID)
@@ -196,7 +196,7 @@ func (a *app) run(signals <-chan os.Signal) int {
 	}
 }
 
-// settingsChanged writes back what the window shows, unless that is what was changed.
+// settingsChanged writes back what the window shows, unless that is what changed.
 func (a *app) settingsChanged(by os.Signal) {
 	var err error
 	if by == Flipped {
@@ -211,7 +211,7 @@ func (a *app) settingsChanged(by os.Signal) {
 	a.supervise()
 }
 
-// startServer gives up for good where the settings cannot be read.
+// startServer gives up for good if the settings cannot be read.
 func (a *app) startServer() {
 	expose, err := readExpose(a.sqlite, a.home)
 	if err != nil {

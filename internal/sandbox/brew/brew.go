@@ -79,7 +79,7 @@ func (b *brew) ohai(format string, args ...any) { b.say("==> "+format, args...) 
 
 func (b *brew) warn(text string) { fmt.Fprintf(b.errOut, "Warning: %s\n", text) }
 
-// launchctl does what the launchctl executable does. When launchd is gone there is no
+// launchctl does what the launchctl executable does. If launchd is gone, there is no
 // Mac to go on with.
 func (b *brew) launchctl(args ...string) standin.Answer {
 	a, err := standin.Ask("launchctl", args)

@@ -164,7 +164,8 @@ func (e *Engine) AddImage(name string, tools ...string) {
 	e.images = append(e.images, &image{withTag(name), tools})
 }
 
-// Containers are the names of all containers, stopped ones too, in alphabetical order.
+// Containers lists the names of all containers, stopped ones too, in alphabetical
+// order.
 func (e *Engine) Containers() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -176,7 +177,7 @@ func (e *Engine) Containers() []string {
 	return names
 }
 
-// withTag is the engine's name for an image that is called so.
+// withTag is the engine's name for that image.
 func withTag(name string) string {
 	if strings.LastIndexByte(name, ':') > strings.LastIndexByte(name, '/') {
 		return name

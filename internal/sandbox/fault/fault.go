@@ -68,8 +68,7 @@ type Set struct {
 	on map[string]string // arguments, by name or by "name verb"
 }
 
-// Add switches a fault on. It panics where there is no such fault, or none with such an
-// argument.
+// Add switches a fault on. It panics for an unknown fault, or a wrong argument.
 func (s *Set) Add(name, arg string) {
 	var err error
 	switch name {
