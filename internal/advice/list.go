@@ -506,6 +506,9 @@ func seeListeners(port int) string { return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP
 
 func held(f Facts) string {
 	port := f.Goal.Host.Port
+	if f.State.Orphan() {
+		return fmt.Sprintf("Ollama.app was killed, and its server is left on port %d: the app ends that when it is opened", port)
+	}
 	if foreign := f.State.Foreign(port); len(foreign) > 0 {
 		return fmt.Sprintf("port %d is held by %s, which is not %s%s", port, service.Who(foreign[0]), words(f.State).name(f.State), forContainer(foreign[0]))
 	}
@@ -513,6 +516,9 @@ func held(f Facts) string {
 }
 
 func seeHolder(f Facts) string {
+	if f.State.Orphan() {
+		return words(f.State).start(f.State)
+	}
 	if foreign := f.State.Foreign(f.Goal.Host.Port); len(foreign) > 0 {
 		return seeWho(foreign[0])
 	}

@@ -108,6 +108,17 @@ func (m Machine) appJob(ctx context.Context, bundle string) (Job, string) {
 	return job, strings.TrimSuffix(job.Program, mainProgram)
 }
 
+// Orphan reports whether the port is held by the server of an app that was killed. The
+// app ends it at its next start.
+func (s State) Orphan() bool {
+	foreign := s.Foreign(s.Socket.Port)
+	if len(foreign) == 0 || s.Service.KindName() != App || s.Job.PID != 0 {
+		return false
+	}
+	p := s.processes[foreign[0].PID]
+	return p.Parent == 1 && strings.HasSuffix(p.Program, ".app"+serverProgram)
+}
+
 // AppProcesses are this user's app processes, oldest first.
 func (m Machine) AppProcesses(all map[int]launchctl.Process) []launchctl.Process {
 	var main []launchctl.Process
