@@ -115,7 +115,7 @@ func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 		steps = append(steps, a.ID+": "+a.Hint)
 		cmd := exec.Command("/bin/sh", "-c", asRoot(a.Hint))
 		cmd.Dir = ts.Getenv("WORK")
-		for _, name := range []string{"HOME", "HOMEBREW_PREFIX", "OLLAMA_BIND_STATE_DIR", "TMPDIR", "DAEMONS", "APP", "GORACE"} {
+		for _, name := range []string{"HOME", "HOMEBREW_PREFIX", "OLLAMA_BIND_STATE_DIR", "TMPDIR", "DAEMONS", "APP"} {
 			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 		}
 		cmd.Env = append(cmd.Env, theMac(ts).Env()...)

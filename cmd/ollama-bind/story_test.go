@@ -105,7 +105,6 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("PATH", programs+string(filepath.ListSeparator)+refusing)
-	env.Setenv("GORACE", "atexit_sleep_ms=10") // not the whole second that it takes by default
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DAEMONS", filepath.Join(env.WorkDir, "daemons"))
 	env.Setenv("APP", filepath.Join(env.WorkDir, "Ollama.app"))
@@ -446,7 +445,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 // environment is a story's own, for programs that testscript does not start.
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR", "GORACE",
+	for _, key := range []string{"PATH", "HOME", "DAEMONS", "TMPDIR", "OLLAMA_BIND_STATE_DIR",
 		"TERM", "LANG", "LC_ALL", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"} {
 		env = append(env, key+"="+ts.Getenv(key))
 	}
