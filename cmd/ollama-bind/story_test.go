@@ -501,7 +501,7 @@ func eventually(ts *testscript.TestScript, what string, is func() bool) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("waited in vain until %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

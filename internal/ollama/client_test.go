@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 func TestVersionRefused(t *testing.T) {
 	s := httptest.NewServer(nil)

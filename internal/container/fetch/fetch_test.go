@@ -305,7 +305,7 @@ func TestEveryToolSeesTheSame(t *testing.T) {
 				requests = append(requests, requestFor(t, s.url, s.origin, s.proxy))
 			}
 			start := time.Now()
-			answers, name, err := Fetch(t.Context(), in, requests, 8*time.Second)
+			answers, name, err := Fetch(t.Context(), in, requests, 12*time.Second)
 			if err != nil || name != tool.tool {
 				t.Fatalf("fetch with %q: %v", name, err)
 			}
