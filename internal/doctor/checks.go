@@ -120,6 +120,10 @@ func label(s Seen) Finding {
 	switch {
 	case s.State.Service.Chosen != service.NotChosen:
 		return passed(cmp.Or(name, "unknown")+", of the plist that was named", path)
+	case s.State.Service.KindName() != service.Brew && name == "":
+		return skipped("launchd does not run it")
+	case s.State.Service.KindName() != service.Brew:
+		return passed(name, path)
 	case name != canonical:
 		return passed(name+", which Homebrew replaces by "+canonical+" at its next restart of the service", path)
 	}
