@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
 
@@ -32,7 +31,7 @@ func (agent) find(ctx context.Context, m Machine, harder bool) ([]candidate, err
 	var services []Service
 	for _, path := range m.propertyLists() {
 		one := readPlist(path) // what we cannot understand is not ours
-		if !homebrew.IsLabel(one.Agent.Label) && commandOf(one.Agent).serves() {
+		if isAgent(one.Agent.Label) && commandOf(one.Agent).serves() {
 			services = append(services, m.serviceOf(one.Agent.Label, path))
 		}
 	}
@@ -61,8 +60,11 @@ func (m Machine) Broken() []string {
 }
 
 func (agent) adopt(ctx context.Context, m Machine, s *State, _ []candidate) (candidate, bool) {
-	return m.adopted(ctx, s, func(label string) bool { return !homebrew.IsLabel(label) })
+	return m.adopted(ctx, s, isAgent)
 }
+
+// isAgent reports whether a job belongs to no kind that has labels of its own.
+func isAgent(label string) bool { return kindOfJob(label) == agent{} }
 
 // likely are those that, by launchd's list, have a process.
 func (m Machine) likely(ctx context.Context, services []Service) []Service {

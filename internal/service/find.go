@@ -126,7 +126,7 @@ func (m Machine) fixedByName() Subject {
 
 // labelled is a job without a file in the known places.
 func (m Machine) labelled(ctx context.Context, label string) []candidate {
-	for _, seen := range m.ask(ctx, []Service{{Label: label, Kind: agent{}}, {Label: label, Kind: agent{}, Daemon: true}}) {
+	for _, seen := range m.ask(ctx, []Service{{Label: label, Kind: kindOfJob(label)}, {Label: label, Kind: kindOfJob(label), Daemon: true}}) {
 		if seen.loaded() {
 			return []candidate{seen.candidate()}
 		}

@@ -55,6 +55,9 @@ func KindOf(r backup.Receipt) Kind {
 	return agent{}
 }
 
+// kindOfJob is the kind of a launchd job.
+func kindOfJob(label string) Kind { return KindOf(backup.Receipt{Label: label}) }
+
 // NoService is the ID of the error that there is no service here.
 const NoService = "no-agent"
 

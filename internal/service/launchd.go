@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
-	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/launchctl"
 	"github.com/ollama-bind/ollama-bind/plistfix"
@@ -66,11 +65,8 @@ func (m Machine) named(ctx context.Context, subject Subject) ([]candidate, error
 	if err != nil {
 		return nil, err
 	}
-	s := m.serviceOf(readPlist(path).Agent.Label, path)
-	s.Kind, s.Chosen = agent{}, ByPlist
-	if s.Label = cmp.Or(s.Label, subject.Label); homebrew.IsLabel(s.Label) {
-		s.Kind = brew{}
-	}
+	s := m.serviceOf(cmp.Or(readPlist(path).Agent.Label, subject.Label), path)
+	s.Kind, s.Chosen = kindOfJob(s.Label), ByPlist
 	if s.Label == "" {
 		return []candidate{{Service: s}}, nil
 	}
