@@ -24,7 +24,8 @@ func init() {
 		torture{"killed while taking back", killUndoing},
 		torture{"signal by name", tortureSignals},
 		torture{"another user", tortureStranger},
-		torture{"clock", tortureClock})
+		torture{"clock", tortureClock},
+		torture{"not at work", tortureIdle})
 }
 
 const (
@@ -33,6 +34,7 @@ const (
 	byName     = "signal by name"
 	stranger   = "another user"
 	clock      = "clock"
+	notAtWork  = "a service that was disabled, stopped or not loaded"
 )
 
 // failAtSteps lets each system call that changes a file fail, one a run.
@@ -306,4 +308,83 @@ func (s *still) ahead(t *testing.T, d time.Duration) {
 		must(t, os.WriteFile(path, text, 0o600))
 		must(t, os.Rename(filepath.Join(dir, e.Name()), filepath.Join(dir, to)))
 	}
+}
+
+// tortureIdle has fixes that fail, are interrupted, or are taken back, of a service that
+// launchd does not load, or does not run: then it is so again.
+func tortureIdle(t *testing.T, c *chamber) {
+	v := newVictim(t, "brew-arm64-env")
+	plist, err := os.ReadFile(v.plist)
+	must(t, err)
+	plist = []byte(strings.Replace(string(plist), "\t<key>KeepAlive</key>\n\t<true/>\n", "", 1))
+	for i := range 6 {
+		for _, end := range []string{"fails", "is interrupted", "is taken back"} {
+			if c.short && (i*3+len(end))%4 != 0 {
+				continue
+			}
+			state := [...]string{"runs", "stopped", "not loaded"}[i/2]
+			v.idle(t, plist, state, i%2 == 1)
+			was := v.standing()
+			o := v.fixed(end)
+			if now := v.standing(); now != was {
+				err = fmt.Errorf("before: %s; now: %s; exit %d: %s", was, now, o.code, o.stderr)
+			}
+			c.count(t, notAtWork, fmt.Sprintf("%s, disabled: %v, and a fix that %s", state, i%2 == 1, end), errors.Join(err, v.litter()))
+			err = nil
+		}
+	}
+}
+
+// idle puts the service into a state.
+func (v *victim) idle(t *testing.T, plist []byte, state string, disabled bool) {
+	t.Helper()
+	target := v.Domain() + "/" + v.label
+	v.Launchctl("enable", target)
+	v.afresh(t, plist)
+	switch state {
+	case "stopped":
+		syscall.Kill(v.JobPID(v.label), syscall.SIGTERM)
+		for end := time.Now().Add(enough); v.JobPID(v.label) != 0 && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+	case "not loaded":
+		v.Launchctl("bootout", target)
+		must(t, v.WaitGone(v.label, enough))
+	}
+	if disabled {
+		v.Launchctl("disable", target)
+	}
+	v.ResetLog()
+}
+
+// fixed runs a fix that comes to such an end.
+func (v *victim) fixed(end string) outcome {
+	defer v.ClearFaults()
+	args := []string{"fix", "--host", v.host}
+	switch end {
+	case "fails":
+		v.Fault("drop-environment", "")
+	case "is taken back":
+		v.run(args...)
+		return v.run("rollback")
+	case "is interrupted":
+		v.Fault("slow-start", "5s")
+		cmd := v.program(args...)
+		go func() {
+			for end := time.Now().Add(enough); v.told("kickstart") == 0 && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond)
+			}
+			v.ClearFaults()
+			cmd.Process.Signal(syscall.SIGINT)
+		}()
+		return ended(cmd)
+	}
+	return v.run(args...)
+}
+
+// standing is how launchd has the service.
+func (v *victim) standing() string {
+	off, _, _ := v.Launchctl("print-disabled", v.Domain())
+	return fmt.Sprintf("loaded: %v, runs: %v, disabled: %v, listens %s", v.Loaded(v.label), v.JobPID(v.label) != 0,
+		strings.Contains(off, fmt.Sprintf("%q => disabled", v.label)), v.reach())
 }

@@ -598,15 +598,17 @@ func (s *still) names(t *testing.T, c *chamber) {
 	}
 }
 
-// homes are values of HOME that lead nowhere.
+// homes are values of HOME, and of what leads to the env file, that lead nowhere or are
+// not written plainly.
 func (s *still) homes(t *testing.T, c *chamber) {
 	long := "/" + strings.Repeat(strings.Repeat("y", 200)+"/", 30)
 	for _, home := range []string{"HOME=", "HOME=relative", "HOME=.", "HOME=..", "HOME=/", "HOME=//", "HOME=" + s.root + "/gone", "HOME=/dev/null",
-		"HOME=" + s.plist, "HOME=" + long, "HOME=/" + strings.Repeat("z", 300), "HOME=~", "NOHOME=1", "HOME=" + s.home + "/", "HOME=" + s.home + "/../home", "HOME=/proc/self"} {
+		"HOME=" + s.plist, "HOME=" + long, "HOME=/" + strings.Repeat("z", 300), "HOME=~", "NOHOME=1", "HOME=" + s.home + "/", "HOME=" + s.home + "/../home", "HOME=/proc/self",
+		"HOME=" + s.root + "//./home//", "XDG_CONFIG_HOME=" + s.home + "//x/./y/../z", "HOMEBREW_XDG_CONFIG_HOME=" + s.home + "/../home/x/"} {
 		for _, args := range [][]string{{"fix", "--no-restart"}, {"fix", "--no-restart", "--no-persist", "--plist", s.plist}, {"status"}, {"rollback"}, {"rollback", "--list"}} {
 			s.reset(t)
 			was := s.look()
-			vars := slices.DeleteFunc(slices.Clone(s.vars), func(v string) bool { return strings.HasPrefix(v, "HOME=") })
+			vars := slices.DeleteFunc(slices.Clone(s.vars), func(v string) bool { return strings.HasPrefix(v, "HOME=") && !strings.Contains(home, "XDG") })
 			if args[0] == "fix" {
 				args = append(args, "--host", s.wanted())
 			}
@@ -614,6 +616,9 @@ func (s *still) homes(t *testing.T, c *chamber) {
 			err := decent(o)
 			if o.code != exitOK {
 				err = errors.Join(err, differ(was, s.look()), s.clean())
+			} else if args[0] == "fix" { // what it accepts, rollback takes back
+				back := finish(append(vars, home), s.root, nil, s.program, "rollback")
+				err = errors.Join(err, decent(back), differ(was, s.look()))
 			}
 			c.count(t, kindFolder, fmt.Sprintf("%.40s %s", home, args[0]), err)
 		}

@@ -579,12 +579,30 @@ func (j judge) killAt(p point) (hit bool, err error) {
 		return err != nil, err
 	}
 	waitFor(r.children)
-	err = cmp.Or(j.halfway(readWorld(j.dirs()...)), j.next(p.next, p.step%4 == 0))
+	err = j.halfway(readWorld(j.dirs()...))
+	if err == nil && p.step%4 == 1 {
+		err = j.accuses()
+	}
+	err = cmp.Or(err, j.next(p.next, p.step%4 == 0))
 	if err != nil {
 		err = fmt.Errorf("killed %s %q: %w", p.side, where, err) // the order of steps varies a little
 	}
 	return true, err
 }
+
+// accuses wants nobody else to be blamed for what a run has left that was killed.
+func (j judge) accuses() error {
+	if j.before.world[j.plist] == j.dropped.world[j.plist] && j.row == killedFix && len(j.before.under(j.state)) > 0 {
+		return nil // Homebrew has written the file
+	}
+	o := j.run("status", "--host", j.host)
+	if blamed := blame.FindString(o.stdout); blamed != "" {
+		return fmt.Errorf("status says %q of what it did itself", blamed)
+	}
+	return nil
+}
+
+var blame = regexp.MustCompile(`Homebrew has written.*|was (edited|deleted) since.*|has been stopped since.*`)
 
 // waitFor waits until the external commands have ended that the program had
 // started: nobody types the next command within a millisecond.

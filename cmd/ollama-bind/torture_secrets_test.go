@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox"
 )
@@ -36,24 +37,17 @@ const canary = "s3cr3t-"
 
 var canaries = regexp.MustCompile(`s3cr3t-[a-z]+`)
 
-// toldSecrets looks for secrets in what a run has printed, outside of diffs, which are
-// the file's own lines.
+// toldSecrets looks for secrets in what a run has printed. A comment is no value: a diff
+// shows it.
 func toldSecrets(o outcome) error {
-	text := o.stderr
-	var doc map[string]any
-	if json.Unmarshal([]byte(o.stdout), &doc) == nil {
-		delete(doc, "diff")
-		rest, _ := json.Marshal(doc)
-		text += string(rest)
-	} else {
-		for line := range strings.Lines(o.stdout) {
-			if !strings.ContainsAny(line[:1], "+-@ ") || strings.HasPrefix(line, "  ") {
-				text += line
-			}
+	found := canaries.FindAllString(o.stderr, -1)
+	for _, one := range canaries.FindAllString(o.stdout, -1) {
+		if one != canary+"comment" {
+			found = append(found, one)
 		}
 	}
-	if found := canaries.FindAllString(text, -1); found != nil {
-		return fmt.Errorf("it told %q: %s", found, text)
+	if found != nil {
+		return fmt.Errorf("it told %q: %s%s", found, o.stdout, o.stderr)
 	}
 	return nil
 }
@@ -65,6 +59,7 @@ func (v *victim) secretPlist(t *testing.T) []byte {
 	return bytes.Replace(data, []byte("<key>EnvironmentVariables</key>\n\t<dict>\n"), []byte("<key>EnvironmentVariables</key>\n\t<dict>\n"+
 		"\t\t<key>AWS_SECRET_ACCESS_KEY</key>\n\t\t<string>s3cr3t-plist</string>\n"+
 		"\t\t<key>HTTPS_PROXY</key>\n\t\t<string>http://user:s3cr3t-proxy@127.0.0.1:9</string>\n"+
+		"\t\t<key>TOKEN</key>\n\t\t<string>s3cr3t-plist-longer-s3cr3t-tail</string>\n"+
 		"\t\t<key>OLLAMA_API_KEY</key>\n\t\t<string>s3cr3t-key\ns3cr3t-second</string>\n"), 1)
 }
 
@@ -72,7 +67,7 @@ func (v *victim) secretPlist(t *testing.T) []byte {
 // can do, well and ill.
 func tortureSecrets(t *testing.T, c *chamber) {
 	faults := []fault{
-		{"", ""}, {"exit-at-once", "Error: cannot log in with s3cr3t-plist, s3cr3t-key, s3cr3t-setenv, s3cr3t-env"}, {"deaf", ""}, {"wrong-bind", ""}, {"drop-environment", ""},
+		{"", ""}, {"exit-at-once", "Error: cannot log in with s3cr3t-plist, s3cr3t-plist-longer-s3cr3t-tail, s3cr3t-key, s3cr3t-setenv, s3cr3t-env, s3cr3t-proxy"}, {"deaf", ""}, {"wrong-bind", ""}, {"drop-environment", ""},
 		{"exit-code", "bootstrap:5:Bootstrap failed: 5: Input/output error"}, {"garbage", "print"}, {"garbage", "lsof"}, {"garbage", "docker"}, {"bootstrap-eio", "100"},
 	}
 	for _, f := range faults[:c.some(len(faults), 1)] {
@@ -361,7 +356,7 @@ func wellFormed(text string) error {
 	if !json.Valid([]byte(text)) {
 		return fmt.Errorf("no JSON: %q", text)
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }) {
 		return fmt.Errorf("control characters: %q", text)
 	}
 	return nil
