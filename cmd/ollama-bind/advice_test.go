@@ -109,7 +109,7 @@ func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 	var steps []string
 	for range most + 1 {
 		a := settled(ts)
-		if a == nil || forAPerson(a.Hint) {
+		if a == nil || a.ID == "app-by-hand" || forAPerson(a.Hint) {
 			return
 		}
 		steps = append(steps, a.ID+": "+a.Hint)
@@ -172,12 +172,12 @@ func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
 }
 
 // gaps part an answer into sentences and commands.
-var gaps = regexp.MustCompile(`\s*\n\s*([!✓✗–?] )?|\s{2,}|ollama-bind: \w+: |hint: `)
+var gaps = regexp.MustCompile(`\s*\n\s*([!✓✗–?] )?|\s{2,}|ollama-bind: \w+: |hint: |\x1b\[[\d;]*m`)
 
 // forAPerson reports whether a command only shows something.
 func forAPerson(hint string) bool {
 	verb, rest, _ := strings.Cut(strings.TrimPrefix(hint, "sudo "), " ")
-	return strings.HasPrefix(hint, "sudo -u ") || slices.Contains([]string{"", "cat", "df", "ls", "lsof", "plutil", "ps", "tail"}, verb) ||
+	return strings.HasPrefix(hint, "sudo -u ") || slices.Contains([]string{"", "cat", "df", "grep", "ls", "lsof", "plutil", "ps", "tail"}, verb) ||
 		verb == "launchctl" && strings.HasPrefix(rest, "print") ||
 		strings.HasSuffix(hint, " ollama serve") || // which stays in the foreground
 		strings.HasPrefix(hint, "sudo ") && os.Geteuid() != 0 ||
