@@ -364,7 +364,8 @@ func (m machine) observeFor(ctx context.Context, f first, g service.Goal) (servi
 	named := service.Subject{Plist: plist.Path, Label: f.Label}
 	s, err := m.Observe(ctx, service.Subject{Fixed: &f.Receipt}, g)
 	absent := service.Is(err, service.NoService)
-	if named.Plist != "" && (absent || err == nil && !s.Service.Loaded && service.IsThere(named.Plist)) {
+	elsewhere := service.Is(err, "plist-unreadable") || err == nil && !s.Service.Loaded
+	if named.Plist != "" && (absent || elsewhere && service.IsThere(named.Plist)) {
 		s, err = m.Observe(ctx, named, g)
 		if f.kind.Name() == service.Brew {
 			s.Service.Chosen = service.NotChosen
