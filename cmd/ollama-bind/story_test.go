@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -379,7 +380,10 @@ func takeStamp(ts *testscript.TestScript) stamp {
 func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 	most, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	if log := theMac(ts).Log(); len(log) > most {
+	log := theMac(ts).Log()
+	told := slices.IndexFunc(log, func(line string) bool { return strings.HasPrefix(line, "kickstart") })
+	log = append(log[:told+1], slices.Compact(log[told+1:])...) // a slow service is asked for again and again
+	if len(log) > most {
 		ts.Fatalf("%d calls of launchctl, want %d at most:\n%v", len(log), most, log)
 	}
 	theMac(ts).ResetLog()
