@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 )
@@ -64,7 +63,7 @@ func secretsIn(value string) []string {
 			all = append(all, line)
 		}
 	}
-	for _, m := range userinfo().FindAllStringSubmatch(value, -1) {
+	for _, m := range userinfo.FindAllStringSubmatch(value, -1) {
 		_, password, _ := strings.Cut(m[1], ":")
 		plain, _ := url.PathUnescape(password)
 		for _, part := range []string{m[1], password, plain} {
@@ -93,11 +92,11 @@ func secretsInArgument(arg string) []string {
 }
 
 // userinfo is what comes before the host of a URL.
-var userinfo = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://([^/@\s]+)@`) })
+var userinfo = regexp.MustCompile(`://([^/@\s]+)@`)
 
 // serverConfig is where Ollama logs its whole environment, which can hold
 // secrets (ollama/ollama server/routes.go).
-var serverConfig = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`env="?map\[.*`) })
+var serverConfig = regexp.MustCompile(`env="?map\[.*`)
 
 const notShown = "(not shown)"
 
@@ -114,7 +113,7 @@ func (l Log) Tail() []string { return lastLines(l.text()) }
 // Complaint is the last line about an error, or "".
 func (l Log) Complaint() string {
 	for _, line := range slices.Backward(strings.Split(l.text(), "\n")) {
-		if errorLine().MatchString(line) {
+		if errorLine.MatchString(line) {
 			return shortened(line)
 		}
 	}
@@ -159,7 +158,7 @@ func (l Log) text() string {
 // masked is text without what may be secret: the service's environment, which Ollama
 // logs at every start.
 func (l Log) masked(text string) string {
-	text = serverConfig().ReplaceAllString(text, "env="+notShown)
+	text = serverConfig.ReplaceAllString(text, "env="+notShown)
 	for _, secret := range l.Secrets {
 		text = strings.ReplaceAll(text, secret, notShown)
 	}
@@ -175,9 +174,7 @@ func lastLines(text string) []string {
 }
 
 // errorLine matches how Ollama, Go's runtime and macOS's loader report an error.
-var errorLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
-})
+var errorLine = regexp.MustCompile(`^Error: |\blevel=(ERROR|FATAL)\b|^panic: |^fatal error: |^dyld`)
 
 const longestLine = 300
 
@@ -188,7 +185,7 @@ func (l Log) LastError() string {
 		switch {
 		case strings.Contains(line, `msg="Listening on `):
 			return ""
-		case errorLine().MatchString(line):
+		case errorLine.MatchString(line):
 			return shortened(line)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -47,7 +46,7 @@ func nameOf(path string, absent bool) string {
 	return path
 }
 
-var hunk = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@`) })
+var hunk = regexp.MustCompile(`^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@`)
 
 // maskDiff replaces the lines of the files with their masked lines.
 func maskDiff(text string, before, after []string) string {
@@ -56,8 +55,8 @@ func maskDiff(text string, before, after []string) string {
 	next := func(lines []string, n *int) { *n++; b.WriteString(lines[*n-2]) }
 	for line := range strings.Lines(text) {
 		switch {
-		case hunk().MatchString(line):
-			m := hunk().FindStringSubmatch(line)
+		case hunk.MatchString(line):
+			m := hunk.FindStringSubmatch(line)
 			fmt.Sscan(m[1]+" "+m[2], &old, &new)
 			b.WriteString(line)
 		case old+new == 0 || line[0] == '\\': // the head, or "\ No newline at end of file"
@@ -79,27 +78,25 @@ func maskDiff(text string, before, after []string) string {
 // The values of a plist, with what stands before them if that is the one key
 // whose value is shown, and those of an env file.
 var (
-	valueInPlist = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?s)(<key>` + ollama.Variable + `</key>(?:\s|<!--.*?-->)*)?<(string|integer|real|date|data)>(.*?)</`)
-	})
-	valueInEnv = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^([^=\n]*=)(.*)$`) })
-	nameIsOurs = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*` + ollama.Variable + `\s*=`) })
+	valueInPlist = regexp.MustCompile(`(?s)(<key>` + ollama.Variable + `</key>(?:\s|<!--.*?-->)*)?<(string|integer|real|date|data)>(.*?)</`)
+	valueInEnv   = regexp.MustCompile(`(?m)^([^=\n]*=)(.*)$`)
+	nameIsOurs   = regexp.MustCompile(`^\s*` + ollama.Variable + `\s*=`)
 )
 
 // maskFile returns a file's lines without values that may be secret.
 func maskFile(e backup.Change, data []byte) []string {
 	text := string(data)
 	if e.Layer == service.EnvFileLayer {
-		text = valueInEnv().ReplaceAllStringFunc(text, func(line string) string {
+		text = valueInEnv.ReplaceAllStringFunc(text, func(line string) string {
 			name, value, _ := strings.Cut(line, "=")
-			if nameIsOurs().MatchString(line) {
+			if nameIsOurs.MatchString(line) {
 				return line
 			}
 			return name + "=" + masked.Value(value)
 		})
 	} else {
-		text = valueInPlist().ReplaceAllStringFunc(text, func(element string) string {
-			m := valueInPlist().FindStringSubmatch(element)
+		text = valueInPlist.ReplaceAllStringFunc(text, func(element string) string {
+			m := valueInPlist.FindStringSubmatch(element)
 			if m[1] != "" {
 				return element
 			}

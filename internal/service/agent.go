@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -164,14 +163,14 @@ func notOllama(one Setting) bool {
 // people do at login, or "". Without one, such a value lasts until the next reboot.
 func (m Machine) SetsAgain() string {
 	for _, path := range m.propertyLists() {
-		if setenvHost().MatchString(commandOf(readPlist(path).Agent).whole()) {
+		if setenvHost.MatchString(commandOf(readPlist(path).Agent).whole()) {
 			return path
 		}
 	}
 	return ""
 }
 
-var setenvHost = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`) })
+var setenvHost = regexp.MustCompile(`\bsetenv\s+` + ollama.Variable + `\b`)
 
 // ServesAll reports whether there is a service whose file is root's.
 func (m Machine) ServesAll() bool {

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -19,9 +18,7 @@ import (
 
 // runsOllama matches a command line with `ollama serve` in it, whatever comes before: a
 // path, env, or a shell's -c.
-var runsOllama = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("(?:^|[\\s/\"'=;&|({`])ollama[\"'})]*\\s+(?:serve|start)\\b")
-})
+var runsOllama = regexp.MustCompile("(?:^|[\\s/\"'=;&|({`])ollama[\"'})]*\\s+(?:serve|start)\\b")
 
 // Line is a line of a file that a person should look at.
 type Line struct {
@@ -86,20 +83,18 @@ func (c command) whole() string {
 
 // serves reports whether it starts Ollama's server.
 func (c command) serves() bool {
-	if runsOllama().MatchString(c.text) {
+	if runsOllama.MatchString(c.text) {
 		return true
 	}
 	for _, script := range c.scripts {
-		if runsOllama().MatchString(expanded(script.data)) {
+		if runsOllama.MatchString(expanded(script.data)) {
 			return true
 		}
 	}
 	return false
 }
 
-var assignment = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^\s*(?:export\s+)?(\w+)=["']?([^"'\s]*ollama)["']?\s*$`)
-})
+var assignment = regexp.MustCompile(`(?m)^\s*(?:export\s+)?(\w+)=["']?([^"'\s]*ollama)["']?\s*$`)
 
 // expanded is a script without comments, with Ollama's path in place of the variable
 // that holds it.
@@ -111,27 +106,23 @@ func expanded(script []byte) string {
 		}
 	}
 	text := strings.Join(lines, "")
-	for _, found := range assignment().FindAllStringSubmatch(text, -1) {
+	for _, found := range assignment.FindAllStringSubmatch(text, -1) {
 		text = strings.NewReplacer("${"+found[1]+"}", found[2], "$"+found[1], found[2]).Replace(text)
 	}
 	return text
 }
 
 var (
-	setsHost = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?:^|[\s;&|("'<>])` + ollama.Variable + `=["']?([^\s"';&|)<]*)`)
-	})
-	hostFlag = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile("ollama[\"'})]*\\s+(?:serve|start)\\s+(?:\\S+\\s+)*?--host\\b[=\\s]*([^\\s\"';&|)<]*)")
-	})
+	setsHost = regexp.MustCompile(`(?:^|[\s;&|("'<>])` + ollama.Variable + `=["']?([^\s"';&|)<]*)`)
+	hostFlag = regexp.MustCompile("ollama[\"'})]*\\s+(?:serve|start)\\s+(?:\\S+\\s+)*?--host\\b[=\\s]*([^\\s\"';&|)<]*)")
 )
 
 // sets is the line in which the command sets Ollama's address itself, whatever its
 // environment from launchd; or nil.
-func (c command) sets(list backup.File) *Line { return c.line(list, setsHost(), ollama.Variable+"=") }
+func (c command) sets(list backup.File) *Line { return c.line(list, setsHost, ollama.Variable+"=") }
 
 // hostFlag is the line with a --host, which Ollama does not have; or nil.
-func (c command) hostFlag(list backup.File) *Line { return c.line(list, hostFlag(), "--host") }
+func (c command) hostFlag(list backup.File) *Line { return c.line(list, hostFlag, "--host") }
 
 // line searches the arguments, which are on the plist's line with the mark, and the
 // scripts.
