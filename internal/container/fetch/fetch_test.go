@@ -137,7 +137,7 @@ func drip(first, more string) func(*net.TCPConn) {
 	return func(conn *net.TCPConn) {
 		heard(conn)
 		for _, err := io.WriteString(conn, first); err == nil; _, err = io.WriteString(conn, more) {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(250 * time.Millisecond) // Python takes no more than 100 headers
 		}
 	}
 }
