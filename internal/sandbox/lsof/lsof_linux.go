@@ -38,7 +38,7 @@ func list(server string, args []string) standin.Answer {
 	q.readSockets(sockets, "/proc/net/tcp", "IPv4")
 	q.readSockets(sockets, "/proc/net/tcp6", "IPv6")
 	var out strings.Builder
-	for pid, found := range holders(server, sockets, maps.Clone(sockets)) {
+	for pid, found := range holders(server, sockets) {
 		q.printProcess(&out, pid, found)
 	}
 	if out.Len() == 0 {
@@ -50,12 +50,13 @@ func list(server string, args []string) standin.Answer {
 // holders yields the processes that have some of the sockets. Most of the machine's
 // processes are older than this one, and so none of the Mac's, unless their numbers have
 // begun again: they are looked at where one of these sockets is missing.
-func holders(server string, sockets, missing map[string]tcpSocket) iter.Seq2[int, []tcpSocket] {
+func holders(server string, sockets map[string]tcpSocket) iter.Seq2[int, []tcpSocket] {
 	return func(yield func(int, []tcpSocket) bool) {
+		missing := maps.Clone(sockets)
 		all := numbers("/proc")
 		self, _ := slices.BinarySearch(all, os.Getpid())
 		for _, pid := range slices.Concat(all[self:], all[:self]) {
-			if len(sockets) == 0 || len(missing) == 0 && pid < os.Getpid() {
+			if len(missing) == 0 && pid < os.Getpid() {
 				return
 			}
 			found := socketsOf(folder(pid), sockets)
@@ -223,7 +224,7 @@ func tabulate(server string) string {
 	query{}.readSockets(sockets, "/proc/net/tcp6", "tcp6")
 	fmt.Fprintln(w, "Active Internet connections (including servers)")
 	fmt.Fprintln(w, "Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)          rxbytes      txbytes  rhiwat  shiwat          process:pid    state  options")
-	for pid, found := range holders(server, sockets, nil) {
+	for pid, found := range holders(server, sockets) {
 		name, _ := os.ReadFile(filepath.Join(folder(pid), "comm"))
 		for _, s := range found {
 			host, port, _ := strings.Cut(s.name, "]:")
