@@ -109,7 +109,7 @@ func (t *transaction) stopApp(ctx context.Context) error {
 		select {
 		case <-time.After(longestPause):
 		case <-ctx.Done():
-			return fmt.Errorf("Ollama.app was told to end, and has not: %w", context.Cause(ctx))
+			return fmt.Errorf("stopping Ollama.app: it was told to end, and has not: %w", context.Cause(ctx))
 		}
 	}
 	return nil

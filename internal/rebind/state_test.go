@@ -30,5 +30,3 @@ func bound() service.State {
 		},
 	}
 }
-
-func ptr(s string) *string { return &s }
