@@ -1,6 +1,6 @@
 // Package lsof is the Mac's lsof and netstat: the machine's own where it has one, or a
-// stand-in that finds the listening TCP sockets of the Mac's processes, on Linux, by
-// /proc, much quicker. It knows the options that this project uses.
+// stand-in that finds listening TCP sockets on Linux, by /proc, much quicker. It knows the
+// options that this project uses.
 package lsof
 
 import (

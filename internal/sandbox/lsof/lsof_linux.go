@@ -27,8 +27,8 @@ type query struct {
 	fields string
 }
 
-// list lists the listening sockets of the Mac's processes, and of this one, which is its
-// containers.
+// list lists the listening sockets of all processes but those of other Macs: a proxy of
+// the machine's own Docker may have the port.
 func list(server string, args []string) standin.Answer {
 	q, err := parseArgs(args)
 	if err != nil {
@@ -60,7 +60,7 @@ func holders(server string, sockets map[string]tcpSocket) iter.Seq2[int, []tcpSo
 				return
 			}
 			found := socketsOf(folder(pid), sockets)
-			if len(found) == 0 || pid != os.Getpid() && !ps.On(server, pid) {
+			if len(found) == 0 || pid != os.Getpid() && ps.OnAnother(server, pid) {
 				continue
 			}
 			for _, s := range found {

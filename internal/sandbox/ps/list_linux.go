@@ -21,7 +21,7 @@ func List(server string) ([]Process, error) {
 	var all []Process
 	for _, f := range folders {
 		pid, err := strconv.Atoi(f.Name())
-		if err != nil || !On(server, pid) {
+		if err != nil || !on(server, pid) {
 			continue
 		}
 		if p, ok := read(pid); ok {
@@ -37,10 +37,21 @@ func List(server string) ([]Process, error) {
 	return all, nil
 }
 
-// On reports whether a process is on the Mac with that server, for all that is known.
-func On(server string, pid int) bool {
-	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
-	return err == nil && bytes.Contains(env, []byte(standin.EnvServer+"="+server+"\x00"))
+// on reports whether a process is on the Mac with that server.
+func on(server string, pid int) bool { return bytes.Contains(environ(pid), macOf(server)) }
+
+// OnAnother reports whether a process is on a Mac, and not on that one.
+func OnAnother(server string, pid int) bool {
+	env := environ(pid)
+	return bytes.Contains(env, []byte(standin.EnvServer+"=")) && !bytes.Contains(env, macOf(server))
+}
+
+func macOf(server string) []byte { return []byte(standin.EnvServer + "=" + server + "\x00") }
+
+// environ is nothing where it is not known.
+func environ(pid int) []byte {
+	env, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	return env
 }
 
 // read is not ok for what has ended, and for what others may not look at.
