@@ -423,7 +423,7 @@ func hugeFile(path string) error {
 func tortureFolders(t *testing.T, c *chamber) {
 	s := newStill(t)
 	for i, odd := range oddities {
-		if c.short && i%3 != 0 {
+		if c.short && i%6 != 0 {
 			continue
 		}
 		s.oddInPlace(t, c, odd)
@@ -565,7 +565,7 @@ var names = []string{
 
 func (s *still) names(t *testing.T, c *chamber) {
 	for i, odd := range names {
-		if c.short && i%4 != 0 {
+		if c.short && i%8 != 0 {
 			continue
 		}
 		root := filepath.Join(s.root, odd)
@@ -736,7 +736,7 @@ func tortureMeddling(t *testing.T, c *chamber) {
 	})
 	for _, file := range []string{"plist", "env"} {
 		for i, m := range meddlings {
-			if c.short && i%3 != 0 {
+			if c.short && i%6 != 0 {
 				continue
 			}
 			for _, command := range []string{"fix", "rollback", "rollback --force"} {
