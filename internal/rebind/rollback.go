@@ -167,7 +167,7 @@ func (m machine) originalsOf(to string, all []backup.Receipt) (first, error) {
 			}
 		}
 		f.hosts = append(f.hosts, later.Host)
-		if later.Command == "fix" && f.kind.Owns(later, service.Service{Label: r.Label}) {
+		if later.Command == "fix" && service.SameService(r, later) {
 			f.fixes = append(f.fixes, later)
 		}
 	}

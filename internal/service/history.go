@@ -22,17 +22,29 @@ func (m Machine) Backups() ([]backup.Receipt, error) {
 // could replace the one before.
 func TakenBack(newestFirst []backup.Receipt) map[string]bool {
 	ids := map[string]bool{}
-	var rollbacks []backup.Receipt
-	for _, r := range newestFirst {
-		undoes := func(b backup.Receipt) bool {
-			return r.ID >= b.Undoes && KindOf(b).Owns(r, Service{Label: b.Label})
+	type job struct {
+		Kind
+		label string
+	}
+	furthest := map[job]backup.Receipt{} // of each, the rollback that went back furthest
+	undone := func(r backup.Receipt) bool {
+		for _, b := range furthest {
+			if r.ID >= b.Undoes && SameService(b, r) {
+				return true
+			}
 		}
+		return false
+	}
+	for _, r := range newestFirst {
 		switch {
-		case r.Void, ids[r.ID], r.Command == "fix" && slices.ContainsFunc(rollbacks, undoes):
+		case r.Void, ids[r.ID], r.Command == "fix" && undone(r):
 			ids[r.ID] = true
 			ids[r.Supersedes] = true
 		case r.Command == "rollback" && r.Done && r.Undoes != "":
-			rollbacks = append(rollbacks, r)
+			j := job{KindOf(r), r.Label}
+			if b, known := furthest[j]; !known || r.Undoes < b.Undoes {
+				furthest[j] = r
+			}
 		}
 	}
 	return ids
@@ -41,7 +53,12 @@ func TakenBack(newestFirst []backup.Receipt) map[string]bool {
 // Named reports whether a receipt speaks of the service with the name that --service has.
 func Named(r backup.Receipt, name string) bool { return r.Label == name || KindOf(r).Name() == name }
 
-// standing are the fixes of the service fixed last that were not taken back, newest
+// SameService reports whether two receipts speak of one service.
+func SameService(one, other backup.Receipt) bool {
+	return KindOf(one).Owns(other, Service{Label: one.Label})
+}
+
+// Standing are the fixes of the service fixed last that were not taken back, newest
 // first; and why one could not be read.
 func Standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged error) {
 	undone := TakenBack(newestFirst)
@@ -50,7 +67,7 @@ func Standing(newestFirst []backup.Receipt) (fixes []backup.Receipt, damaged err
 		case r.Err != nil && damaged == nil:
 			damaged = r.Err
 		case r.Err != nil, r.Command != "fix", undone[r.ID]:
-		case len(fixes) == 0, KindOf(fixes[0]).Owns(r, Service{Label: fixes[0].Label}):
+		case len(fixes) == 0, SameService(fixes[0], r):
 			fixes = append(fixes, r)
 		}
 	}
