@@ -57,6 +57,9 @@ func (byApp) restore(ctx context.Context, t *transaction) error {
 	return err
 }
 
+// appPause is between looks at whether the app has ended, and tries to open it.
+const appPause = 100 * time.Millisecond
+
 // turns is how often the app is stopped if it starts again by itself.
 const turns = 3
 
@@ -106,10 +109,8 @@ func (t *transaction) stopApp(ctx context.Context) error {
 		}
 	}
 	for slices.ContainsFunc(pids, alive) {
-		select {
-		case <-time.After(longestPause):
-		case <-ctx.Done():
-			return fmt.Errorf("stopping Ollama.app: it was told to end, and has not: %w", context.Cause(ctx))
+		if err := wait(ctx, appPause); err != nil {
+			return fmt.Errorf("stopping Ollama.app: it was told to end, and has not: %w", err)
 		}
 	}
 	return nil
@@ -131,10 +132,8 @@ func (t *transaction) openApp(ctx context.Context) error {
 			}
 			return err
 		}
-		select {
-		case <-time.After(longestPause):
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
+		if over := wait(ctx, appPause); over != nil {
+			return errors.Join(err, over)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -87,10 +86,8 @@ func (t *transaction) stop(ctx context.Context) error {
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("stopping %s: %w", t.plan.target(), err)
 		}
-		select {
-		case <-time.After(longestPause):
-		case <-ctx.Done():
-			return fmt.Errorf("stopping %s: %w", t.plan.target(), context.Cause(ctx))
+		if err := wait(ctx, longestPause); err != nil {
+			return fmt.Errorf("stopping %s: %w", t.plan.target(), err)
 		}
 		job, err = t.machine.Launchd.Print(ctx, t.plan.target())
 	}

@@ -50,11 +50,19 @@ func (m machine) prove(ctx context.Context, s service.State, g service.Goal, pat
 		if reason == nil && ctx.Err() == nil || over {
 			return s, reason
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return s, cmp.Or(reason, context.Cause(ctx))
+		if err := wait(ctx, pause); err != nil {
+			return s, cmp.Or(reason, err)
 		}
+	}
+}
+
+// wait returns after d, or why ctx has ended before that.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
