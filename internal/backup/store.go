@@ -387,12 +387,10 @@ func ownFolder(dir string) error {
 // anything.
 func (s Store) Usable() error {
 	for _, dir := range []string{s.Dir, s.backups()} {
-		err := ownFolder(dir)
-		if _, lost := os.Lstat(dir); errors.Is(lost, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			outermost := append(MissingFolders(dir), dir)[0]
-			err, dir = nil, filepath.Dir(outermost)
-		}
-		if err != nil {
+			dir = filepath.Dir(outermost) // where it would be made
+		} else if err := ownFolder(dir); err != nil {
 			return err
 		}
 		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {

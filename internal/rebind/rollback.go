@@ -285,9 +285,8 @@ func (m machine) planRollback(ctx context.Context, f first, w Back) (Plan, error
 	p.Disable = f.Disabled && !f.taken
 	unwritten := len(p.Edits) > 0 && !f.kind.WritesFiles()  // which the restart does
 	away := !f.kind.WritesFiles() && s.Service.Bundle == "" // the app was thrown away
-	if p.Unload = f.off() && !f.taken && s.Service.Loaded || away && unwritten; !p.Unload && !away {
-		p.Reload = f.reload(p) || unwritten
-	}
+	p.Unload = f.off() && !f.taken && s.Service.Loaded || away && unwritten
+	p.Reload = !p.Unload && !away && (f.reload(p) || unwritten)
 	p.Stop = f.stopped() && !f.taken && s.Service.Loaded && (p.Reload || s.Job.PID != 0)
 	if s.Ran() {
 		p.Held, p.Reload, p.Unload = !s.Running(p.Goal), false, false
