@@ -197,7 +197,7 @@ var quirks = map[string][]offered{
 	"zsh": {
 		{[]string{name, "url", "--runtime=d"}, []string{"docker", "docker-desktop"}},
 		{[]string{name, "fix", "--host=0"}, []string{"0.0.0.0:11434"}},
-		{[]string{name, "fix", "-n", "--dry"}, nil}, // already installed
+		{[]string{name, "fix", "-n", "--dry"}, nil}, // -n is --dry-run, which is there already
 		{[]string{name, "fix", "--plist", `some\ fo`}, []string{`some\ folder`}},
 		{[]string{name, "fix", "--plist", "~/pl"}, []string{"plain.plist"}},
 	},

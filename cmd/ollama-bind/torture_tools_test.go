@@ -338,7 +338,7 @@ func (v *victim) reach() string {
 	return v.answers()
 }
 
-// answers says from where Ollama can be asked, whoever runs it.
+// answers says from where Ollama can be asked, no matter what runs it.
 func (v *victim) answers() string {
 	answers := func(ip string) bool {
 		_, err := ollama.Version(context.Background(), net.JoinHostPort(ip, strconv.Itoa(v.Port)), 2*time.Second)

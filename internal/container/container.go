@@ -68,8 +68,7 @@ type Container struct {
 	Created    bool // and never started
 	// Env holds only variables that may name an address or a proxy.
 	Env map[string]string
-	// Origin is what made a container: a Compose project, a swarm, or something
-	// unknown.
+	// Origin is what made it.
 	Origin Origin
 	// ServesOllama: its port 11434 is published or exposed.
 	ServesOllama bool

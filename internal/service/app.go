@@ -312,7 +312,7 @@ func (m Machine) updateSwitch(ctx context.Context, value, end string) error {
 	return nil
 }
 
-// owns goes by the layer: there is only one such database.
+// Owns goes by the layer: there is only one such database.
 func (app) Owns(r backup.Receipt, _ Service) bool {
 	return slices.ContainsFunc(r.Files, func(f backup.Saved) bool { return f.Layer == SettingLayer })
 }

@@ -217,7 +217,7 @@ func setEnvLine(one Setting, value *string) ([]byte, error) {
 	return homebrew.SetEnvLine(one.File.Data, ollama.Variable, *value)
 }
 
-// owns treats all of Homebrew's labels as one service: it may have a new one since.
+// Owns treats all of Homebrew's labels as one service: it may have a new one since.
 func (brew) Owns(r backup.Receipt, _ Service) bool { return homebrew.IsLabel(r.Label) }
 
 func (brew) mayHold(m Machine, r backup.Receipt, f backup.Saved) bool {
