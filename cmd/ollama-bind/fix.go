@@ -221,6 +221,9 @@ func standing(f advice.Facts) []warning {
 // notKept warns of what a new file in an old one's place does not have: its other names,
 // and its access control list, whose entries ls shows below it.
 func notKept(ctx context.Context, m service.Machine, p rebind.Plan) (all []warning) {
+	if !p.State.Service.Kind.WritesFiles() { // what is edited in place keeps them
+		return nil
+	}
 	for _, e := range p.Edits {
 		if e.File.Links > 1 {
 			all = append(all, warning{"hard-link", "another name of " + e.File.Path + " (a hard link) keeps the file of before the fix"})
