@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"net/netip"
 	"os"
 	"os/user"
@@ -47,26 +46,15 @@ func list(server string, args []string) standin.Answer {
 	return standin.Answer{Stdout: out.String()}
 }
 
-// holders yields the processes that have some of the sockets. Most of the machine's
-// processes are older than this one, and so none of the Mac's, unless their numbers have
-// begun again: they are looked at where one of these sockets is missing.
+// holders yields the processes that have some of the sockets, in order.
 func holders(server string, sockets map[string]tcpSocket) iter.Seq2[int, []tcpSocket] {
 	return func(yield func(int, []tcpSocket) bool) {
-		missing := maps.Clone(sockets)
-		all := numbers("/proc")
-		self, _ := slices.BinarySearch(all, os.Getpid())
-		for _, pid := range slices.Concat(all[self:], all[:self]) {
-			if len(missing) == 0 && pid < os.Getpid() {
-				return
-			}
+		if len(sockets) == 0 {
+			return
+		}
+		for _, pid := range numbers("/proc") {
 			found := socketsOf(folder(pid), sockets)
-			if len(found) == 0 || pid != os.Getpid() && ps.OnAnother(server, pid) {
-				continue
-			}
-			for _, s := range found {
-				delete(missing, s.inode)
-			}
-			if !yield(pid, found) {
+			if len(found) > 0 && !ps.OnAnother(server, pid) && !yield(pid, found) {
 				return
 			}
 		}
@@ -102,7 +90,6 @@ func parseArgs(args []string) (q query, err error) {
 
 // tcpSocket is a line of /proc/net/tcp.
 type tcpSocket struct {
-	inode      string
 	kind, name string
 	fd         int // of the process that has it
 }
@@ -135,7 +122,7 @@ func (q query) readSockets(found map[string]tcpSocket, path, kind string) {
 		} else if ip.Is6() {
 			host = "[" + host + "]"
 		}
-		found[f[9]] = tcpSocket{inode: f[9], kind: kind, name: host + ":" + port}
+		found[f[9]] = tcpSocket{kind: kind, name: host + ":" + port}
 	}
 }
 
