@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/app"
-	"github.com/ollama-bind/ollama-bind/internal/sandbox/asking"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/brew"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
@@ -17,7 +16,7 @@ import (
 // Main plays the part that the executable's name asks for, a tool on the Mac's PATH or a
 // program in Ollama.app, and exits. Under any other name it returns.
 func Main() {
-	asking.Main()
+	ask()
 	switch filepath.Base(os.Args[0]) {
 	case "ollama":
 		os.Exit(ollama.Main(os.Args[1:]))
@@ -36,7 +35,7 @@ const macOS = "27.0"
 // installTools puts the stand-ins in place.
 func (m *Mac) installTools() error {
 	tools := []string{filepath.Join(m.Prefix(), "bin", "brew"), filepath.Join(m.Bin(), "brew")}
-	for _, name := range asking.Tools {
+	for _, name := range asking {
 		if name != "docker" { // see StartEngine
 			tools = append(tools, filepath.Join(m.Bin(), name))
 		}
@@ -76,7 +75,7 @@ func installTool(path string) error {
 // else the running program.
 func executable(tool string) (string, error) {
 	switch {
-	case built != "" && slices.Contains(asking.Tools, tool):
+	case built != "" && slices.Contains(asking, tool):
 		return Program("askers"), nil
 	case built != "":
 		return Program("standins"), nil

@@ -1,5 +1,5 @@
 /*
- * The sandbox's launchctl, docker, lsof and so on, as package asking has them in Go. Tests
+ * The sandbox's launchctl, docker, lsof and so on, as ask.go has them. Tests
  * start them thousands of times, and a program in C starts in a third of the time.
  */
 #include <arpa/inet.h>

@@ -1,7 +1,4 @@
-// Package asking plays the tools that ask the Mac for all that they say and do. Tests
-// start them thousands of times, so they have askers/ask.c in its place, where there is a
-// C compiler.
-package asking
+package sandbox
 
 import (
 	"os"
@@ -14,14 +11,15 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/sandbox/standin"
 )
 
-// Tools are the names of their executables.
-var Tools = []string{"launchctl", "docker", "lsof", "netstat", "ps", "pgrep", "pkill", "open", "osascript"}
+// asking are the tools that ask the Mac for all that they say and do.
+var asking = []string{"launchctl", "docker", "lsof", "netstat", "ps", "pgrep", "pkill", "open", "osascript"}
 
-// Main plays the part that the executable's name asks for, and exits. Under any other
-// name it returns.
-func Main() {
+// ask plays one of them by the executable's name, and exits. Under any other name it
+// returns. Tests start these tools thousands of times: where there is a C compiler, they
+// have askers/ask.c in its place.
+func ask() {
 	tool, args := filepath.Base(os.Args[0]), os.Args[1:]
-	if !slices.Contains(Tools, tool) {
+	if !slices.Contains(asking, tool) {
 		return
 	}
 	if tool == "docker" && len(args) > 0 && (args[0] == "start" || args[0] == "exec") {
