@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -188,15 +189,10 @@ func (m machine) answersOutside(ctx context.Context, g service.Goal) (silent []n
 	return silent, nil
 }
 
-// unanswered reports whether an address was silent, or could not be asked.
+// unanswered reports whether an address was silent, or could not be asked. One that
+// refuses did answer.
 func unanswered(err error) bool {
-	for _, e := range []error{
-		context.DeadlineExceeded, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN,
-		syscall.ENETDOWN, syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	var dial *net.OpError
+	return errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, syscall.ECONNREFUSED)
 }
