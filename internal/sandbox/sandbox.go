@@ -135,7 +135,7 @@ func (m *Mac) start() (err error) {
 		Throttle: o.Throttle, ExitTimeout: o.ExitTimeout, Faults: &m.faults,
 	})
 	m.Docker = docker.New(m.ctx, m.faults.Arg)
-	if m.server, err = serve(m); err != nil {
+	if err := m.serve(); err != nil {
 		return err
 	}
 	m.PassToJobs(m.toolEnv())

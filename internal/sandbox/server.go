@@ -27,14 +27,14 @@ type server struct {
 	wg       sync.WaitGroup
 }
 
-func serve(m *Mac) (*server, error) {
+func (m *Mac) serve() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &server{mac: m, listener: listener, password: rand.Text()}
-	s.wg.Go(s.accept)
-	return s, nil
+	m.server = &server{mac: m, listener: listener, password: rand.Text()}
+	m.server.wg.Go(m.server.accept)
+	return nil
 }
 
 func (s *server) address() string { return s.listener.Addr().String() + "/" + s.password }
