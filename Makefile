@@ -29,7 +29,7 @@ shell: ## a shell on a Mac in a folder, to try things by hand
 .PHONY: test
 test: ## run all tests; needs no Mac, no root, no network but for Go modules
 # By itself, the race detector waits a second at the end of each package.
-	GORACE=atexit_sleep_ms=10 $(GO) test $(RACE) -p 3 -parallel 8 ./...
+	GORACE=atexit_sleep_ms=10 $(GO) test $(RACE) -p 3 -parallel 12 ./...
 
 .PHONY: e2e
 e2e: ## container stories on a real Docker Engine, which it installs and starts where it can (as root on Debian or Ubuntu)
