@@ -13,6 +13,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -138,7 +139,7 @@ func (p program) doctor(c *cli.Context) error {
 		err = errNotWanted
 	}
 	if c.Bool("json") {
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return err
 	}
 	p.printDoctor(r)
@@ -173,14 +174,14 @@ func (p program) listChecks(c *cli.Context, checks []doctor.Check) {
 		for _, check := range checks {
 			r.Checks = append(r.Checks, checkRow{ID: check.ID, Status: string(doctor.Skip), Question: check.Question})
 		}
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return
 	}
-	var rows []row
+	var rows []screen.Row
 	for _, check := range checks {
-		rows = append(rows, row{cells: []piece{{plain, check.ID}, {plain, check.Question}}})
+		rows = append(rows, screen.Row{Cells: []screen.Piece{screen.Plain.Text(check.ID), screen.Plain.Text(check.Question)}})
 	}
-	p.tell.rows(rows)
+	p.tell.out.Rows(rows)
 }
 
 func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) doctorReport {
@@ -206,32 +207,32 @@ func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) do
 	return r
 }
 
-var statusMarks = map[string]piece{
-	string(doctor.OK):   markGood,
-	string(doctor.Warn): markCareful,
-	string(doctor.Fail): markBad,
-	string(doctor.Skip): markNone,
+var statusMarks = map[string]screen.Piece{
+	string(doctor.OK):   screen.MarkGood,
+	string(doctor.Warn): screen.MarkCareful,
+	string(doctor.Fail): screen.MarkBad,
+	string(doctor.Skip): screen.MarkNone,
 }
 
 func (p program) printDoctor(r doctorReport) {
 	p.tell.printf("%s", r.Versions)
 	p.tell.printf("")
 	count, said := map[string]int{}, map[string]string{} // what each summary was said of
-	var rows []row
+	var rows []screen.Row
 	for _, check := range r.Checks {
 		count[check.Status]++
-		summary := piece{plain, check.Summary}
+		summary, m := check.Summary, screen.Plain
 		if check.Status == string(doctor.Skip) {
-			summary.meaning = detail
+			m = screen.Detail
 		}
-		if first := said[check.Summary]; first != "" && check.Status != string(doctor.OK) {
-			summary.text = "as for " + first
+		if first := said[summary]; first != "" && check.Status != string(doctor.OK) {
+			summary = "as for " + first
 		} else {
-			said[check.Summary] = check.ID
+			said[summary] = check.ID
 		}
-		rows = append(rows, row{statusMarks[check.Status], []piece{{plain, check.ID}, summary}})
+		rows = append(rows, screen.Row{Mark: statusMarks[check.Status], Cells: []screen.Piece{screen.Plain.Text(check.ID), m.Text(summary)}})
 	}
-	p.tell.rows(rows)
+	p.tell.out.Rows(rows)
 	told := map[string]bool{}
 	if r.Advice != nil {
 		told[r.Advice.Hint] = true // it is what the answer ends with
@@ -249,9 +250,9 @@ func (p program) printDoctor(r doctorReport) {
 	case r.Advice != nil:
 		p.tell.hint(r.Advice.Hint)
 	case well && r.Verdict != nil && *r.Verdict != string(container.NoRuntime):
-		p.tell.say(good, "nothing found that keeps containers from Ollama")
+		p.tell.out.Say(screen.Good, "nothing found that keeps containers from Ollama")
 	case well:
-		p.tell.say(good, "nothing wrong found; no container was asked")
+		p.tell.out.Say(screen.Good, "nothing wrong found; no container was asked")
 	}
 }
 
@@ -262,15 +263,15 @@ func (p program) printCheck(check checkRow, told map[string]bool) {
 		return
 	}
 	p.tell.printf("")
-	p.tell.out.line(statusMarks[check.Status], piece{plain, " " + check.ID})
+	p.tell.out.Line(statusMarks[check.Status], screen.Plain.Text(" "+check.ID))
 	for line := range strings.Lines(check.Evidence) {
 		if line = strings.TrimSuffix(line, "\n"); !told[line] {
-			p.tell.out.line(piece{detail, "    " + line})
+			p.tell.out.Line(screen.Detail.Text("    " + line))
 			told[line] = true
 		}
 	}
 	if check.Fix != "" && !told[check.Fix] {
-		p.tell.out.line(piece{detail, "    hint: "}, piece{plain, check.Fix})
+		p.tell.out.Line(screen.Detail.Text("    hint: "), screen.Plain.Text(check.Fix))
 		told[check.Fix] = true
 	}
 }

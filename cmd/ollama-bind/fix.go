@@ -18,6 +18,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -76,7 +77,7 @@ func (p program) fix(c *cli.Context) error {
 	w.Ready = func(plan rebind.Plan) {
 		lost = notKept(ctx, m, plan)
 		if !w.DryRun && !c.Bool("json") && !c.Bool("quiet") && len(lost) > 0 {
-			p.tell.clearLine()
+			p.tell.err.ClearLine()
 			p.tell.warnings(lost, nil)
 			lost = nil
 		}
@@ -173,7 +174,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 		r.Advice = r.Error.advice()
 	}
 	if c.Bool("json") {
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return err
 	}
 	if r.Error == nil && !c.Bool("quiet") {
@@ -280,17 +281,17 @@ func (p program) printFix(r report, plan rebind.Plan) {
 	case plan.Held:
 		p.printHeld(r, plan)
 	case r.DryRun:
-		p.tell.say(good, "nothing to do: already bound to %s", *r.Want)
+		p.tell.out.Say(screen.Good, "nothing to do: already bound to %s", *r.Want)
 	case !r.Changed:
-		p.tell.say(good, "already bound to %s", *r.Want)
+		p.tell.out.Say(screen.Good, "already bound to %s", *r.Want)
 	case !plan.Reload && plan.State.Reached(plan.Goal):
-		p.tell.say(good, "bound to %s as before, and now to last; the service was not restarted", *r.Want)
+		p.tell.out.Say(screen.Good, "bound to %s as before, and now to last; the service was not restarted", *r.Want)
 	case !plan.Reload:
-		p.tell.say(good, "bound to %s as before, and the files agree again; the service was not restarted", *r.Want)
+		p.tell.out.Say(screen.Good, "bound to %s as before, and the files agree again; the service was not restarted", *r.Want)
 	case host.Wildcard():
-		p.tell.say(good, "now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
+		p.tell.out.Say(screen.Good, "now bound to %s: all interfaces, IPv4 and IPv6 (lsof shows this as IPv6 %s)", *r.Want, host.Socket())
 	default:
-		p.tell.say(good, "now bound to %s", *r.Want)
+		p.tell.out.Say(screen.Good, "now bound to %s", *r.Want)
 	}
 	if r.ContainerURL != nil && !r.DryRun {
 		p.tell.paste("from a container: ", *r.ContainerURL)
@@ -302,7 +303,7 @@ func (p program) printFix(r report, plan rebind.Plan) {
 
 // printPlan shows what a dry run would do, and ends by saying that nothing was changed.
 func (p program) printPlan(r report, plan rebind.Plan) {
-	p.tell.diff(r.Diff)
+	p.tell.out.Diff(r.Diff)
 	for _, step := range r.Steps {
 		p.tell.paste("would run: ", step)
 	}
@@ -334,6 +335,6 @@ func (p program) printHeld(r report, plan rebind.Plan) {
 			why, hint = "restarted: "+p.tell.tilde(a.Message), a.Hint
 		}
 	}
-	p.tell.say(careful, "%s, and not %s", written, why)
+	p.tell.out.Say(screen.Careful, "%s, and not %s", written, why)
 	p.tell.hint(hint)
 }

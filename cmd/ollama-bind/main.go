@@ -63,7 +63,7 @@ func (p program) run(args []string) int {
 		err = out.err
 	}
 	if err != nil && wantsJSON(args) && !out.used {
-		p.tell.json(errorReport(commandName(args), p.tell, err))
+		p.tell.out.JSON(errorReport(commandName(args), p.tell, err))
 	}
 	p.tell.error(err)
 	if kept := p.tell.log.kept; kept != "" && (err != nil || p.tell.verbose()) {
@@ -178,7 +178,7 @@ func (t teller) watch(ctx context.Context, m service.Machine, quiet bool) (watch
 	case quiet:
 		m.Waiting = func(int) {}
 		return m, func() {}
-	case !t.err.lively || t.verbose():
+	case !t.err.Lively || t.verbose():
 		m.Waiting = func(pid int) { t.note("note", otherRun(pid)) }
 		return m, func() {}
 	}

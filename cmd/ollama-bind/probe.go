@@ -141,7 +141,7 @@ func (p program) reportProbe(ctx context.Context, c *cli.Context, result contain
 		err = errNotWanted
 	}
 	if c.Bool("json") {
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return err
 	}
 	p.printProbe(result, local, r.Warnings)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 )
 
@@ -254,25 +255,25 @@ func whoAsked(u container.ClientURL) string {
 
 func (p program) printTarget(u container.ClientURL, s container.Server, local advice.Local) {
 	p.tell.printf("%s, asked with its %s", whoAsked(u), u.Tool)
-	rows := []row{{cells: []piece{{plain, " "}, {detail, "loopback"}, {detail, "all interfaces"}, {detail, "Ollama"}}}}
+	rows := []screen.Row{{Cells: []screen.Piece{screen.Plain.Text(" "), screen.Detail.Text("loopback"), screen.Detail.Text("all interfaces"), screen.Detail.Text("Ollama")}}}
 	for _, h := range u.Hosts {
 		host := h.Host
 		if h.Address != "" && h.Address != h.Host {
 			host += " (" + h.Address + ")"
 		}
-		rows = append(rows, row{cells: []piece{{plain, host},
-			seen(h.Loopback), seen(h.Wildcard), {resultMeaning(h.Ollama.Result), string(h.Ollama.Result)}}})
+		rows = append(rows, screen.Row{Cells: []screen.Piece{screen.Plain.Text(host),
+			seen(h.Loopback), seen(h.Wildcard), resultMeaning(h.Ollama.Result).Text(string(h.Ollama.Result))}})
 	}
-	p.tell.rows(rows)
+	p.tell.out.Rows(rows)
 	if u.Source != "" {
-		p.tell.rows([]row{{cells: []piece{{plain, u.Source}, {plain, u.URL}, {resultMeaning(u.Answer.Result), u.Answer.String()}}}})
+		p.tell.out.Rows([]screen.Row{{Cells: []screen.Piece{screen.Plain.Text(u.Source), screen.Plain.Text(u.URL), resultMeaning(u.Answer.Result).Text(u.Answer.String())}}})
 	}
 	if u.Proxied != nil {
 		answer := cmp.Or(u.Proxied.Answer.String(), "not tried")
-		p.tell.rows([]row{{cells: []piece{{plain, u.Proxied.Variable}, {plain, u.Proxied.Proxy}, {plain, answer}}}})
+		p.tell.out.Rows([]screen.Row{{Cells: []screen.Piece{screen.Plain.Text(u.Proxied.Variable), screen.Plain.Text(u.Proxied.Proxy), screen.Plain.Text(answer)}}})
 	}
 	message, hint := advice.Container(u, s, local)
-	p.tell.out.line(piece{verdictMeaning(u.Verdict), string(u.Verdict) + ":"}, piece{plain, " " + p.tell.tilde(message)})
+	p.tell.out.Line(verdictMeaning(u.Verdict).Text(string(u.Verdict)+":"), screen.Plain.Text(" "+p.tell.tilde(message)))
 	if u.RightURL != "" {
 		p.tell.paste("the right URL:  ", u.RightURL)
 	}
@@ -287,28 +288,28 @@ func (p program) printTarget(u container.ClientURL, s container.Server, local ad
 	}
 }
 
-func verdictMeaning(v container.Verdict) meaning {
+func verdictMeaning(v container.Verdict) screen.Meaning {
 	if v == container.Reachable {
-		return good
+		return screen.Good
 	}
-	return bad
+	return screen.Bad
 }
 
-func resultMeaning(r container.Result) meaning {
+func resultMeaning(r container.Result) screen.Meaning {
 	if r == container.OK {
-		return good
+		return screen.Good
 	}
-	return bad
+	return screen.Bad
 }
 
 // seen has no colour for a failure: not every listener has to be reached.
-func seen(r container.ListenerResult) piece {
-	p := piece{plain, string(r.Result)}
+func seen(r container.ListenerResult) screen.Piece {
+	m, text := screen.Plain, string(r.Result)
 	if r.Result == container.OK {
-		p.meaning = good
+		m = screen.Good
 	}
 	if r.Peer != "" {
-		p.text += ", as " + r.Peer
+		text += ", as " + r.Peer
 	}
-	return p
+	return m.Text(text)
 }

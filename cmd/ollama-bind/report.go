@@ -11,6 +11,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -275,13 +276,13 @@ func newErrorObject(t teller, err error) *errorObject {
 }
 
 // marks show a layer's state.
-var marks = map[service.LayerState]piece{
-	service.OK:          markGood,
-	service.Differs:     markBad,
-	service.Missing:     markBad,
-	service.Skipped:     markNone,
-	service.Unsupported: markNone,
-	service.Unknown:     markUnknown,
+var marks = map[service.LayerState]screen.Piece{
+	service.OK:          screen.MarkGood,
+	service.Differs:     screen.MarkBad,
+	service.Missing:     screen.MarkBad,
+	service.Skipped:     screen.MarkNone,
+	service.Unsupported: screen.MarkNone,
+	service.Unknown:     screen.MarkUnknown,
 }
 
 // about names the service that the answer is about.
@@ -291,13 +292,13 @@ func (t teller) about(r report) {
 		if s.Label != "" && !strings.Contains(s.Name, s.Label) {
 			text += " (" + s.Label + ")"
 		}
-		t.say(detail, "%s", t.tilde(text))
+		t.out.Say(screen.Detail, "%s", t.tilde(text))
 	}
 }
 
 // printRows writes one aligned row a layer: mark, name, value, what about it.
 func (t teller) printRows(r report) {
-	var rows []row
+	var rows []screen.Row
 	for _, l := range r.Layers {
 		value, place := l.shown(), l.place
 		if l.State == service.Skipped {
@@ -305,13 +306,13 @@ func (t teller) printRows(r report) {
 		}
 		notes := []string{place, l.Detail, l.was}
 		notes = slices.DeleteFunc(notes, func(s string) bool { return s == "" })
-		about := piece{plain, t.tilde(strings.Join(notes, ", "))}
-		if m := marks[l.State].meaning; m == good || m == detail {
-			about.meaning = detail
+		about := screen.Plain
+		if m := marks[l.State].Meaning; m == screen.Good || m == screen.Detail {
+			about = screen.Detail
 		}
-		rows = append(rows, row{marks[l.State], []piece{{plain, l.Name}, {plain, value}, about}})
+		rows = append(rows, screen.Row{Mark: marks[l.State], Cells: []screen.Piece{screen.Plain.Text(l.Name), screen.Plain.Text(value), about.Text(t.tilde(strings.Join(notes, ", ")))}})
 	}
-	t.rows(rows)
+	t.out.Rows(rows)
 }
 
 // shown is the value in words.
@@ -320,13 +321,13 @@ func (l layer) shown() string {
 	case l.Name == service.SettingLayer && l.Value != nil:
 		return *l.Value
 	case l.Name == service.SettingLayer:
-		return markNone.text
+		return screen.None
 	case l.socketPlace == nil && l.Value == nil:
 		return ollama.Variable + " not set"
 	case l.socketPlace == nil:
 		return ollama.Variable + "=" + *l.Value
 	case l.Value == nil:
-		return markNone.text
+		return screen.None
 	}
 	return *l.Value
 }

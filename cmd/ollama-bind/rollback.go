@@ -13,6 +13,7 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -121,7 +122,7 @@ func (p program) endRollback(c *cli.Context, r *report, before []report, err err
 	}
 	if c.Bool("json") {
 		r.Others = before
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 	}
 	return err
 }
@@ -139,34 +140,34 @@ func (p program) printRollback(r report, plan rebind.Plan, now service.State) {
 	}
 	switch {
 	case len(plan.TakesBack) == 0 && !r.Changed:
-		p.tell.say(good, "nothing to take back")
+		p.tell.out.Say(screen.Good, "nothing to take back")
 		return
 	case !r.Changed:
-		p.tell.say(good, "nothing to do: already as it was before")
+		p.tell.out.Say(screen.Good, "nothing to do: already as it was before")
 		return
 	case plan.Unset && plan.Goal.Value != nil:
-		p.tell.say(good, "the files were changed since the fix: the setting from before it was put back, and nothing else was touched")
+		p.tell.out.Say(screen.Good, "the files were changed since the fix: the setting from before it was put back, and nothing else was touched")
 	case plan.Unset:
-		p.tell.say(good, "the files were changed since the fix: the setting was taken out, and nothing else was touched")
+		p.tell.out.Say(screen.Good, "the files were changed since the fix: the setting was taken out, and nothing else was touched")
 	case plan.Unload:
-		p.tell.say(good, "restored; the service is not loaded, as before the fix")
+		p.tell.out.Say(screen.Good, "restored; the service is not loaded, as before the fix")
 	case plan.Stop && now.Job.PID != 0:
-		p.tell.say(careful, "restored, but launchd has started the service again, which was stopped before the fix")
+		p.tell.out.Say(screen.Careful, "restored, but launchd has started the service again, which was stopped before the fix")
 	case plan.Stop:
-		p.tell.say(good, "restored; the service is loaded and stopped, as before the fix")
+		p.tell.out.Say(screen.Good, "restored; the service is loaded and stopped, as before the fix")
 	case plan.Held:
-		p.tell.say(careful, "restored, and not restarted: the running service is unchanged")
+		p.tell.out.Say(screen.Careful, "restored, and not restarted: the running service is unchanged")
 		p.tell.hint(advice.RestartCommand(plan.State))
 		return
 	case !now.Service.Loaded:
-		p.tell.say(careful, "restored; the service is not loaded, and was left so")
+		p.tell.out.Say(screen.Careful, "restored; the service is not loaded, and was left so")
 		return
 	case plan.Unproved && plan.Reload:
-		p.tell.say(careful, "restored, and the service was loaded again; it may not answer, as it did not before the fix")
+		p.tell.out.Say(screen.Careful, "restored, and the service was loaded again; it may not answer, as it did not before the fix")
 	case !plan.Reload:
-		p.tell.say(good, "restored; the service did not have to be restarted")
+		p.tell.out.Say(screen.Good, "restored; the service did not have to be restarted")
 	default:
-		p.tell.say(good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
+		p.tell.out.Say(screen.Good, "restored: Ollama listens on %s, as before", plan.Goal.Host.Socket())
 	}
 	p.tell.paste("to bind it again: ", advice.Again(plan.State))
 }
@@ -204,7 +205,7 @@ func (p program) listBackups(c *cli.Context, m service.Machine) error {
 		l.Backups = append(l.Backups, e)
 	}
 	if c.Bool("json") {
-		p.tell.json(l)
+		p.tell.out.JSON(l)
 		return nil
 	}
 	p.printBackups(l)
@@ -232,16 +233,16 @@ func (p program) printBackups(l listing) {
 		p.tell.printf("no backups")
 		return
 	}
-	var rows []row
+	var rows []screen.Row
 	next := false
 	for _, e := range l.Backups {
-		mark := piece{plain, " "}
+		mark := screen.Plain.Text(" ")
 		if e.Next {
-			mark, next = piece{good, ">"}, true
+			mark, next = screen.Good.Text(">"), true
 		}
-		rows = append(rows, row{mark, []piece{{plain, e.ID}, {detail, age(time.Since(e.Created))}, {plain, describe(e)}, {plain, e.Label}}})
+		rows = append(rows, screen.Row{Mark: mark, Cells: []screen.Piece{screen.Plain.Text(e.ID), screen.Detail.Text(age(time.Since(e.Created))), screen.Plain.Text(describe(e)), screen.Plain.Text(e.Label)}})
 	}
-	p.tell.rows(rows)
+	p.tell.out.Rows(rows)
 	if next {
 		p.tell.printf("")
 		p.tell.paste("> is what this goes back to: ", name+" rollback")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 	"github.com/ollama-bind/ollama-bind/internal/shell"
 	"github.com/ollama-bind/ollama-bind/launchctl"
@@ -181,7 +182,7 @@ func (p program) keepLog(m service.Machine, out rebind.Outcome, err error) {
 	if err != nil {
 		ending = "error: " + plainWords(err.Error())
 	}
-	path, err := m.Store.KeepLog(out.Backup, p.tell.log.log(p.args, printable(p.tell.tilde(ending))))
+	path, err := m.Store.KeepLog(out.Backup, p.tell.log.log(p.args, screen.Printable(p.tell.tilde(ending))))
 	if err == nil {
 		p.tell.log.kept = path
 	}

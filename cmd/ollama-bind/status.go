@@ -10,6 +10,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
+	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -78,7 +79,7 @@ func (p program) status(c *cli.Context) error {
 		err = errNotWanted
 	}
 	if c.Bool("json") {
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return err
 	}
 	p.printStatus(r, f.State)
@@ -91,11 +92,11 @@ func (p program) printStatus(r report, s service.State) {
 	p.tell.printf("")
 	switch {
 	case r.OK:
-		p.tell.say(good, "bound to %s", *r.Want)
+		p.tell.out.Say(screen.Good, "bound to %s", *r.Want)
 	case s.Hidden():
-		p.tell.say(careful, "not known to be bound to %s", *r.Want)
+		p.tell.out.Say(screen.Careful, "not known to be bound to %s", *r.Want)
 	default:
-		p.tell.say(bad, "not bound to %s", *r.Want)
+		p.tell.out.Say(screen.Bad, "not bound to %s", *r.Want)
 	}
 	if r.Advice != nil && r.Error == nil {
 		p.tell.printf("%s", r.Advice.Message)

@@ -92,7 +92,7 @@ func (p program) url(c *cli.Context) error {
 		r.Warnings = append(r.Warnings, warning{"host-kept", "only localhost and what means the same is replaced: " + kept.Hostname() + " stays as it is"})
 	}
 	if c.Bool("json") {
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return nil
 	}
 	p.tell.printf("%s", r.URL)

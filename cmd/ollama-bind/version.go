@@ -36,7 +36,7 @@ func (p program) version(c *cli.Context) error {
 	if c.Bool("json") {
 		r := versionReport{newHead("version"), b, nil}
 		r.OK = true
-		p.tell.json(r)
+		p.tell.out.JSON(r)
 		return nil
 	}
 	p.tell.printf("%s version %s", name, b)
