@@ -143,7 +143,7 @@ func (p program) machine() (service.Machine, error) {
 		UID:          os.Geteuid(),
 		Sudo:         sudoUser(),
 		Addresses:    doctor.Addresses,
-		Secret:       p.tell.log.hide,
+		Secret:       p.tell.log.Hide,
 	}, nil
 }
 

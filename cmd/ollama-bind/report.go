@@ -264,7 +264,7 @@ func errorReport(command string, t teller, err error) any {
 func newErrorObject(t teller, err error) *errorObject {
 	var p *service.Error
 	var usage *usageError
-	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.log.maskValues(err.Error())))}
+	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.log.Mask(err.Error())))}
 	switch {
 	case errors.As(err, &usage):
 		o.ID, o.Hint = "usage", usage.hint

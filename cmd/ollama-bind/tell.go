@@ -9,9 +9,9 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/masked"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
 )
 
@@ -39,7 +39,7 @@ func newTeller(stdout, stderr io.Writer) teller {
 		out:  screen.New(stdout, os.Getenv),
 		err:  screen.New(stderr, os.Getenv),
 		home: home,
-		log:  &runLog{began: time.Now()},
+		log:  &runLog{Runs: masked.NewRuns()},
 	}
 }
 

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/ollama-bind/ollama-bind/internal/masked"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
 func TestTellError(t *testing.T) {
 	var out, err bytes.Buffer
-	tell := teller{out: screen.Stream{Writer: &out}, err: screen.Stream{Writer: &err}, log: &runLog{}, home: "/Users/alice"}
+	tell := teller{out: screen.Stream{Writer: &out}, err: screen.Stream{Writer: &err}, log: &runLog{Runs: masked.NewRuns()}, home: "/Users/alice"}
 	tell.error(&service.Error{
 		Err:  errors.New("reading /Users/alice/a.plist: \x1b]0;x\a denied"),
 		Hint: "chmod u+r '/Users/alice/a.plist'",

@@ -1,5 +1,3 @@
-//go:build !windows
-
 // Package screen writes what people read: in colour where that is possible, in straight
 // columns, and without a byte that could steer a terminal.
 package screen
