@@ -4,10 +4,10 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
 	"io"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/urfave/cli/v2"
 )
 
@@ -58,11 +58,11 @@ func (p program) completionCommand() *cli.Command {
 func (p program) completion(c *cli.Context) error {
 	shells, hint := strings.Join(sortedKeys(completions), ", "), name+" completion --help"
 	if c.NArg() != 1 {
-		return &usageError{"completion needs the name of one shell: " + shells, hint}
+		return commandline.Wrong(hint, "completion needs the name of one shell: %s", shells)
 	}
 	script, ok := completions[c.Args().First()]
 	if !ok {
-		return &usageError{fmt.Sprintf("there is no completion for %q, only for: %s", c.Args().First(), shells), hint}
+		return commandline.Wrong(hint, "there is no completion for %q, only for: %s", c.Args().First(), shells)
 	}
 	// unescaped: it is for a shell, and has tabs
 	_, err := io.WriteString(p.tell.out, script)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 )
@@ -83,8 +84,7 @@ type command struct {
 
 // choice is an option, and what there is to complete it with.
 type choice struct {
-	option
-	Again bool     // it can be repeated
+	commandline.Option
 	Words []string // its values, if known
 }
 
@@ -115,7 +115,7 @@ func commandTree() []command {
 
 func optionsOf(flags []cli.Flag, words map[string][]string) (all []choice) {
 	for _, f := range flags {
-		o := choice{option: newOption(f), Again: isList(f)}
+		o := choice{Option: commandline.NewOption(f)}
 		o.Words = words[o.Long]
 		all = append(all, o)
 	}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
@@ -158,10 +158,10 @@ func chosenChecks(c *cli.Context) ([]doctor.Check, error) {
 	}
 	switch {
 	case len(ids) > 0:
-		if meant := nearest(ids[0], checks()); meant != "" {
-			return nil, &usageError{fmt.Sprintf("there is no check %q; did you mean %s?", ids[0], meant), replaced(c, ids[0], meant)}
+		if meant := commandline.Nearest(ids[0], checks()); meant != "" {
+			return nil, commandline.Wrong(commandline.Replaced(c, ids[0], meant), "there is no check %q; did you mean %s?", ids[0], meant)
 		}
-		return nil, &usageError{fmt.Sprintf("there is no check %q", ids[0]), name + " doctor --list-checks"}
+		return nil, commandline.Wrong(name+" doctor --list-checks", "there is no check %q", ids[0])
 	case len(chosen) == 0:
 		return all, nil
 	}

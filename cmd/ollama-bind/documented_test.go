@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
+	"github.com/urfave/cli/v2"
 )
 
 // These tests compare what is written by hand with the program.
@@ -31,7 +32,7 @@ func sorted(words []string) []string {
 
 func TestExitCodesAreDocumented(t *testing.T) {
 	codes := firstGroups(`(?m)^\texit\w+ += (\d+)$`, readDoc(t, "cmd/ollama-bind/exit.go"))
-	agree(t, "--help", firstGroups(`(?m)^   (\d+) `, programHelp(nil)), codes)
+	agree(t, "--help", firstGroups(`(?m)^   (\d+) `, help.Program(&cli.App{})), codes)
 	agree(t, "the man page", items(t, "EXIT STATUS", `^(\d+)$`), codes)
 }
 

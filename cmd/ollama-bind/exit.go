@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
@@ -20,21 +21,15 @@ const (
 	exitInterrupted = 130
 )
 
-// exit is one way for a command to end.
-type exit struct {
-	Code  int
-	Means string
-}
-
 // exitMeans is what the codes have in common.
-var exitMeans = []exit{
-	{exitOK, "done, or already in the wanted state"},
-	{exitFailed, "failed; nothing is left half done, unless the error says so"},
-	{exitUsage, "wrong usage; nothing was run"},
-	{exitNotWanted, "not in the wanted state: status, a dry run with changes, a doctor check that fails, a probe that did not get through"},
-	{exitUndone, "applied, but the proof failed, and the previous state was restored"},
-	{exitNothingHere, "nothing to work on here: no Ollama service, or for probe and url no container runtime"},
-	{exitInterrupted, "interrupted, after putting things back"},
+var exitMeans = []commandline.Exit{
+	{Code: exitOK, Means: "done, or already in the wanted state"},
+	{Code: exitFailed, Means: "failed; nothing is left half done, unless the error says so"},
+	{Code: exitUsage, Means: "wrong usage; nothing was run"},
+	{Code: exitNotWanted, Means: "not in the wanted state: status, a dry run with changes, a doctor check that fails, a probe that did not get through"},
+	{Code: exitUndone, Means: "applied, but the proof failed, and the previous state was restored"},
+	{Code: exitNothingHere, Means: "nothing to work on here: no Ollama service, or for probe and url no container runtime"},
+	{Code: exitInterrupted, Means: "interrupted, after putting things back"},
 }
 
 // exits lists the codes of each command, and what they mean where there is more to say.
@@ -56,11 +51,11 @@ var exits = map[string]map[int]string{
 }
 
 // exitsOf are the codes of a command; "" has all.
-func exitsOf(command string) (all []exit) {
+func exitsOf(command string) (all []commandline.Exit) {
 	for _, e := range exitMeans {
 		means, has := exits[command][e.Code]
 		if command == "" || has {
-			all = append(all, exit{e.Code, cmp.Or(means, e.Means)})
+			all = append(all, commandline.Exit{Code: e.Code, Means: cmp.Or(means, e.Means)})
 		}
 	}
 	return all
@@ -69,16 +64,8 @@ func exitsOf(command string) (all []exit) {
 // errNotWanted is the answer "no" of a command that did its work.
 var errNotWanted = errors.New("not in the wanted state")
 
-// usageError is a bad command line; nothing was run.
-type usageError struct {
-	message string
-	hint    string
-}
-
-func (e *usageError) Error() string { return e.message }
-
 func exitCode(err error) int {
-	var usage *usageError
+	var usage *commandline.UsageError
 	var p *service.Error
 	switch {
 	case err == nil:

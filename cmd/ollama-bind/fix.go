@@ -15,6 +15,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
@@ -101,7 +102,7 @@ func refuse(m service.Machine) func(rebind.Plan) error {
 func readHost(c *cli.Context) (ollama.Host, error) {
 	host, err := ollama.CheckHost(c.String("host"))
 	if err != nil {
-		return host, &usageError{fmt.Sprintf("%s %v", hostSource(c), err), withFlag(c, "host", "0.0.0.0:11434")}
+		return host, commandline.Wrong(commandline.WithFlag(c, "host", "0.0.0.0:11434"), "%s %v", hostSource(c), err)
 	}
 	return host, nil
 }
@@ -114,10 +115,7 @@ func wantedHost(c *cli.Context) (ollama.Host, error) {
 	}
 	ip, err := netip.ParseAddr(host.Name)
 	if err == nil && !ip.IsUnspecified() && !ip.IsLoopback() && !slices.Contains(doctor.Addresses(), ip.Unmap()) {
-		return host, &usageError{
-			fmt.Sprintf("%s %q is not an address of this machine: Ollama would exit at once, again and again", hostSource(c), c.String("host")),
-			"ifconfig | grep inet",
-		}
+		return host, commandline.Wrong("ifconfig | grep inet", "%s %q is not an address of this machine: Ollama would exit at once, again and again", hostSource(c), c.String("host"))
 	}
 	return host, nil
 }
@@ -133,8 +131,7 @@ const overtime = 20 * time.Second
 func (p program) bounded(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	timeout := c.Duration("timeout")
 	if timeout < leastTimeout {
-		return nil, nil, &usageError{fmt.Sprintf("--timeout %s is too short to stop a service, start it, and take that back", timeout),
-			withFlag(c, "timeout", "30s")}
+		return nil, nil, commandline.Wrong(commandline.WithFlag(c, "timeout", "30s"), "--timeout %s is too short to stop a service, start it, and take that back", timeout)
 	}
 	ctx, cancel := context.WithTimeout(c.Context, timeout)
 	end := time.AfterFunc(timeout+overtime, func() {
@@ -212,7 +209,7 @@ func standing(f advice.Facts) []warning {
 		all = append(all, warning{suspicious, f.State.Lasting().File.Path + ": " + strings.Join(lines, "; ")})
 	}
 	for _, a := range advice.All(f) {
-		if isOneOf(a.ID, "two-jobs", service.SeveralServices, "app-schema") {
+		if slices.Contains([]string{"two-jobs", service.SeveralServices, "app-schema"}, a.ID) {
 			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
 		}
 	}

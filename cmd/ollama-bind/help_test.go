@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/urfave/cli/v2"
 )
 
@@ -19,9 +20,9 @@ import (
 func TestHelp(t *testing.T) {
 	app := program{tell: newTeller(io.Discard, io.Discard)}.app()
 	app.Setup()
-	pages := map[string]string{"": programHelp(app.Commands)}
+	pages := map[string]string{"": help.Program(app)}
 	for _, c := range app.Commands {
-		pages[c.Name] = commandHelp(c)
+		pages[c.Name] = help.Command(c)
 		if c.Usage == "" || len(exits[c.Name]) == 0 {
 			t.Errorf("%s has no usage, or no exit codes", c.Name)
 		}
@@ -31,12 +32,12 @@ func TestHelp(t *testing.T) {
 	}
 	for command, page := range pages {
 		for line := range strings.Lines(page) {
-			if utf8.RuneCountInString(line) > width+1 {
+			if utf8.RuneCountInString(line) > 81 {
 				t.Errorf("%s --help: %q is too long", command, line)
 			}
 		}
 		for _, e := range examples[command] {
-			checkExample(t, app, e.line)
+			checkExample(t, app, e[0])
 		}
 	}
 	for command, codes := range storyCodes(t) {
@@ -60,7 +61,7 @@ func checkExample(t *testing.T, app *cli.App, line string) {
 		return
 	}
 	for _, word := range words[1:] {
-		if strings.HasPrefix(word, "-") && flagOf(c, word) == nil {
+		if strings.HasPrefix(word, "-") && commandline.FlagOf(c, word) == nil {
 			t.Errorf("%s has no flag for the example %q", c.Name, line)
 		}
 	}
@@ -87,16 +88,4 @@ func storyCodes(t *testing.T) map[string][]int {
 		}
 	}
 	return all
-}
-
-func TestNearest(t *testing.T) {
-	words := []string{"fix", "status", "rollback", "listeners", "dry-run"}
-	for word, want := range map[string]string{
-		"fxi": "fix", "stats": "status", "rolback": "rollback", "roll": "rollback", "listner": "listeners",
-		"dryrun": "dry-run", "undo": "", "x": "", "": "", "statistics": "",
-	} {
-		if got := nearest(word, words); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/homebrew"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -55,9 +56,9 @@ func (p program) run(args []string) int {
 	p.tell.out.Writer = out
 	p.late = make(chan error, 1)
 	app := p.app()
-	words, err := arrange(app, p.args)
+	words, err := commandline.Arrange(app, p.args)
 	if err == nil {
-		err = p.inTime(func() error { return asUsage(app.RunContext(ctx, append([]string{name}, words...))) })
+		err = p.inTime(func() error { return commandline.AsUsage(name, app.RunContext(ctx, append([]string{name}, words...))) })
 	}
 	if err == nil {
 		err = out.err

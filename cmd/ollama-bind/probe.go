@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -100,16 +100,16 @@ func readProbe(c *cli.Context) (container.Probe, error) {
 	help := name + " " + c.Command.Name + " --help"
 	names := append(c.StringSlice("container"), c.Args().Slice()...)
 	if slices.Contains(names, "") {
-		return container.Probe{}, &usageError{"a container has no name", help}
+		return container.Probe{}, commandline.Wrong(help, "a container has no name")
 	}
 	if strings.HasPrefix(c.String("image"), "-") {
-		return container.Probe{}, &usageError{fmt.Sprintf("--image %q is no image", c.String("image")), help}
+		return container.Probe{}, commandline.Wrong(help, "--image %q is no image", c.String("image"))
 	}
 	if err := container.CheckURL(cmp.Or(c.String("url"), "http://localhost"), c.String("origin")); err != nil {
-		return container.Probe{}, &usageError{fmt.Sprintf("--url or --origin: %v", err), withFlag(c, "url", "http://host.docker.internal:11434")}
+		return container.Probe{}, commandline.Wrong(commandline.WithFlag(c, "url", "http://host.docker.internal:11434"), "--url or --origin: %v", err)
 	}
 	if t := c.Duration("timeout"); c.Command.Name == "probe" && t < leastProbe {
-		return container.Probe{}, &usageError{fmt.Sprintf("--timeout %s is too short to fetch anything", t), withFlag(c, "timeout", "30s")}
+		return container.Probe{}, commandline.Wrong(commandline.WithFlag(c, "timeout", "30s"), "--timeout %s is too short to fetch anything", t)
 	}
 	tools, err := readTools(c)
 	return container.Probe{
@@ -128,8 +128,7 @@ func readTools(c *cli.Context) ([]string, error) {
 	case tool == "":
 		return nil, nil
 	case !slices.Contains(container.Tools(), tool):
-		return nil, &usageError{fmt.Sprintf("--runtime %q is not one of %s", tool, strings.Join(container.Tools(), ", ")),
-			withFlag(c, "runtime", "docker")}
+		return nil, commandline.Wrong(commandline.WithFlag(c, "runtime", "docker"), "--runtime %q is not one of %s", tool, strings.Join(container.Tools(), ", "))
 	}
 	return []string{tool}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
@@ -263,11 +264,11 @@ func errorReport(command string, t teller, err error) any {
 
 func newErrorObject(t teller, err error) *errorObject {
 	var p *service.Error
-	var usage *usageError
+	var usage *commandline.UsageError
 	o := &errorObject{ID: "failed", Message: t.tilde(plainWords(t.log.Mask(err.Error())))}
 	switch {
 	case errors.As(err, &usage):
-		o.ID, o.Hint = "usage", usage.hint
+		o.ID, o.Hint = "usage", usage.Hint
 	case errors.As(err, &p):
 		o.ID, o.Hint, o.Log = p.ID, p.Hint, p.Log
 		o.LogFile = t.log.kept

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -118,11 +119,11 @@ func (p program) readFrom(c *cli.Context) (string, error) {
 		return fmt.Sprintf("http://localhost:%d", here.Port(ctx)), nil
 	case 1:
 		if _, err := container.Convert(given[0], "host.docker.internal"); err != nil {
-			return "", &usageError{err.Error(), replaced(c, given[0], "http://localhost:11434")}
+			return "", commandline.Wrong(commandline.Replaced(c, given[0], "http://localhost:11434"), "%v", err)
 		}
 		return given[0], nil
 	}
-	return "", &usageError{"url takes one URL", name + " url http://localhost:11434"}
+	return "", commandline.Wrong(name+" url http://localhost:11434", "url takes one URL")
 }
 
 // hostName is what a container calls this machine.
@@ -130,8 +131,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	if c.IsSet("runtime") {
 		host, ok := hostNames[c.String("runtime")]
 		if !ok {
-			return "", &usageError{fmt.Sprintf("--runtime %q is not one of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", ")),
-				withFlag(c, "runtime", "docker")}
+			return "", commandline.Wrong(commandline.WithFlag(c, "runtime", "docker"), "--runtime %q is not one of %s", c.String("runtime"), strings.Join(sortedKeys(hostNames), ", "))
 		}
 		return host, nil
 	}
