@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -96,7 +97,7 @@ func withoutComments(script string) string {
 
 // advised is what --json says of what to do.
 type advised struct {
-	Advice *adviceObject `json:"advice"`
+	Advice *answer.Advice `json:"advice"`
 }
 
 // most is how many steps lead out of any state.
@@ -132,7 +133,7 @@ func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 
 // settled is the advice that status and doctor agree on, once the service has come up,
 // if it is about to.
-func settled(ts *testscript.TestScript) *adviceObject {
+func settled(ts *testscript.TestScript) *answer.Advice {
 	a := adviceOf(ts, "status")
 	for wait := time.Now().Add(3 * time.Second); a != nil && slices.Contains([]string{"no-answer", "not-running"}, a.ID) && time.Now().Before(wait); {
 		time.Sleep(50 * time.Millisecond)
@@ -154,7 +155,7 @@ func measured(ts *testscript.TestScript) bool {
 }
 
 // adviceOf also checks that no line is in the command's answer twice.
-func adviceOf(ts *testscript.TestScript, command string) *adviceObject {
+func adviceOf(ts *testscript.TestScript, command string) *answer.Advice {
 	ask := []string{command, "--host", ts.Getenv("HOST")}
 	_ = ts.Exec(name, append(ask, "--json")...) // 3 where it is not as wanted
 	var answer advised

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
@@ -42,13 +43,13 @@ func (p program) doctorCommand() *cli.Command {
 
 // doctorReport is what doctor has to say, as data.
 type doctorReport struct {
-	head
-	Versions versions      `json:"versions"`
-	Verdict  *string       `json:"verdict"`
-	Checks   []checkRow    `json:"checks"`
-	Advice   *adviceObject `json:"advice"`
-	Warnings []warning     `json:"warnings"`
-	Error    *errorObject  `json:"error"`
+	answer.Head
+	Versions versions         `json:"versions"`
+	Verdict  *string          `json:"verdict"`
+	Checks   []checkRow       `json:"checks"`
+	Advice   *answer.Advice   `json:"advice"`
+	Warnings []answer.Warning `json:"warnings"`
+	Error    *answer.Error    `json:"error"`
 }
 
 // versions open every report about this program; null for what is not there or does not
@@ -62,7 +63,7 @@ type versions struct {
 }
 
 func newVersions(v doctor.Versions) versions {
-	return versions{builtFrom().short(), text(v.MacOS), text(v.Homebrew), text(v.Ollama), text(v.Engine)}
+	return versions{builtFrom().short(), answer.OrNull(v.MacOS), answer.OrNull(v.Homebrew), answer.OrNull(v.Ollama), answer.OrNull(v.Engine)}
 }
 
 func (v versions) String() string {
@@ -79,7 +80,7 @@ func (v versions) String() string {
 }
 
 func emptyDoctorReport() doctorReport {
-	r := doctorReport{head: newHead("doctor"), Versions: newVersions(doctor.Versions{}), Checks: []checkRow{}, Warnings: []warning{}}
+	r := doctorReport{Head: answer.NewHead("doctor"), Versions: newVersions(doctor.Versions{}), Checks: []checkRow{}, Warnings: []answer.Warning{}}
 	r.OK = true
 	return r
 }
@@ -199,7 +200,7 @@ func (p program) newDoctorReport(findings []doctor.Finding, seen doctor.Seen) do
 	}
 	r.Versions = newVersions(seen.Versions())
 	if seen.Report != nil {
-		r.Verdict = text(seen.Report.Worst())
+		r.Verdict = answer.OrNull(seen.Report.Worst())
 	}
 	if r.Advice = newAdvice(p.tell, doctor.First(seen)); r.Advice != nil {
 		r.Advice.Hint = p.tell.tilde(r.Advice.Hint)

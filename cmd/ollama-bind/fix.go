@@ -5,15 +5,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
@@ -74,9 +73,9 @@ func (p program) fix(c *cli.Context) error {
 		DryRun:  c.Bool("dry-run"),
 		Refuse:  refuse(m),
 	}
-	var lost []warning // text says it before it happens
+	var lost []answer.Warning // text says it before it happens
 	w.Ready = func(plan rebind.Plan) {
-		lost = notKept(ctx, m, plan)
+		lost = answer.NotKept(ctx, m, plan)
 		if !w.DryRun && !c.Bool("json") && !c.Bool("quiet") && len(lost) > 0 {
 			p.tell.err.ClearLine()
 			p.tell.warnings(lost, nil)
@@ -140,14 +139,14 @@ func (p program) bounded(c *cli.Context) (context.Context, context.CancelFunc, e
 	return ctx, func() { cancel(); end.Stop() }, nil
 }
 
-func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w rebind.Want, plan rebind.Plan, out rebind.Outcome, err error, lost []warning) error {
+func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machine, w rebind.Want, plan rebind.Plan, out rebind.Outcome, err error, lost []answer.Warning) error {
 	f := factsOf(m, out.State, nil, w.Goal, c.IsSet("host"))
 	if !f.Found() { // there is nothing to report on
 		f.Err = err
 		return advice.Unfound(f)
 	}
 	err = advice.Hinted(err, plan, out.State)
-	r := newReport("fix", w.Goal, out.State, &plan.State)
+	r := answer.New("fix", w.Goal, out.State, &plan.State)
 	r.DryRun, r.Changed, r.Backup, r.RolledBack = w.DryRun, out.Changed, out.Backup, out.RolledBack
 	if w.DryRun {
 		r.Diff, r.Steps = plan.Diff(c.Bool("show-values")), plan.Steps()
@@ -158,17 +157,17 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	r.OK = err == nil
 	if r.OK || errors.Is(err, errNotWanted) {
 		if plan.Changes() && (w.DryRun || out.Changed) && !w.Goal.Host.Loopback() {
-			r.Warnings = append(r.Warnings, exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner), out.Changed && !plan.Held))
+			r.Warnings = append(r.Warnings, answer.Exposed(w.Goal.Host, doctor.Firewall(ctx, m.Launchd.Runner), out.Changed && !plan.Held))
 		}
-		r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
-		if w := portMoves(plan, c.IsSet("host")); w != nil && !r.DryRun == out.Changed {
+		r.Warnings = append(r.Warnings, answer.Occasional(plan, out, c.Bool("json"))...)
+		if w := answer.PortMoves(plan, c.IsSet("host")); w != nil && !r.DryRun == out.Changed {
 			r.Warnings = append(r.Warnings, *w)
 		}
-		r.Warnings = append(r.Warnings, standing(f)...)
+		r.Warnings = append(r.Warnings, answer.Standing(f)...)
 		r.Warnings = append(r.Warnings, lost...)
 	} else {
 		r.Error = newErrorObject(p.tell, err)
-		r.Advice = r.Error.advice()
+		r.Advice = r.Error.Advice()
 	}
 	if c.Bool("json") {
 		p.tell.out.JSON(r)
@@ -180,91 +179,7 @@ func (p program) reportFix(ctx context.Context, c *cli.Context, m service.Machin
 	return err
 }
 
-// occasional are warnings about what happened on the way. That Homebrew has to restart
-// the service is for JSON only: the text says it as a result.
-func occasional(plan rebind.Plan, out rebind.Outcome, json bool) []warning {
-	var all []warning
-	if s := out.State; json && plan.Held && s.Ran() {
-		all = append(all, warning{"not-restarted", "the running service is unchanged: `" + advice.RestartCommand(s) + "` restarts it"})
-	}
-	if message := advice.Silent(out.State); message != "" {
-		all = append(all, warning{"address-silent", message})
-	}
-	if out.Opened != 0 {
-		all = append(all, warning{"plist-mode", advice.Opened(out.State, out.Opened)})
-	}
-	return all
-}
-
-// A line of the env file that Homebrew skips can be why the setting does not last.
-const notLasting, suspicious = "not-lasting", "env-file-suspicious"
-
-// standing are warnings that hold as long as the state does.
-func standing(f advice.Facts) []warning {
-	var all []warning
-	if message := advice.Lasting(f); message != "" {
-		all = append(all, warning{notLasting, message})
-	}
-	if lines := advice.Suspicious(f.State); len(lines) > 0 {
-		all = append(all, warning{suspicious, f.State.Lasting().File.Path + ": " + strings.Join(lines, "; ")})
-	}
-	for _, a := range advice.All(f) {
-		if slices.Contains([]string{"two-jobs", service.SeveralServices, "app-schema"}, a.ID) {
-			all = append(all, warning{a.ID, a.Message + ": `" + a.Hint + "`"})
-		}
-	}
-	return all
-}
-
-// notKept warns of what a new file in an old one's place does not have: its other names,
-// and its access control list, whose entries ls shows below it.
-func notKept(ctx context.Context, m service.Machine, p rebind.Plan) (all []warning) {
-	if !p.State.Service.Kind.WritesFiles() { // what is edited in place keeps them
-		return nil
-	}
-	for _, e := range p.Edits {
-		if e.File.Links > 1 {
-			all = append(all, warning{"hard-link", "another name of " + e.File.Path + " (a hard link) keeps the file of before the fix"})
-		}
-		if e.File.Real == "" || e.File.Absent {
-			continue
-		}
-		listed, _ := m.Launchd.Runner.Run(ctx, "ls", "-lde", e.File.Real)
-		if strings.Contains(string(listed), "\n 0: ") {
-			all = append(all, warning{"acl", "the access control list of " + e.File.Path + " is not kept; the backup does not have it either"})
-		}
-	}
-	return all
-}
-
-// portMoves warns where the service has a port of its own, and --host was not given.
-func portMoves(plan rebind.Plan, asked bool) *warning {
-	from, to := plan.State.Port(), plan.Goal.Host.Port
-	if asked || from == to || !plan.Changes() {
-		return nil
-	}
-	keep := service.GoalFor(ollama.Host{Name: plan.Goal.Host.Name, Port: from}, plan.Goal.Persist)
-	return &warning{"port-moves", fmt.Sprintf("this moves Ollama from port %d to %d, and cuts off who uses %d: `%s` keeps the port",
-		from, to, from, advice.FixCommand(plan.State, keep))}
-}
-
-// exposed says what binding opens, or would open once launchd has read it.
-func exposed(h ollama.Host, firewall string, done bool) warning {
-	what := "on " + h.Socket()
-	if h.Wildcard() {
-		what = fmt.Sprintf("on any of its interfaces, by IPv4 and IPv6, on port %d", h.Port)
-	}
-	message := "anyone who can reach this Mac " + what + " can use and change Ollama: it has no password, and its Host check is off there"
-	if !done {
-		message = "anyone who can reach this Mac " + what + " could then use and change Ollama: it has no password, and its Host check would be off there"
-	}
-	if firewall != "" {
-		message += "; the macOS firewall is " + firewall
-	}
-	return warning{"exposed-without-auth", message}
-}
-
-func (p program) printFix(r report, plan rebind.Plan) {
+func (p program) printFix(r answer.Report, plan rebind.Plan) {
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
@@ -299,7 +214,7 @@ func (p program) printFix(r report, plan rebind.Plan) {
 }
 
 // printPlan shows what a dry run would do, and ends by saying that nothing was changed.
-func (p program) printPlan(r report, plan rebind.Plan) {
+func (p program) printPlan(r answer.Report, plan rebind.Plan) {
 	p.tell.out.Diff(r.Diff)
 	for _, step := range r.Steps {
 		p.tell.paste("would run: ", step)
@@ -314,7 +229,7 @@ func (p program) printPlan(r report, plan rebind.Plan) {
 }
 
 // printHeld reports files that launchd has not read yet, because of --no-restart.
-func (p program) printHeld(r report, plan rebind.Plan) {
+func (p program) printHeld(r answer.Report, plan rebind.Plan) {
 	s, written := plan.State, "already written"
 	if r.Changed {
 		written = "written"

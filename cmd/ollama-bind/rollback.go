@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
@@ -57,7 +58,7 @@ func (p program) rollback(c *cli.Context) error {
 		return p.listBackups(c, m)
 	}
 	w := rebind.Back{To: c.String("to"), Service: c.String("service"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Refuse: refuse(m), Past: map[string]bool{}}
-	var before []report // of services that were dealt with already
+	var before []answer.Report // of services that were dealt with already
 	for {
 		watched, done := p.tell.watch(ctx, m, c.Bool("quiet"))
 		plan, out, err := rebind.Rollback(ctx, watched, w)
@@ -76,7 +77,7 @@ func (p program) rollback(c *cli.Context) error {
 }
 
 // rollbackReport is the answer about one service, printed where it is text.
-func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.Plan, out rebind.Outcome, err error, more bool) (*report, error) {
+func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.Plan, out rebind.Outcome, err error, more bool) (*answer.Report, error) {
 	err = advice.Hinted(err, plan, out.State)
 	if err != nil && plan.State.Service.KindName() == "" { // there is nothing to report on
 		goal := plan.Goal
@@ -85,10 +86,10 @@ func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.P
 		}
 		return nil, advice.Unfound(factsOf(m, plan.State, err, goal, true))
 	}
-	r := newReport("rollback", plan.Goal, out.State, &plan.State)
+	r := answer.New("rollback", plan.Goal, out.State, &plan.State)
 	r.Changed, r.Backup, r.RolledBack, r.DryRun = out.Changed, out.Backup, out.RolledBack, c.Bool("dry-run")
 	r.ContainerURL, r.Unset = nil, plan.Unset
-	r.Warnings = append(r.Warnings, occasional(plan, out, c.Bool("json"))...)
+	r.Warnings = append(r.Warnings, answer.Occasional(plan, out, c.Bool("json"))...)
 	if r.DryRun {
 		r.Diff, r.Steps = plan.Diff(c.Bool("show-values")), plan.Steps()
 		if err == nil && plan.Changes() {
@@ -98,7 +99,7 @@ func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.P
 	if r.OK = err == nil; err != nil && !errors.Is(err, errNotWanted) {
 		r.Error = newErrorObject(p.tell, err)
 	} else if more && !c.Bool("all") {
-		r.Warnings = append(r.Warnings, warning{"earlier-fix", "a fix of another service is still in effect; `ollama-bind rollback --all` takes that back as well"})
+		r.Warnings = append(r.Warnings, answer.Warn("earlier-fix", "a fix of another service is still in effect; `ollama-bind rollback --all` takes that back as well"))
 	}
 	if r.Error == nil && !c.Bool("quiet") && !c.Bool("json") {
 		p.printRollback(r, plan, out.State)
@@ -110,7 +111,7 @@ func (p program) rollbackReport(c *cli.Context, m service.Machine, plan rebind.P
 }
 
 // endRollback ends with the last report: an error, if there was one, is in it.
-func (p program) endRollback(c *cli.Context, r *report, before []report, err error) error {
+func (p program) endRollback(c *cli.Context, r *answer.Report, before []answer.Report, err error) error {
 	if r == nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (p program) endRollback(c *cli.Context, r *report, before []report, err err
 	return err
 }
 
-func (p program) printRollback(r report, plan rebind.Plan, now service.State) {
+func (p program) printRollback(r answer.Report, plan rebind.Plan, now service.State) {
 	p.tell.about(r)
 	if r.DryRun && plan.Changes() {
 		p.printPlan(r, plan)
@@ -174,9 +175,9 @@ func (p program) printRollback(r report, plan rebind.Plan, now service.State) {
 
 // listing is the answer to rollback --list.
 type listing struct {
-	head
-	Backups []entry      `json:"backups"`
-	Error   *errorObject `json:"error"`
+	answer.Head
+	Backups []entry       `json:"backups"`
+	Error   *answer.Error `json:"error"`
 }
 
 type entry struct {
@@ -196,7 +197,7 @@ func (p program) listBackups(c *cli.Context, m service.Machine) error {
 	if err != nil {
 		return err
 	}
-	l := listing{head: newHead("rollback"), Backups: []entry{}}
+	l := listing{Head: answer.NewHead("rollback"), Backups: []entry{}}
 	l.OK = true
 	for _, r := range all {
 		e := newEntry(r, p.tell)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -258,7 +259,7 @@ func TestSchemas(t *testing.T) {
 // other. No story has them all.
 func TestFields(t *testing.T) {
 	prints, known := map[string]bool{}, map[string]bool{}
-	for _, answer := range []any{report{}, listing{}, doctorReport{}, probeReport{}, urlReport{}, versionReport{}} {
+	for _, answer := range []any{answer.Report{}, listing{}, doctorReport{}, answer.Probe{}, urlReport{}, versionReport{}} {
 		addPrinted(prints, reflect.TypeOf(answer))
 	}
 	files, err := filepath.Glob("../../docs/schema/*.json")
@@ -284,7 +285,7 @@ func addPrinted(names map[string]bool, of reflect.Type) {
 		addPrinted(names, of.Elem())
 	case reflect.Struct:
 		for _, field := range reflect.VisibleFields(of) {
-			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && (!names[name] || field.Type != reflect.SliceOf(of)) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" && (!names[name] || field.Type != reflect.SliceOf(of)) {
 				names[name] = true
 				addPrinted(names, field.Type)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/rebind"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
 	"github.com/ollama-bind/ollama-bind/internal/service"
@@ -58,22 +59,22 @@ func (p program) status(c *cli.Context) error {
 	if missing := advice.Refusal(f, rebind.Plan{Command: "fix", State: f.State, Goal: goal}); advice.Missing(f.State) {
 		return missing
 	}
-	r := newReport("status", goal, f.State, nil)
+	r := answer.New("status", goal, f.State, nil)
 	r.OK = f.State.Reached(goal)
 	if err != nil {
 		r.Error = newErrorObject(p.tell, err)
 	}
-	r.Warnings = append(r.Warnings, standing(f)...)
+	r.Warnings = append(r.Warnings, answer.Standing(f)...)
 	var historyErr error
 	if f.Fix, f.Back, historyErr = m.LastFix(f.State.Service); historyErr != nil {
-		r.Warnings = append(r.Warnings, warning{"backups-unreadable", historyErr.Error()})
+		r.Warnings = append(r.Warnings, answer.Warn("backups-unreadable", historyErr.Error()))
 	} else {
-		d := drift(advice.Since(f))
+		d := answer.Drift(advice.Since(f))
 		r.Drift = &d
 	}
 	r.Advice = newAdvice(p.tell, advice.First(f))
 	if t := advice.Trouble(f); t != nil && err == nil {
-		r.Trouble = &adviceObject{t.ID, t.Message, r.Advice.Hint}
+		r.Trouble = &answer.Advice{ID: t.ID, Message: t.Message, Hint: r.Advice.Hint}
 	}
 	if err == nil && !r.OK {
 		err = errNotWanted
@@ -86,7 +87,7 @@ func (p program) status(c *cli.Context) error {
 	return err
 }
 
-func (p program) printStatus(r report, s service.State) {
+func (p program) printStatus(r answer.Report, s service.State) {
 	p.tell.about(r)
 	p.tell.printRows(r)
 	p.tell.printf("")

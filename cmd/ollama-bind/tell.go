@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/masked"
 	"github.com/ollama-bind/ollama-bind/internal/screen"
@@ -77,20 +78,9 @@ func (t teller) note(kind, text string) {
 	t.err.Line(screen.Detail.Text(name+": "), m.Text(kind+":"), screen.Plain.Text(" "+strings.ReplaceAll(text, "\n", "; ")))
 }
 
-// warnings leaves out what the advice has said, and says what has one cause in one
-// line.
-func (t teller) warnings(all []warning, said *adviceObject) {
-	var lines []string
-	for i, w := range all {
-		switch {
-		case said != nil && said.ID == w.ID:
-		case i > 0 && w.ID == suspicious && all[i-1].ID == notLasting && len(lines) > 0:
-			lines[len(lines)-1] += "; " + w.Message
-		default:
-			lines = append(lines, w.Message)
-		}
-	}
-	for _, line := range lines {
+// warnings leaves out what the advice has said.
+func (t teller) warnings(all []answer.Warning, said *answer.Advice) {
+	for _, line := range answer.Lines(all, said) {
 		t.note("warning", t.tilde(line))
 	}
 }

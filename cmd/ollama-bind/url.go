@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ollama-bind/ollama-bind/internal/advice"
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/ollama-bind/ollama-bind/internal/commandline"
 	"github.com/ollama-bind/ollama-bind/internal/container"
 	"github.com/ollama-bind/ollama-bind/internal/doctor"
@@ -63,14 +64,14 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // urlReport is what url has to say, as data.
 type urlReport struct {
-	SchemaVersion int          `json:"schema_version"`
-	Command       string       `json:"command"`
-	OK            bool         `json:"ok"`
-	URL           string       `json:"url"`
-	Host          string       `json:"host"`
-	Runtime       *runtimeRow  `json:"runtime"`
-	Warnings      []warning    `json:"warnings"`
-	Error         *errorObject `json:"error"`
+	SchemaVersion int              `json:"schema_version"`
+	Command       string           `json:"command"`
+	OK            bool             `json:"ok"`
+	URL           string           `json:"url"`
+	Host          string           `json:"host"`
+	Runtime       *answer.Runtime  `json:"runtime"`
+	Warnings      []answer.Warning `json:"warnings"`
+	Error         *answer.Error    `json:"error"`
 }
 
 func (p program) url(c *cli.Context) error {
@@ -80,7 +81,7 @@ func (p program) url(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, urlTime)
 	defer cancel()
-	r := urlReport{SchemaVersion: schemaVersion, Command: "url", Warnings: []warning{}}
+	r := urlReport{SchemaVersion: answer.SchemaVersion, Command: "url", Warnings: []answer.Warning{}}
 	host, err := p.hostName(ctx, c, &r)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (p program) url(c *cli.Context) error {
 	}
 	r.OK, r.Host = true, host
 	if kept, err := neturl.Parse(r.URL); err == nil && kept.Hostname() != host && !strings.HasSuffix(kept.Hostname(), ".internal") {
-		r.Warnings = append(r.Warnings, warning{"host-kept", "only localhost and what means the same is replaced: " + kept.Hostname() + " stays as it is"})
+		r.Warnings = append(r.Warnings, answer.Warn("host-kept", "only localhost and what means the same is replaced: "+kept.Hostname()+" stays as it is"))
 	}
 	if c.Bool("json") {
 		p.tell.out.JSON(r)
@@ -146,9 +147,9 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 		return "", none
 	}
 	rt := found.Runtimes[0]
-	row := newRuntimeRow(rt)
+	row := answer.NewRuntime(rt)
 	r.Runtime = &row
-	r.Warnings = append(r.Warnings, engineElsewhere(rt)...)
+	r.Warnings = append(r.Warnings, answer.Elsewhere(rt)...)
 	if rt.HasName() {
 		return rt.HostName(), nil
 	}
@@ -156,7 +157,7 @@ func (p program) hostName(ctx context.Context, c *cli.Context, r *urlReport) (st
 	if err != nil {
 		return "", orDoctor(advice.NoneAsked(err, rt.Tool))
 	}
-	r.Warnings = append(r.Warnings, warning{"gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
-		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())})
+	r.Warnings = append(r.Warnings, answer.Warn("gateway", fmt.Sprintf("%s has no name for this machine, so this is the address of its default bridge; "+
+		"a container that is started with --add-host %s:host-gateway has one", rt.Tool, rt.HostName())))
 	return gateway, nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/ollama-bind/ollama-bind/internal/answer"
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,15 +27,15 @@ func (p program) versionCommand() *cli.Command {
 
 // versionReport is what version has to say, as data.
 type versionReport struct {
-	head
+	answer.Head
 	build
-	Error *errorObject `json:"error"`
+	Error *answer.Error `json:"error"`
 }
 
 func (p program) version(c *cli.Context) error {
 	b := builtFrom()
 	if c.Bool("json") {
-		r := versionReport{newHead("version"), b, nil}
+		r := versionReport{answer.NewHead("version"), b, nil}
 		r.OK = true
 		p.tell.out.JSON(r)
 		return nil
