@@ -1,7 +1,0 @@
-//go:build !darwin
-
-package backup
-
-import "os"
-
-func liftQuarantine(*os.File) error { return nil }
