@@ -37,7 +37,7 @@ func Generated(doc []byte) bool {
 	if !begins || !ends {
 		return false
 	}
-	depth, keys := 1, []string{}
+	depth, key, keys := 1, "", []string{}
 	for line := range strings.Lines(body) {
 		element := strings.TrimSuffix(strings.TrimLeft(line, "\t"), "\n")
 		if strings.HasPrefix(element, "</") {
@@ -46,24 +46,18 @@ func Generated(doc []byte) bool {
 		if line != strings.Repeat("\t", max(depth, 0))+element+"\n" || !written.MatchString(element) {
 			return false
 		}
-		if strings.HasPrefix(element, "<integer>") && depth == 1 && !slices.Contains(integerKeys, last(keys)) {
+		if strings.HasPrefix(element, "<integer>") && depth == 1 && !slices.Contains(integerKeys, key) {
 			return false
 		}
-		if key, ok := strings.CutPrefix(element, "<key>"); ok && depth == 1 {
-			keys = append(keys, strings.TrimSuffix(key, "</key>"))
+		if name, ok := strings.CutPrefix(element, "<key>"); ok && depth == 1 {
+			key = strings.TrimSuffix(name, "</key>")
+			keys = append(keys, key)
 		}
 		if element == "<dict>" || element == "<array>" {
 			depth++
 		}
 	}
 	return depth == 1 && slices.IsSorted(keys) && !slices.ContainsFunc(keys, foreignKey)
-}
-
-func last(keys []string) string {
-	if len(keys) == 0 {
-		return ""
-	}
-	return keys[len(keys)-1]
 }
 
 func foreignKey(key string) bool { return !slices.Contains(serviceKeys, key) }
