@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ollama-bind/ollama-bind/internal/backup"
 	"github.com/ollama-bind/ollama-bind/internal/ollama"
@@ -452,7 +451,7 @@ func (f first) unset(p *Plan, o original, now backup.File) (*backup.Change, erro
 		return nil, service.Fail("plist-malformed", o.Path, "reading %s: %w", o.Path, one.Err)
 	case one.Value != nil && !f.ours(one):
 		return nil, service.Fail("changed-since", o.Path, "%s was changed after the fix of %s; nothing was changed",
-			o.Path, f.fixedOn().Format("2006-01-02 15:04:05 MST"))
+			o.Path, f.fixes[len(f.fixes)-1].Created.Format("2006-01-02 15:04:05 MST"))
 	}
 	p.Unset = true
 	return f.kind.Set(one, was)
@@ -488,9 +487,6 @@ func (f first) reload(p Plan) bool {
 	}
 	return !s.Running(p.Goal)
 }
-
-// fixedOn is when the newest of the fixes was made.
-func (f first) fixedOn() time.Time { return f.fixes[len(f.fixes)-1].Created }
 
 // spareBackups is how many backups are kept that no rollback needs any more: those of
 // fixes that were taken back, and those that rollbacks made.

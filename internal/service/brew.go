@@ -196,7 +196,13 @@ func (brew) Set(one Setting, value *string) (*backup.Change, error) {
 	case Equivalent(one.Value, value) && f.Mode&WritableByOthers == 0:
 		return nil, nil
 	}
-	after, err := setEnvLine(one, value)
+	after, err := f.Data, error(nil)
+	switch {
+	case value == nil:
+		after, err = homebrew.UnsetEnvLine(f.Data, ollama.Variable)
+	case !Equivalent(one.Value, value): // otherwise only its mode is wrong
+		after, err = homebrew.SetEnvLine(f.Data, ollama.Variable, *value)
+	}
 	if err != nil {
 		return nil, Fail("env-file-refused", f.Path, "editing %s: %w", f.Path, err)
 	}
@@ -205,16 +211,6 @@ func (brew) Set(one Setting, value *string) (*backup.Change, error) {
 		c.Mode, c.Folders = 0o644, backup.MissingFolders(f.Path)
 	}
 	return &c, nil
-}
-
-func setEnvLine(one Setting, value *string) ([]byte, error) {
-	if value == nil {
-		return homebrew.UnsetEnvLine(one.File.Data, ollama.Variable)
-	}
-	if one.Value != nil && Equivalent(one.Value, value) {
-		return one.File.Data, nil // only its mode is wrong
-	}
-	return homebrew.SetEnvLine(one.File.Data, ollama.Variable, *value)
 }
 
 // Owns treats all of Homebrew's labels as one service: it may have a new one since.

@@ -306,8 +306,6 @@ func (byLaunchd) left(Machine) Service { return Service{} }
 
 func (byLaunchd) WritesFiles() bool { return true }
 
-func (byLaunchd) judgeProcess(s State, g Goal) Layer { return s.judgeJob(g) }
-
 // adopted is the job of a listener, if it has no file in the known places.
 func (m Machine) adopted(ctx context.Context, s *State, ours func(label string) bool) (candidate, bool) {
 	if s.labels == nil {

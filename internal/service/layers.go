@@ -99,7 +99,7 @@ func judgeValue(want, value *string) (LayerState, string) {
 	return Differs, "wanted: " + *want
 }
 
-func (s State) judgeJob(g Goal) Layer {
+func (byLaunchd) judgeProcess(s State, g Goal) Layer {
 	l := Layer{Name: JobLayer, Value: s.Job.Value()}
 	switch {
 	case s.Job.Err != nil:
