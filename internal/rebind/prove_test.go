@@ -32,11 +32,10 @@ func (a answers) Run(_ context.Context, name string, args ...string) ([]byte, er
 	return []byte(a[args[0]]), nil
 }
 
-// up is a Mac on which all is as it should be: Ollama answers on its port, and
-// launchctl and lsof agree.
-func up(t *testing.T) (machine, service.State, service.Goal) {
+// answering starts an Ollama on the address.
+func answering(t *testing.T, address string) (port int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "0.0.0.0:0")
+	l, err := net.Listen("tcp", address+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,14 @@ func up(t *testing.T) (machine, service.State, service.Goal) {
 	})}}
 	server.Start()
 	t.Cleanup(server.Close)
-	port := l.Addr().(*net.TCPAddr).Port
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// up is a Mac on which all is as it should be: Ollama answers on its port, and
+// launchctl and lsof agree.
+func up(t *testing.T) (machine, service.State, service.Goal) {
+	t.Helper()
+	port := answering(t, "0.0.0.0")
 	goal := service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: port}, true)
 	m := service.Machine{
 		Launchd: launchctl.Client{Runner: answers{
@@ -133,16 +139,7 @@ func TestUnanswered(t *testing.T) {
 func narrow(t *testing.T, goal *service.Goal, m machine) {
 	t.Helper()
 	was := goal.Host.Port
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"version":"0.33.0"}`)
-	})}}
-	server.Start()
-	t.Cleanup(server.Close)
-	now := l.Addr().(*net.TCPAddr).Port
+	now := answering(t, "127.0.0.1")
 	*goal = service.GoalFor(ollama.Host{Name: "0.0.0.0", Port: now}, true)
 	for key, text := range m.Launchd.Runner.(answers) {
 		m.Launchd.Runner.(answers)[key] = strings.ReplaceAll(text, strconv.Itoa(was), strconv.Itoa(now))
