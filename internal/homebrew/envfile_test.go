@@ -143,7 +143,7 @@ func TestSuspicious(t *testing.T) {
 }
 
 // TestParseEnvAgainstHomebrew holds the reader against Homebrew's rules,
-// written down once more, on many odd files.
+// written down once more, on many odd files, and sees what edits make of them.
 func TestParseEnvAgainstHomebrew(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 6015))
 	read, refused := 0, 0
@@ -162,6 +162,7 @@ func TestParseEnvAgainstHomebrew(t *testing.T) {
 		if !maps.Equal(want, got) { // cmp is too slow for so many
 			t.Fatalf("ParseEnv(%q) (-want +got):\n%s", data, cmp.Diff(want, got))
 		}
+		checkEdits(t, []byte(data))
 	}
 	if refused < 500 {
 		t.Errorf("only %d files were refused, which tests little", refused)
