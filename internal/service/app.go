@@ -80,11 +80,9 @@ func (m Machine) fixedBundle() string {
 	return ""
 }
 
-func (m Machine) appSupport() string {
-	return filepath.Join(m.Home, "Library", "Application Support", "Ollama")
+func (m Machine) appDatabase() string {
+	return filepath.Join(m.Home, "Library", "Application Support", "Ollama", "db.sqlite")
 }
-
-func (m Machine) appDatabase() string { return filepath.Join(m.appSupport(), "db.sqlite") }
 
 // appJob is the app's main process, and the environment of its server. If it does not
 // run, the bundle stays as it is.

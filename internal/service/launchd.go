@@ -239,18 +239,17 @@ func setPlist(one Setting, value *string) (*backup.Change, error) {
 	if one.Err == nil && Equivalent(one.Value, value) {
 		return nil, nil
 	}
-	after, err := setValue(one.File.Data, value)
+	var after []byte
+	var err error
+	if value == nil {
+		after, err = plistfix.UnsetEnv(one.File.Data, ollama.Variable)
+	} else {
+		after, err = plistfix.SetEnv(one.File.Data, ollama.Variable, *value)
+	}
 	if err != nil {
 		return nil, Fail("plist-refused", one.File.Path, "editing %s: %w", one.File.Path, err)
 	}
 	return &backup.Change{Layer: PlistLayer, File: one.File, After: after, Mode: one.File.Mode}, nil
-}
-
-func setValue(doc []byte, value *string) ([]byte, error) {
-	if value == nil {
-		return plistfix.UnsetEnv(doc, ollama.Variable)
-	}
-	return plistfix.SetEnv(doc, ollama.Variable, *value)
 }
 
 // AtLogin reports whether launchd loads the plist at login. It does not for a job
