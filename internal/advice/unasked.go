@@ -23,11 +23,9 @@ func Unasked(u container.ClientURL) *service.Error {
 	switch {
 	case errors.Is(err, container.ErrRestarting):
 		return &service.Error{ID: "container-restarting", Hint: tool + " logs --tail 20 " + name, Err: err}
-	case errors.Is(err, container.ErrCreated):
-		return &service.Error{ID: "container-stopped", Hint: tool + " start " + name, Err: err}
 	case errors.Is(err, container.ErrNotRunning) && u.Container.Origin.Service != "":
 		return &service.Error{ID: "container-stopped", Hint: compose(u.Container) + " up -d " + shell.Quote(u.Container.Origin.Service), Err: err}
-	case errors.Is(err, container.ErrNotRunning):
+	case errors.Is(err, container.ErrCreated), errors.Is(err, container.ErrNotRunning):
 		return &service.Error{ID: "container-stopped", Hint: tool + " start " + name, Err: err}
 	case errors.Is(err, container.ErrPaused):
 		return &service.Error{ID: "container-paused", Hint: tool + " unpause " + name, Err: err}
