@@ -19,10 +19,8 @@ type Versions struct {
 
 // Versions of what was seen.
 func (s Seen) Versions() Versions {
-	v := Versions{MacOS: s.macOS, Homebrew: s.homebrew, Ollama: s.State.Socket.APIVersion}
-	for _, a := range s.answers {
-		v.Ollama = cmp.Or(v.Ollama, a.version)
-	}
+	a, _ := firstAnswer(s.answers)
+	v := Versions{MacOS: s.macOS, Homebrew: s.homebrew, Ollama: cmp.Or(s.State.Socket.APIVersion, a.version)}
 	if len(s.found.Runtimes) > 0 {
 		one := s.found.Runtimes[0]
 		v.Engine = fmt.Sprintf("%s %s (%s)", one.Tool, one.Version, one.Product)
