@@ -19,8 +19,8 @@ func openApp(s service.State) string {
 	return "open -g -j -a " + shell.Quote(s.Service.Bundle) + " --args hidden"
 }
 
-// TheSwitch is where to click.
-const TheSwitch = "its switch \"Expose Ollama to the network\" (Ollama in the menu bar > Settings)"
+// theSwitch is where to click.
+const theSwitch = "its switch \"Expose Ollama to the network\" (Ollama in the menu bar > Settings)"
 
 // ofApp reports whether the service is the app.
 func ofApp(f Facts) bool { return f.Found() && f.State.Service.KindName() == service.App }
@@ -34,11 +34,11 @@ func appLimit(f Facts) string {
 	case errors.Is(one.Err, fs.ErrNotExist):
 		return "Ollama.app was never started by this user, so there is no switch yet: open it once"
 	case one.Err != nil:
-		return fmt.Sprintf("reading the switch of Ollama.app in %s: %v; flip %s by hand", one.File.Path, service.Bare(one.Err), TheSwitch)
+		return fmt.Sprintf("reading the switch of Ollama.app in %s: %v; flip %s by hand", one.File.Path, service.Bare(one.Err), theSwitch)
 	case one.Use == service.UpdateWaits:
-		return "an update of Ollama.app waits for its next start, and would replace it in the middle: let it install, or flip " + TheSwitch + " by hand"
+		return "an update of Ollama.app waits for its next start, and would replace it in the middle: let it install, or flip " + theSwitch + " by hand"
 	case one.Use == service.NoScreen:
-		return "nobody is logged in at the screen, where Ollama.app could be started again: flip " + TheSwitch + " there"
+		return "nobody is logged in at the screen, where Ollama.app could be started again: flip " + theSwitch + " there"
 	}
 	return ""
 }
@@ -65,9 +65,9 @@ func switchedOff(f Facts) bool {
 func sayOff(f Facts) string {
 	if value := f.State.Job.Value(); value != nil && answersAsWanted(f) {
 		return "Ollama.app has OLLAMA_HOST=" + *value + " from who started it, as launchctl setenv gives it, and only until it ends; " +
-			TheSwitch + " is off, and lasts"
+			theSwitch + " is off, and lasts"
 	}
-	return "Ollama.app keeps Ollama on this Mac alone: " + TheSwitch + " is off; fix flips it, or you do"
+	return "Ollama.app keeps Ollama on this Mac alone: " + theSwitch + " is off; fix flips it, or you do"
 }
 
 // appBeside is the app that waits for another service's port, or nil.

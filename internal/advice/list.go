@@ -201,7 +201,7 @@ var list = []item{
 	{id: "app-host", level: Warn, check: "agent-found", blocks: anyFix,
 		when: otherHost,
 		say: func(Facts) string {
-			return fmt.Sprintf("Ollama.app listens on 0.0.0.0:%d or on loopback, and nowhere else: %s knows nothing more", service.AppPort, TheSwitch)
+			return fmt.Sprintf("Ollama.app listens on 0.0.0.0:%d or on loopback, and nowhere else: %s knows nothing more", service.AppPort, theSwitch)
 		},
 		next: func(Facts) string { return "ollama-bind fix" }},
 	{id: "app-by-hand", level: Warn, check: "agent-found", blocks: anyChange,
@@ -209,7 +209,7 @@ var list = []item{
 	{id: "app-must-stop", level: Warn, check: "agent-found", blocks: func(p rebind.Plan) bool { return p.Held },
 		when: func(f Facts) bool { return ofApp(f) && f.Command != "" },
 		say: func(Facts) string {
-			return "Ollama.app has to be stopped for that, which --no-restart forbids; by hand it is " + TheSwitch
+			return "Ollama.app has to be stopped for that, which --no-restart forbids; by hand it is " + theSwitch
 		},
 		next: fix},
 	{id: "several-services", level: Fail, check: "two-jobs", trouble: true, blocks: anyRestart,
@@ -368,7 +368,7 @@ var list = []item{
 		when: func(f Facts) bool { return ofApp(f) && f.State.Lasting().Use == service.Newer },
 		say: func(f Facts) string {
 			return fmt.Sprintf("the settings of Ollama.app are of a newer version than is known (%d): fix proves what it changes, and takes it back otherwise; by hand it is %s",
-				service.NewestSchema, TheSwitch)
+				service.NewestSchema, theSwitch)
 		},
 		next: leadOut},
 	{id: "value-suspicious", level: Warn, check: "value-traps",

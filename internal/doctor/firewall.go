@@ -17,11 +17,11 @@ const socketfilterfw = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 // enabled. (State = 1)".
 var firewallState = regexp.MustCompile(`State = (\d)`)
 
-// BlocksAll is Firewall's answer if no program may accept connections.
-const BlocksAll = "on, and blocks all incoming connections"
+// blocksAll is Firewall's answer if no program may accept connections.
+const blocksAll = "on, and blocks all incoming connections"
 
 // Firewall says whether macOS's application firewall is "on", "on (state 2)", "off" or
-// BlocksAll, or nothing if that cannot be found out. It filters only strangers: the
+// blocksAll, or nothing if that cannot be found out. It filters only strangers: the
 // machine's own connections always pass, so no check on this machine can show its effect.
 func Firewall(ctx context.Context, run launchctl.Runner) string {
 	out, err := run.Run(ctx, socketfilterfw, "--getglobalstate")
@@ -35,7 +35,7 @@ func Firewall(ctx context.Context, run launchctl.Runner) string {
 	case string(state[1]) == "0":
 		return "off"
 	case bytes.Contains(out, []byte("blocking all")):
-		return BlocksAll
+		return blocksAll
 	case string(state[1]) != "1": // of 2 some say that it blocks all, and some that it is stealth mode
 		return fmt.Sprintf("on (state %s)", state[1])
 	}

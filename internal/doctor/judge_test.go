@@ -228,7 +228,7 @@ func TestFindings(t *testing.T) {
 		{"homebrew-version", "none", func(s *Seen) { s.State.Settings = s.State.Settings[1:] }, Skip, "not Homebrew's", ""},
 		{"firewall-state", "off", func(s *Seen) { s.firewall = "off" }, OK, "off", ""},
 		{"firewall-state", "on", func(s *Seen) { s.firewall = "on" }, OK, "on: it never filters loopback", ""},
-		{"firewall-state", "all", func(s *Seen) { s.firewall = BlocksAll }, Warn, "block all", "open "},
+		{"firewall-state", "all", func(s *Seen) { s.firewall = blocksAll }, Warn, "block all", "open "},
 		{"firewall-state", "unknown", nil, Skip, "could not be asked", ""},
 		{"exposed-addresses", "loopback", answering("0.36.0", ""), OK, "nobody but this Mac", ""},
 		{"exposed-addresses", "one", nil, Warn, "one address of this machine can", "ollama-bind fix --host 127.0.0.1:11434"},
@@ -378,7 +378,7 @@ func TestFirewallState(t *testing.T) {
 		"Firewall is disabled. (State = 0)\n": "off",
 		"Firewall is enabled. (State = 1)\n":  "on",
 		"Firewall is enabled. (State = 2)\n":  "on (state 2)",
-		"Firewall is blocking all non-essential incoming connections. (State = 2)": BlocksAll,
+		"Firewall is blocking all non-essential incoming connections. (State = 2)": blocksAll,
 		"what?": "",
 	} {
 		if got := Firewall(t.Context(), canned(answer)); got != want {

@@ -238,7 +238,7 @@ func firewall(s Seen) Finding {
 		return skipped("the macOS firewall could not be asked", where)
 	case "off":
 		return passed("off: it keeps nobody out", where)
-	case BlocksAll:
+	case blocksAll:
 		return warned("on, and set to block all incoming connections: containers get through only where they come in by loopback",
 			"open 'x-apple.systempreferences:com.apple.Network-Settings.extension'", where,
 			"the switch is Firewall > Options > Block all incoming connections")
