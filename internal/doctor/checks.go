@@ -53,7 +53,7 @@ func ofState(judge func(Seen) Finding) func(Seen) Finding {
 		case service.Is(err, "no-launchctl"):
 			return skipped("there is no launchd on this machine")
 		case service.Is(err, service.NoService):
-			return skipped("there is no Homebrew service for Ollama")
+			return skipped("no Ollama service was found")
 		case err != nil:
 			return skipped(err.Error())
 		case advice.Missing(s.State):
