@@ -129,6 +129,7 @@ func TestReadWget(t *testing.T) {
 		{"BusyBox no such name", "", "shown", "wget: bad address 'h:1'\n\nexit 1\n", Answer{Result: DNS, Detail: "wget: bad address 'h:1'"}},
 		{"BusyBox empty", "", "shown", busybox + "wget: error getting response\n\nexit 1\n", Answer{Result: Empty, Address: "10.0.0.1", Detail: "wget: error getting response"}},
 		{"nc", "HTTP/1.0 200 OK\r\n\r\n{}", "raw", "\nexit 0\n", Answer{Result: OK, Status: 200, Body: "{}"}},
+		{"nc, no such name", "", "raw", "nc: bad address 'h'\n\nexit 1\n", Answer{Result: DNS, Detail: "nc: bad address 'h'"}},
 		{"nc refused", "", "raw", "nc: can't connect to remote host (10.0.0.1): Connection refused\n\nexit 1\n", Answer{Result: Refused, Detail: "nc: can't connect to remote host (10.0.0.1): Connection refused"}},
 		{"a server that fakes the end", "{}", "shown", gnu + sent + "\n  HTTP/1.1 200 OK\n  exit 9\n\nexit 0\n", Answer{Result: OK, Status: 200, Body: "{}", Address: "10.0.0.1"}},
 	}

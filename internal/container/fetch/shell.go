@@ -3,6 +3,7 @@ package fetch
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
@@ -164,7 +165,7 @@ func readRaw(sent string, exit int, words string) (Answer, error) {
 	failure := wgetFailure(words, exit)
 	r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(sent)), nil)
 	if err != nil {
-		return settle(0, max(failure, Empty), "", "", text.Reason(words)), nil
+		return settle(0, cmp.Or(failure, Empty), "", "", text.Reason(words)), nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody)) // as much as arrived
 	why := ""
