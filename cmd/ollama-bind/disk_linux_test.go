@@ -18,19 +18,12 @@ func init() {
 // room, and fills it up.
 func cmdTinyDisk(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
-	files := map[string][]byte{}
-	entries, err := os.ReadDir(dir)
+	saved, err := os.MkdirTemp(ts.MkAbs("."), "saved")
 	ts.Check(err)
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		ts.Check(err)
-		files[e.Name()] = data
-	}
+	ts.Check(os.CopyFS(saved, os.DirFS(dir)))
 	ts.Check(mount(dir))
 	ts.Defer(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
-	for name, data := range files {
-		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o644))
-	}
+	ts.Check(os.CopyFS(dir, os.DirFS(saved)))
 	ts.Check(fill(filepath.Join(dir, "filler")))
 }
 
