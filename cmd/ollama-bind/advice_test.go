@@ -135,7 +135,7 @@ func cmdAdvised(ts *testscript.TestScript, neg bool, args []string) {
 // if it is about to.
 func settled(ts *testscript.TestScript) *answer.Advice {
 	a := adviceOf(ts, "status")
-	for wait := time.Now().Add(3 * time.Second); a != nil && slices.Contains([]string{"no-answer", "not-running"}, a.ID) && time.Now().Before(wait); {
+	for wait := time.Now().Add(3 * time.Second); a != nil && slices.Contains([]string{"no-answer", "not-running", "crash-looping"}, a.ID) && time.Now().Before(wait); {
 		time.Sleep(50 * time.Millisecond)
 		a = adviceOf(ts, "status")
 	}
