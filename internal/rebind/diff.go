@@ -27,15 +27,15 @@ func (p Plan) Diff(values bool) string {
 			fmt.Fprintf(&all, "Binary files %s and %s differ\n", e.File.Path, nameOf(e.File.Path, e.After == nil))
 			continue
 		}
-		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), e.File.Data, nameOf(e.File.Path, e.After == nil), e.After)
-		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
-		if values {
-			all.Write(text)
-			continue
+		before, after := e.File.Data, e.After
+		if !values {
+			before, after = maskFile(e.Layer, before), maskFile(e.Layer, after)
 		}
-		all.WriteString(maskDiff(string(text), maskFile(e, e.File.Data), maskFile(e, e.After)))
+		text := diff.Diff(nameOf(e.File.Path, e.File.Absent), before, nameOf(e.File.Path, e.After == nil), after)
+		_, text, _ = bytes.Cut(text, []byte("\n")) // "diff PATH PATH" says nothing more
+		all.Write(text)
 	}
-	return all.String()
+	return sums.ReplaceAllString(all.String(), "")
 }
 
 // nameOf is the name of a missing file in a diff.
@@ -46,34 +46,17 @@ func nameOf(path string, absent bool) string {
 	return path
 }
 
-var hunk = regexp.MustCompile(`^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@`)
-
-// maskDiff replaces the lines of the files with their masked lines.
-func maskDiff(text string, before, after []string) string {
-	var b strings.Builder
-	var old, new int
-	next := func(lines []string, n *int) { *n++; b.WriteString(lines[*n-2]) }
-	for line := range strings.Lines(text) {
-		switch {
-		case hunk.MatchString(line):
-			m := hunk.FindStringSubmatch(line)
-			fmt.Sscan(m[1]+" "+m[2], &old, &new)
-			b.WriteString(line)
-		case old+new == 0 || line[0] == '\\': // the head, or "\ No newline at end of file"
-			b.WriteString(line)
-		case line[0] == '+':
-			b.WriteString("+")
-			next(after, &new)
-		default:
-			b.WriteString(line[:1])
-			next(before, &old)
-			if line[0] == ' ' {
-				new++
-			}
-		}
+// hidden is a value as it may be shown, with its sum behind it until the files are
+// compared: values that differ have to.
+func hidden(value string) string {
+	shown := masked.Value(value)
+	if shown != value {
+		shown += "\x00" + backup.Sum([]byte(value))
 	}
-	return b.String()
+	return shown
 }
+
+var sums = regexp.MustCompile(`\x00[0-9a-f]{64}`)
 
 // The values of a plist, with what stands before them if that is the one key
 // whose value is shown, and those of an env file.
@@ -83,29 +66,22 @@ var (
 	nameIsOurs   = regexp.MustCompile(`^\s*` + ollama.Variable + `\s*=`)
 )
 
-// maskFile returns a file's lines without values that may be secret.
-func maskFile(e backup.Change, data []byte) []string {
-	text := string(data)
-	if e.Layer == service.EnvFileLayer {
-		text = valueInEnv.ReplaceAllStringFunc(text, func(line string) string {
-			name, value, _ := strings.Cut(line, "=")
-			if nameIsOurs.MatchString(line) {
+// maskFile is a file with the same lines, and without values that may be secret.
+func maskFile(layer string, data []byte) []byte {
+	if layer == service.EnvFileLayer {
+		return valueInEnv.ReplaceAllFunc(data, func(line []byte) []byte {
+			name, value, _ := strings.Cut(string(line), "=")
+			if nameIsOurs.Match(line) {
 				return line
 			}
-			return name + "=" + masked.Value(value)
-		})
-	} else {
-		text = valueInPlist.ReplaceAllStringFunc(text, func(element string) string {
-			m := valueInPlist.FindStringSubmatch(element)
-			if m[1] != "" {
-				return element
-			}
-			return "<" + m[2] + ">" + masked.Value(m[3]) + "</"
+			return []byte(name + "=" + hidden(value))
 		})
 	}
-	lines := strings.SplitAfter(text, "\n")
-	if last := len(lines) - 1; lines[last] != "" { // a diff ends each line
-		lines[last] += "\n"
-	}
-	return lines
+	return valueInPlist.ReplaceAllFunc(data, func(element []byte) []byte {
+		m := valueInPlist.FindSubmatch(element)
+		if len(m[1]) > 0 {
+			return element
+		}
+		return fmt.Appendf(nil, "<%s>%s</", m[2], hidden(string(m[3])))
+	})
 }
