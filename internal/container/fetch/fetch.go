@@ -227,7 +227,11 @@ func (in Executor) run(ctx context.Context, patience time.Duration, stdin string
 type discreet struct{ error }
 
 func (d discreet) Error() string {
-	if exit, ok := errors.AsType[*launchctl.ExitError](d.error); ok {
+	exit, ok := errors.AsType[*launchctl.ExitError](d.error)
+	switch {
+	case ok && exit.Signal != 0: // what has a status is the container's, and this is not
+		return fmt.Sprintf("%s was ended by signal %d (%s)", exit.Args[0], int(exit.Signal), exit.Signal)
+	case ok:
 		return ending(exit.Code, exit.Stderr)
 	}
 	said := d.error.Error()
