@@ -221,7 +221,7 @@ func tortureReceipts(t *testing.T, c *chamber) {
 		if n++; c.short && n%12 != 1 {
 			return
 		}
-		for i, args := range [][]string{{}, {"--force"}, {"--list"}} {
+		for i, args := range [][]string{{"--timeout", patienceHere.String()}, {"--timeout", patienceHere.String(), "--force"}, {"--list"}} {
 			if i == 2 && n%8 != 0 || i == 0 && n%2 != 0 {
 				continue
 			}
@@ -237,7 +237,7 @@ func tortureReceipts(t *testing.T, c *chamber) {
 			change(r)
 			text, _ = json.Marshal(r)
 			must(t, os.WriteFile(paths[0], text, 0o600))
-			c.count(t, kindAttack, fmt.Sprintf("rollback %v with a receipt whose %s", args, name), s.unharmed(s.rollback(args...), victim, empty))
+			c.count(t, kindAttack, fmt.Sprintf("rollback %v with a receipt whose %s", args, name), s.unharmed(s.run(append([]string{"rollback"}, args...)...), victim, empty))
 		}
 	}
 	for field, values := range top {
