@@ -75,7 +75,7 @@ torture: ## kill it at every step, break its tools, files and disks; writes the 
 	$(TORTURE) -args -figures ../../docs/reliability.md
 
 .PHONY: torture-short
-torture-short: ## a sample of make torture, in half a minute
+torture-short: ## a sample of make torture
 	$(TORTURE) -short
 
 # A number of runs, and not a time: until Go 1.27 a time can end in "context deadline
