@@ -18,12 +18,11 @@ import (
 
 func newProbeReport(t teller, result container.Report, local advice.Local, err error) answer.Probe {
 	r := answer.Probe{
-		SchemaVersion: answer.SchemaVersion,
-		Command:       "probe",
-		Targets:       []answer.Target{},
-		Runtimes:      []answer.Runtime{},
-		Others:        []answer.Other{},
-		Warnings:      []answer.Warning{},
+		Head:     answer.NewHead("probe"),
+		Targets:  []answer.Target{},
+		Runtimes: []answer.Runtime{},
+		Others:   []answer.Other{},
+		Warnings: []answer.Warning{},
 	}
 	for _, rt := range result.Runtimes {
 		r.Runtimes = append(r.Runtimes, answer.NewRuntime(rt))

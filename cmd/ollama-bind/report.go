@@ -35,7 +35,7 @@ func errorReport(command string, t teller, err error) any {
 	case "probe":
 		return newProbeReport(t, container.Report{}, advice.Local{}, err)
 	case "url":
-		return urlReport{SchemaVersion: answer.SchemaVersion, Command: command, Warnings: []answer.Warning{}, Error: o}
+		return urlReport{Head: answer.NewHead(command), Warnings: []answer.Warning{}, Error: o}
 	}
 	r := answer.Empty(command)
 	r.Error = o

@@ -64,14 +64,12 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // urlReport is what url has to say, as data.
 type urlReport struct {
-	SchemaVersion int              `json:"schema_version"`
-	Command       string           `json:"command"`
-	OK            bool             `json:"ok"`
-	URL           string           `json:"url"`
-	Host          string           `json:"host"`
-	Runtime       *answer.Runtime  `json:"runtime"`
-	Warnings      []answer.Warning `json:"warnings"`
-	Error         *answer.Error    `json:"error"`
+	answer.Head
+	URL      string           `json:"url"`
+	Host     string           `json:"host"`
+	Runtime  *answer.Runtime  `json:"runtime"`
+	Warnings []answer.Warning `json:"warnings"`
+	Error    *answer.Error    `json:"error"`
 }
 
 func (p program) url(c *cli.Context) error {
@@ -81,7 +79,7 @@ func (p program) url(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, urlTime)
 	defer cancel()
-	r := urlReport{SchemaVersion: answer.SchemaVersion, Command: "url", Warnings: []answer.Warning{}}
+	r := urlReport{Head: answer.NewHead("url"), Warnings: []answer.Warning{}}
 	host, err := p.hostName(ctx, c, &r)
 	if err != nil {
 		return err

@@ -7,15 +7,13 @@ import (
 
 // Probe is what probe has to say, as data.
 type Probe struct {
-	SchemaVersion int       `json:"schema_version"`
-	Command       string    `json:"command"`
-	OK            bool      `json:"ok"`
-	Verdict       *string   `json:"verdict"`
-	Targets       []Target  `json:"targets"`
-	Runtimes      []Runtime `json:"runtimes"`
-	Others        []Other   `json:"others"` // where no container names Ollama
-	Warnings      []Warning `json:"warnings"`
-	Error         *Error    `json:"error"`
+	Head
+	Verdict  *string   `json:"verdict"`
+	Targets  []Target  `json:"targets"`
+	Runtimes []Runtime `json:"runtimes"`
+	Others   []Other   `json:"others"` // where no container names Ollama
+	Warnings []Warning `json:"warnings"`
+	Error    *Error    `json:"error"`
 }
 
 // Runtime is the engine that was asked, by the tool that talks to it.

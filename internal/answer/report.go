@@ -12,9 +12,9 @@ import (
 	"github.com/ollama-bind/ollama-bind/internal/service"
 )
 
-// SchemaVersion is the version of the JSON objects. Fields are added, never
+// schemaVersion is the version of the JSON objects. Fields are added, never
 // renamed or removed.
-const SchemaVersion = 1
+const schemaVersion = 1
 
 // Head begins every answer.
 type Head struct {
@@ -171,7 +171,7 @@ func Empty(command string) Report {
 }
 
 // NewHead begins the answer of a command that has not succeeded yet.
-func NewHead(command string) Head { return Head{SchemaVersion: SchemaVersion, Command: command} }
+func NewHead(command string) Head { return Head{SchemaVersion: schemaVersion, Command: command} }
 
 // containerURL is where a container finds the host. The runtimes' name for it
 // may lead to loopback, so it serves for a wildcard only.
@@ -199,7 +199,7 @@ func change(before service.Layer, to *string) string {
 	return "was " + *from
 }
 
-// newLayer adds where the Layer is.
+// newLayer adds where the layer is.
 func newLayer(l service.Layer, s service.State) Layer {
 	row := Layer{Name: l.Name, Value: l.Value, State: l.State, Detail: l.Detail}
 	switch l.Name {

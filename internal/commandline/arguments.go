@@ -106,11 +106,11 @@ func (r Rules) Check(c *cli.Context) error {
 		if _, duration := flag.(*cli.DurationFlag); takesValue(flag) && !duration && c.IsSet(flagName) && empty {
 			return Wrong(c.App.Name+" "+c.Command.Name+" --help", "--%s has no value", flagName)
 		}
-		if other := r.Needs[flagName]; other != "" && On(c, flagName) && !On(c, other) {
+		if other := r.Needs[flagName]; other != "" && on(c, flagName) && !on(c, other) {
 			return Wrong(pasted(c.App.Name, append(asTyped(c), "--"+other)), "--%s is for --%s", flagName, other)
 		}
 		for _, other := range r.Ignored[c.Command.Name][flagName] {
-			if On(c, flagName) && On(c, other) {
+			if on(c, flagName) && on(c, other) {
 				return Wrong(pasted(c.App.Name, without(c, other)), "--%s would be ignored with --%s", other, flagName)
 			}
 		}
@@ -118,8 +118,8 @@ func (r Rules) Check(c *cli.Context) error {
 	return nil
 }
 
-// On reports whether a flag was typed, and not switched off.
-func On(c *cli.Context, flag string) bool {
+// on reports whether a flag was typed, and not switched off.
+func on(c *cli.Context, flag string) bool {
 	if _, isSwitch := c.Value(flag).(bool); isSwitch {
 		return c.Bool(flag)
 	}
