@@ -9,9 +9,7 @@ import (
 
 // dropped are attributes that a new file must not have: macOS asks about quarantined
 // files, and records by itself where a file comes from.
-var dropped = map[string]bool{quarantine: true, "com.apple.provenance": true}
-
-const quarantine = "com.apple.quarantine"
+var dropped = map[string]bool{"com.apple.quarantine": true, "com.apple.provenance": true}
 
 // keepAttributes copies the extended attributes of the file at path to temp, as far as
 // the system allows.
@@ -30,14 +28,4 @@ func keepAttributes(path string, temp *os.File) {
 			unix.Fsetxattr(int(temp.Fd()), name, value[:n], 0)
 		}
 	}
-}
-
-// liftQuarantine removes the mark that macOS puts on what some programs write, such as
-// a sandboxed terminal: since macOS 27, launchd refuses a plist that has it (Apple's
-// release notes, 166415497).
-func liftQuarantine(f *os.File) error {
-	if _, err := unix.Fgetxattr(int(f.Fd()), quarantine, nil); err != nil {
-		return nil // there is none
-	}
-	return unix.Fremovexattr(int(f.Fd()), quarantine)
 }

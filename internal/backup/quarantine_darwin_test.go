@@ -15,7 +15,8 @@ func TestLiftQuarantine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := unix.Fsetxattr(int(f.Fd()), quarantine, []byte("0081;00000000;test;"), 0); err != nil {
+	const mark = "com.apple.quarantine"
+	if err := unix.Fsetxattr(int(f.Fd()), mark, []byte("0081;00000000;test;"), 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time there is none
@@ -23,7 +24,7 @@ func TestLiftQuarantine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := unix.Fgetxattr(int(f.Fd()), quarantine, nil); !errors.Is(err, unix.ENOATTR) {
+	if _, err := unix.Fgetxattr(int(f.Fd()), mark, nil); !errors.Is(err, unix.ENOATTR) {
 		t.Errorf("the mark is still there: %v", err)
 	}
 }
