@@ -69,7 +69,7 @@ func (p program) status(c *cli.Context) error {
 	if f.Fix, f.Back, historyErr = m.LastFix(f.State.Service); historyErr != nil {
 		r.Warnings = append(r.Warnings, answer.Warn("backups-unreadable", historyErr.Error()))
 	} else {
-		d := answer.Drift(advice.Since(f))
+		d := advice.Since(f)
 		r.Drift = &d
 	}
 	r.Advice = newAdvice(p.tell, advice.First(f))

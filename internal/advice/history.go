@@ -13,10 +13,10 @@ import (
 
 // Drift is what has become of the last fix.
 type Drift struct {
-	ID      string // kebab-case, for scripts
-	Layer   string // where it shows; empty if nowhere
-	Message string // one sentence
-	Repair  string // a command to paste; empty if nothing needs repair
+	ID      string `json:"id"`      // kebab-case, for scripts
+	Layer   string `json:"layer"`   // where it shows; empty if nowhere
+	Message string `json:"message"` // one sentence
+	Repair  string `json:"repair"`  // a command to paste; empty if nothing needs repair
 }
 
 // Since compares the state with what the last fix left, by its receipt. What decides

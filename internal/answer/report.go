@@ -27,23 +27,23 @@ type Head struct {
 // is an interface; the text form is printed from the same value.
 type Report struct {
 	Head
-	Changed      bool      `json:"changed"`
-	DryRun       bool      `json:"dry_run"`
-	Want         *string   `json:"want"`
-	Service      *Service  `json:"service"`
-	Layers       []Layer   `json:"layers"`
-	Diff         string    `json:"diff"`
-	Steps        []string  `json:"steps,omitempty"`
-	Backup       string    `json:"backup"`
-	RolledBack   bool      `json:"rolled_back"`
-	ContainerURL *string   `json:"container_url"`
-	Drift        *Drift    `json:"drift,omitempty"`
-	Trouble      *Advice   `json:"trouble,omitempty"` // why Ollama does not answer
-	Advice       *Advice   `json:"advice"`            // on the first thing that is wrong
-	Unset        bool      `json:"unset,omitempty"`
-	Others       []Report  `json:"others,omitempty"` // of rollback --all: the services before
-	Warnings     []Warning `json:"warnings"`
-	Error        *Error    `json:"error"`
+	Changed      bool          `json:"changed"`
+	DryRun       bool          `json:"dry_run"`
+	Want         *string       `json:"want"`
+	Service      *Service      `json:"service"`
+	Layers       []Layer       `json:"layers"`
+	Diff         string        `json:"diff"`
+	Steps        []string      `json:"steps,omitempty"`
+	Backup       string        `json:"backup"`
+	RolledBack   bool          `json:"rolled_back"`
+	ContainerURL *string       `json:"container_url"`
+	Drift        *advice.Drift `json:"drift,omitempty"`
+	Trouble      *Advice       `json:"trouble,omitempty"` // why Ollama does not answer
+	Advice       *Advice       `json:"advice"`            // on the first thing that is wrong
+	Unset        bool          `json:"unset,omitempty"`
+	Others       []Report      `json:"others,omitempty"` // of rollback --all: the services before
+	Warnings     []Warning     `json:"warnings"`
+	Error        *Error        `json:"error"`
 }
 
 // Warning is worth knowing, and no error.
@@ -66,14 +66,6 @@ type Error struct {
 
 // Advice is what the error says to do.
 func (o *Error) Advice() *Advice { return &Advice{o.ID, o.Message, o.Hint} }
-
-// Drift is advice.Drift in JSON.
-type Drift struct {
-	ID      string `json:"id"`
-	Layer   string `json:"layer"`
-	Message string `json:"message"`
-	Repair  string `json:"repair"`
-}
 
 // Service is the Ollama that the answer is about.
 type Service struct {
